@@ -1,0 +1,130 @@
+"""What the discriminator must reject besides the generator's samples: noise around the data in every direction.
+
+A discriminator that only ever sees its generator extrapolates blindly elsewhere and calls far-away rows real. Each
+kind of negative below surrounds the data differently and gets a logit of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """The training samples' shape, as the negatives need it.
+
+    Parameters
+    ----------
+    mean : Tensor of shape (sample_dim,)
+        Mean of the training samples.
+    spread : Tensor of shape (rank, sample_dim)
+        Principal axes times their standard deviations: normal noise times this has the data's covariance.
+    low, high : Tensor of shape (sample_dim,)
+        The box of the data, a tenth larger than the data.
+    """
+
+    mean: Tensor
+    spread: Tensor
+    low: Tensor
+    high: Tensor
+
+    @classmethod
+    def of(cls, samples: Tensor, max_rank: int = 256) -> Cloud:
+        """Describe samples of shape (n_samples, sample_dim)."""
+        mean = samples.mean(0)
+        centred = (samples - mean).double()
+        variances, axes = torch.linalg.eigh(centred.T @ centred / len(samples))
+        # The floor lets the noise leave the subspace that the data lives in.
+        scales = variances.clamp_min(0.01).sqrt()[-max_rank:]
+        low, high = samples.amin(0), samples.amax(0)
+        margin = (high - low) * 0.05
+        spread = (axes[:, -max_rank:] * scales).T
+        return cls(mean, spread.to(samples.dtype).contiguous(), low - margin, high + margin)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a kind of negative is made from: real samples, other real samples, and where randomness comes from.
+
+    Shape
+    -----
+    real, others : (members, n_samples, sample_dim)
+    """
+
+    real: Tensor
+    others: Tensor
+    cloud: Cloud
+    column_of: Tensor
+    random: torch.Generator
+
+    def normal(self, *shape: int) -> Tensor:
+        """Standard normal noise."""
+        return torch.randn(*shape, generator=self.random).to(self.real)
+
+    def uniform(self, *shape: int) -> Tensor:
+        """Uniform noise in [0, 1)."""
+        return torch.rand(*shape, generator=self.random).to(self.real)
+
+    def spread_noise(self) -> Tensor:
+        """Noise with the data's own covariance."""
+        members, n_samples, _ = self.real.shape
+        return self.normal(members, n_samples, len(self.cloud.spread)) @ self.cloud.spread
+
+    def scale(self, sigma: float) -> Tensor:
+        """One log-normal scale per sample, (members, n_samples, 1)."""
+        return sigma * (0.5 * self.normal(*self.real.shape[:2], 1)).exp()
+
+
+def along_data(sigma: float) -> Callable[[Batch], Tensor]:
+    """Real samples plus noise with the data's covariance."""
+    return lambda batch: batch.real + batch.scale(sigma) * batch.spread_noise()
+
+
+def isotropic(sigma: float) -> Callable[[Batch], Tensor]:
+    """Real samples plus the same noise in every direction."""
+    return lambda batch: batch.real + batch.scale(sigma) * batch.normal(*batch.real.shape)
+
+
+def inflated(batch: Batch) -> Tensor:
+    """Draw from a Gaussian over the whole cloud, 0.5 to 2.5 times as wide."""
+    return batch.cloud.mean + (0.5 + 2 * batch.uniform(*batch.real.shape[:2], 1)) * batch.spread_noise()
+
+
+def mixed(batch: Batch) -> Tensor:
+    """Points on the line through two real samples, between and beyond them."""
+    return batch.real + (3 * batch.uniform(*batch.real.shape[:2], 1) - 1) * (batch.others - batch.real)
+
+
+def uniform_box(batch: Batch) -> Tensor:
+    """Points anywhere in the box of the data."""
+    low, high = batch.cloud.low, batch.cloud.high
+    return low + batch.uniform(*batch.real.shape) * (high - low)
+
+
+def shuffled(batch: Batch) -> Tensor:
+    """Real samples with a random share of their columns taken from other real samples."""
+    members, n_samples, _ = batch.real.shape
+    n_columns = int(batch.column_of.max()) + 1
+    swap = batch.uniform(members, n_samples, n_columns) < batch.uniform(members, n_samples, 1)
+    swap = swap.to(batch.real)[..., batch.column_of]
+    return batch.real + swap * (batch.others - batch.real)
+
+
+REFERENCES: dict[str, Callable[[Batch], Tensor]] = {
+    "along-1": along_data(1.0),
+    "isotropic-1": isotropic(1.0),
+    "inflated": inflated,
+    "mixed": mixed,
+    "along-0.3": along_data(0.3),
+    "isotropic-0.3": isotropic(0.3),
+    "uniform": uniform_box,
+    "shuffled": shuffled,
+}
+"""The kinds of reference negatives, in the order of the discriminator's heads."""
+
+SCORED = ("along-1", "isotropic-1", "inflated", "mixed")
+"""The kinds whose logits count in the score; the others only shape the trunk."""

@@ -1,0 +1,203 @@
+"""Generator and discriminator for tables, all members of the ensemble at once.
+
+Every layer holds the weights of all members and multiplies them in one batched product; members never exchange
+anything. This file does not know how the networks are trained (`gandetect.training`) nor what they are scored with
+(`gandetect.graph`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import NamedTuple, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import silu
+
+
+class MemberLinear(nn.Module):
+    """One affine map per member.
+
+    Parameters
+    ----------
+    n_members, in_dim, out_dim : int
+        Number of members and the map's dimensions.
+    random : torch.Generator
+        Source of the initial weights: uniform within ``1 / sqrt(in_dim)``, as in `torch.nn.Linear`.
+
+    Shape
+    -----
+    (members, n_samples, in_dim) to (members, n_samples, out_dim)
+    """
+
+    def __init__(self, n_members: int, in_dim: int, out_dim: int, random: torch.Generator) -> None:
+        super().__init__()
+        bound = in_dim**-0.5
+        self.weight = nn.Parameter(torch.empty(n_members, in_dim, out_dim).uniform_(-bound, bound, generator=random))
+        self.bias = nn.Parameter(torch.empty(n_members, 1, out_dim).uniform_(-bound, bound, generator=random))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map every member's samples with that member's weights."""
+        return torch.baddbmm(self.bias, x, self.weight)
+
+
+class MemberNetwork(nn.Module):
+    """A stack of `MemberLinear` layers with SiLU between them.
+
+    Shape
+    -----
+    (members, n_samples, dims[0]) to (members, n_samples, dims[-1])
+    """
+
+    def __init__(self, n_members: int, dims: list[int], random: torch.Generator) -> None:
+        super().__init__()
+        self.n_members = n_members
+        self.layers = nn.ModuleList(MemberLinear(n_members, i, o, random) for i, o in pairwise(dims))
+
+    @property
+    def linear_layers(self) -> list[MemberLinear]:
+        """The layers, first to last."""
+        return cast(list[MemberLinear], list(self.layers))
+
+    def hidden(self, x: Tensor) -> Tensor:
+        """Return the last hidden layer's activations, (members, n_samples, dims[-2])."""
+        for layer in self.layers[:-1]:
+            x = silu(layer(x))
+        return x
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map samples through all layers; the last one is affine."""
+        return cast(Tensor, self.layers[-1](self.hidden(x)))
+
+
+class Discriminator(MemberNetwork):
+    """A shared trunk with one logit (high = real) per kind of negative.
+
+    Parameters
+    ----------
+    n_members, sample_dim, width, depth, n_heads : int
+        Members, width of a sample, width and number of the hidden layers, kinds of negatives.
+    random : torch.Generator
+        Source of the initial weights.
+
+    Shape
+    -----
+    (members, n_samples, sample_dim) to (members, n_samples, n_heads)
+    """
+
+    def __init__(
+        self, n_members: int, sample_dim: int, width: int, depth: int, n_heads: int, random: torch.Generator
+    ) -> None:
+        super().__init__(n_members, [sample_dim, *[width] * depth, n_heads], random)
+
+
+class Generator(MemberNetwork):
+    """Fills in the masked columns of a sample; with every column masked it draws a sample from noise alone.
+
+    The input is the sample with its masked columns set to zero, the mask, and the noise; the output is a whole sample.
+
+    Parameters
+    ----------
+    n_members, sample_dim, width, depth, noise_dim : int
+        Members, width of a sample, width and number of the hidden layers, width of the noise.
+    column_of : Tensor of shape (sample_dim,)
+        The raw column that each entry of a sample belongs to: the entries of one column are masked together.
+    random : torch.Generator
+        Source of the initial weights.
+    """
+
+    column_of: Tensor
+
+    def __init__(
+        self,
+        n_members: int,
+        sample_dim: int,
+        width: int,
+        depth: int,
+        noise_dim: int,
+        column_of: Tensor,
+        random: torch.Generator,
+    ) -> None:
+        n_columns = int(column_of.max()) + 1
+        super().__init__(n_members, [sample_dim + n_columns + noise_dim, *[width] * depth, sample_dim], random)
+        self.noise_dim = noise_dim
+        self.register_buffer("column_of", column_of)
+
+    def complete(self, samples: Tensor, mask: Tensor, noise: Tensor) -> Tensor:
+        """Return the generator's whole samples given the unmasked columns.
+
+        Shape
+        -----
+        samples (members, n_samples, sample_dim), mask (members, n_samples, n_columns) with 1 = masked,
+        noise (members, n_samples, noise_dim); returns (members, n_samples, sample_dim)
+        """
+        visible = samples * (1 - mask[..., self.column_of])
+        return cast(Tensor, self(torch.cat([visible, mask, noise], dim=2)))
+
+    def fill_in(self, samples: Tensor, mask: Tensor, noise: Tensor) -> Tensor:
+        """Return the samples with only their masked columns replaced by the generator's."""
+        hidden = mask[..., self.column_of]  # (members, n_samples, sample_dim)
+        return samples + hidden * (self.complete(samples, mask, noise) - samples)
+
+
+class TableBatch(NamedTuple):
+    """A batch of training rows.
+
+    Shape
+    -----
+    samples (members, n_samples, sample_dim); present (members, n_samples, n_columns) with 0 = missing
+    """
+
+    samples: Tensor
+    present: Tensor
+
+
+class TablePair:
+    """How generator and discriminator meet on rows: masks are drawn, missing cells are completed.
+
+    Parameters
+    ----------
+    discriminator : Discriminator
+        Its last two heads judge the generator.
+    generator : Generator
+        The masked, conditional generator.
+    references : callable
+        From real samples and a source of randomness to the reference negatives, (members, kinds, n_samples, ...).
+    """
+
+    N_KINDS = 2
+    """Kinds of generated samples: free ones and completions, each with a head of its own."""
+
+    def __init__(
+        self,
+        discriminator: Discriminator,
+        generator: Generator,
+        references: Callable[[Tensor, torch.Generator], Tensor],
+    ) -> None:
+        self.discriminator = discriminator
+        self.generator = generator
+        self.references = references
+
+    def real(self, batch: TableBatch) -> Tensor:
+        """Return the rows with their missing cells completed by the generator, without noise."""
+        if bool((batch.present == 1).all()):
+            return batch.samples
+        with torch.no_grad():
+            noise = batch.samples.new_zeros(*batch.samples.shape[:2], self.generator.noise_dim)
+            return self.generator.fill_in(batch.samples, 1 - batch.present, noise)
+
+    def generate(self, batch: TableBatch, random: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Return free samples and completions, (members, 2, n_samples, sample_dim), and the reconstruction loss."""
+        samples, present = batch
+        members, n_samples, n_columns = present.shape
+        share = torch.rand(members, n_samples, 1, generator=random).to(samples)
+        masked = (torch.rand(members, n_samples, n_columns, generator=random).to(samples) < share).to(samples)
+        unseen = torch.maximum(masked, 1 - present)  # a missing cell is masked, whatever was drawn
+        noise = torch.randn(2, members, n_samples, self.generator.noise_dim, generator=random).to(samples)
+        free = self.generator.complete(samples, torch.ones_like(present), noise[0])
+        completed = self.generator.complete(samples, unseen, noise[1])
+        judged = (masked * present)[..., self.generator.column_of]  # only cells that are masked and known can be wrong
+        error = (judged * (completed - samples).square()).sum((1, 2)) / judged.sum((1, 2)).clamp_min(1)
+        hidden = unseen[..., self.generator.column_of]
+        return torch.stack([free, samples + hidden * (completed - samples)], dim=1), error.mean()

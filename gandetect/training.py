@@ -1,0 +1,206 @@
+"""The adversarial loop. It knows neither tables nor images: the pair of networks says what a batch is.
+
+Each step the discriminator moves first, on real samples, reference negatives and detached generator samples; then the
+generator moves, on its reconstruction error and on what the updated discriminator says of its samples. All randomness
+is keyed by (seed, step), so a step can be repeated without the ones before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gandetect.losses import Game, gradient_norm_penalty, logistic_fake, logistic_real
+
+
+class Pair(Protocol):
+    """Two networks and how they meet; `Batch` below is whatever `draw` returns.
+
+    Samples have shape (members, n_samples, ...); kinds of negatives are stacked as (members, kinds, n_samples, ...).
+    """
+
+    discriminator: nn.Module
+    generator: nn.Module
+
+    def real(self, batch: Any) -> Tensor:
+        """Real samples of a batch, as the discriminator sees them."""
+
+    def references(self, real: Tensor, random: torch.Generator) -> Tensor:
+        """Reference negatives, one block per reference head of the discriminator, in its order."""
+
+    def generate(self, batch: Any, random: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Generator's samples, one block per adversarial head, and its reconstruction loss (a scalar)."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What the progress callback is told after a step.
+
+    Parameters
+    ----------
+    step, n_steps : int
+        Steps done and steps in all.
+    discriminator_loss, generator_loss : float
+        Both losses, mean over the members.
+    realness_real, realness_generated : float
+        Mean realness, 0 to 1, that the adversarial heads give to real samples and to the generator's.
+    """
+
+    step: int
+    n_steps: int
+    discriminator_loss: float
+    generator_loss: float
+    realness_real: float
+    realness_generated: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long and how fast to train.
+
+    Parameters
+    ----------
+    n_steps : int
+        Moves of each network.
+    learning_rate : float
+        Peak of the one-cycle schedule (Smith and Topin, 2018) of both AdamW optimizers.
+    weight_decay : float
+        Of the discriminator.
+    adversarial_weight : float
+        Weight of the game in the generator's loss, beside its reconstruction error.
+    """
+
+    n_steps: int = 1200
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-3
+    adversarial_weight: float = 0.1
+
+
+def step_random(seed: int, step: int) -> torch.Generator:
+    """Return the source of all randomness of one step."""
+    state = np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0]
+    return torch.Generator().manual_seed(int(state >> 1))
+
+
+def train(
+    pair: Pair,
+    game: Game,
+    draw: Callable[[int, torch.Generator], Any],
+    plan: Plan,
+    seed: int,
+    callback: Callable[[Progress], None] | None = None,
+) -> None:
+    """Train both networks of a pair in place, in turn; the last state counts.
+
+    Parameters
+    ----------
+    pair : Pair
+        The networks and how they meet.
+    game : Game
+        The loss between the generator and the discriminator's heads for it.
+    draw : callable
+        From a step's number and its source of randomness to a batch of training samples.
+    plan : Plan
+        Steps, rates and weights.
+    seed : int
+        Together with a step's number, the key of its randomness.
+    callback : callable, optional
+        Called with a `Progress` about a hundred times; an exception that it raises ends the training.
+    """
+    turns = _DiscriminatorTurn(pair, game, plan), _GeneratorTurn(pair, game, plan)
+    report_every = max(1, plan.n_steps // 100)
+    with _one_thread():
+        for step in range(plan.n_steps):
+            random = step_random(seed, step)
+            batch = draw(step, random)
+            real = pair.real(batch).detach()
+            references = pair.references(real, random)
+            fakes, reconstruction = pair.generate(batch, random)
+            discriminator_loss, logits_real = turns[0].move(real, references, fakes.detach(), random)
+            generator_loss, logits_fake = turns[1].move(fakes, reconstruction)
+            if callback and ((step + 1) % report_every == 0 or step + 1 == plan.n_steps):
+                losses = discriminator_loss.item(), generator_loss.item()
+                realness = [logits.sigmoid().mean().item() for logits in (logits_real, logits_fake)]
+                callback(Progress(step + 1, plan.n_steps, *losses, *realness))
+
+
+class _Turn:
+    """One player's optimizer and its schedule."""
+
+    def __init__(self, network: nn.Module, plan: Plan, weight_decay: float) -> None:
+        self.optimizer = torch.optim.AdamW(
+            network.parameters(), plan.learning_rate, betas=(0.9, 0.99), weight_decay=weight_decay, fused=True
+        )
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(self.optimizer, plan.learning_rate, plan.n_steps)
+
+    def step(self, loss: Tensor) -> None:
+        """Descend once."""
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        self.schedule.step()
+
+
+class _DiscriminatorTurn(_Turn):
+    def __init__(self, pair: Pair, game: Game, plan: Plan) -> None:
+        super().__init__(pair.discriminator, plan, plan.weight_decay)
+        self.discriminator, self.game = pair.discriminator, game
+
+    def move(self, real: Tensor, references: Tensor, fakes: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Learn to tell real samples from both sorts of negatives; return the loss and the real samples' logits."""
+        members, n_references, n_samples = references.shape[:3]
+        negatives = torch.cat([references, fakes], dim=1)  # (members, kinds, n_samples, ...)
+        logits = self.discriminator(torch.cat([real, negatives.flatten(1, 2)], dim=1))
+        on_real = logits[:, :n_samples]  # (members, n_samples, kinds)
+        # Each head looks at its own kind only: (members, kinds, n_samples).
+        on_own = logits[:, n_samples:].unflatten(1, negatives.shape[1:3]).diagonal(dim1=1, dim2=3).transpose(1, 2)
+        reference = logistic_real(on_real[..., :n_references]).mean(1) + logistic_fake(on_own[:, :n_references]).mean(2)
+        game = self.game.real(on_real[..., n_references:]).mean(1) + self.game.fake(on_own[:, n_references:]).mean(2)
+        loss = (reference.sum() + game.sum()) / members
+        if self.game.gradient_penalty:
+            loss = loss + self.game.gradient_penalty * self._penalty(real, fakes, n_references, random)
+        self.step(loss)
+        return loss.detach(), on_real[..., n_references:].detach()
+
+    def _penalty(self, real: Tensor, fakes: Tensor, n_references: int, random: torch.Generator) -> Tensor:
+        """Mean gradient penalty of the adversarial heads, each between real samples and its own kind."""
+        terms = []
+        for kind, fake in enumerate(fakes.unbind(1)):
+            share = torch.rand(*fake.shape[:2], *[1] * (fake.dim() - 2), generator=random).to(fake)
+            head = n_references + kind
+            terms.append(gradient_norm_penalty(lambda x, h=head: self.discriminator(x)[..., h], real, fake, share))
+        return torch.stack(terms).mean()
+
+
+class _GeneratorTurn(_Turn):
+    def __init__(self, pair: Pair, game: Game, plan: Plan) -> None:
+        super().__init__(pair.generator, plan, 0.0)
+        self.discriminator, self.game, self.weight = pair.discriminator, game, plan.adversarial_weight
+
+    def move(self, fakes: Tensor, reconstruction: Tensor) -> tuple[Tensor, Tensor]:
+        """Learn to fill in and to pass for real; return the loss and the generated samples' logits."""
+        members, kinds, n_samples = fakes.shape[:3]
+        self.discriminator.requires_grad_(False)
+        logits = self.discriminator(fakes.flatten(1, 2))[..., -kinds:]
+        on_own = logits.unflatten(1, (kinds, n_samples)).diagonal(dim1=1, dim2=3)  # (members, n_samples, kinds)
+        loss = reconstruction + self.weight * self.game.generator(on_own).mean(1).sum() / members
+        self.step(loss)
+        self.discriminator.requires_grad_(True)
+        return loss.detach(), on_own.detach()
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Run the loop on one thread: such small products gain nothing from more, and their bits would depend on it."""
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(n_threads)
