@@ -1,0 +1,257 @@
+"""Fits what turns raw columns into samples. The ONNX graph alone computes it (`gandetect.graph.encoding`).
+
+Everything is fitted in float64. A sample is one float32 row: first one entry per number, then two per cycle of every
+time, then one or more per category; the entries of one raw column are its *block*.
+
+=========  =========================================================================================================
+kind       what the graph computes
+=========  =========================================================================================================
+number     ``clip((x - centre) / scale, -8, 8)``; NaN and infinities are missing
+time       sine and cosine per cycle (day, week, year) that the training data covers, each scaled like a number
+category   one-hot over the frequent levels and one entry for all rare ones, centred, scaled as one block; an unknown
+           level is none of them
+missing    0 in every entry of the block, and 0 in `present`: the networks complete it, they never judge it
+excess     how far outside the training range a number is, how surprising an unknown category is (see `excess`)
+=========  =========================================================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gandetect.schema import Column, Kind, Schema
+
+CLIP = 8.0
+"""Samples are cut off at this many scales on both sides; beyond it the excess tells rows apart."""
+
+CYCLES = {"day": 86_400.0, "week": 604_800.0, "year": 31_556_952.0}
+"""Cycles of a time and their length in seconds."""
+
+MAX_LEVELS = 24
+"""Levels of a category with an entry of their own."""
+
+EXCESS_FREE = 3.0
+"""Numbers within this many half ranges of the middle of the training range have no excess."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class NumberEncoding:
+    """Parameters of one number.
+
+    Parameters
+    ----------
+    centre, scale : float
+        Mean and standard deviation of the winsorized training values.
+    middle, half_range : float
+        Of all training values; ``excess = log(1 + max(0, abs(x - middle) / half_range - 3))``.
+    """
+
+    centre: float
+    scale: float
+    middle: float
+    half_range: float
+
+
+@dataclass(frozen=True)
+class TimeEncoding:
+    """Parameters of one time: the length of its cycles in seconds, centre and scale of each sine and cosine."""
+
+    periods: tuple[float, ...]
+    centres: tuple[float, ...]
+    scales: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class CategoryEncoding:
+    """Parameters of one category.
+
+    Parameters
+    ----------
+    levels : tuple of str
+        All levels of the training data, frequent ones first.
+    block : array of shape (n_levels + 1, width)
+        A sample's entries for every level; the last row is that of an unknown one.
+    unknown_excess : float
+        Excess of an unknown level: ``log(1 + 1 / q)``, q being the Good-Turing estimate of the share of unseen levels.
+    """
+
+    levels: tuple[str, ...]
+    block: Floats
+    unknown_excess: float
+
+
+ColumnEncoding = NumberEncoding | TimeEncoding | CategoryEncoding
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """Encodings of all features, by column name in the order of the schema."""
+
+    columns: dict[str, ColumnEncoding]
+
+    def of_kind(self, kind: type[Any]) -> dict[str, Any]:
+        """Return the columns that are encoded in one way."""
+        return {name: column for name, column in self.columns.items() if isinstance(column, kind)}
+
+    @property
+    def column_of(self) -> NDArray[np.int64]:
+        """Index of the feature that each entry of a sample belongs to, shape (sample_dim,)."""
+        position = {name: i for i, name in enumerate(self.columns)}
+        owners = [position[name] for name, width in self._widths() for _ in range(width)]
+        return np.array(owners, dtype=np.int64)
+
+    def _widths(self) -> Iterator[tuple[str, int]]:
+        for name in self.of_kind(NumberEncoding):
+            yield name, 1
+        for name, time in self.of_kind(TimeEncoding).items():
+            yield name, len(time.centres)
+        for name, category in self.of_kind(CategoryEncoding).items():
+            yield name, category.block.shape[1]
+
+
+def fit_encoding(columns: Mapping[str, NDArray[Any]], schema: Schema) -> Encoding:
+    """Fit the encoding of every feature.
+
+    Parameters
+    ----------
+    columns : mapping of str to array of shape (n_rows,)
+        Raw training columns: float64 with NaN for missing, or str with '' for missing.
+    schema : Schema
+        Tells the kinds.
+
+    Returns
+    -------
+    Encoding
+    """
+    return Encoding({column.name: _fit_column(column, columns[column.name]) for column in schema.features})
+
+
+def _fit_column(column: Column, values: NDArray[Any]) -> ColumnEncoding:
+    if column.kind is Kind.NUMBER:
+        return _fit_number(values[np.isfinite(values)])
+    if column.kind is Kind.TIME:
+        return _fit_time(values[np.isfinite(values)])
+    return _fit_category(values[values != ""])
+
+
+def _fit_number(values: Floats) -> NumberEncoding:
+    if not len(values):
+        return NumberEncoding(0.0, 1.0, 0.0, 1.0)
+    low, high = values.min(), values.max()
+    # Halves first: the sum and the difference of two huge numbers may overflow.
+    middle, half_range = low / 2 + high / 2, high / 2 - low / 2
+    smallest = _resolution(middle)
+    kept = _winsorized(values)
+    centre, scale = _mean_and_deviation(kept)
+    return NumberEncoding(centre, max(scale, smallest), middle, max(half_range, smallest))
+
+
+def _resolution(value: float) -> float:
+    """Smallest change of a constant that counts as one; copies of it in single precision stay within."""
+    return max(1e-6 * abs(value), 1e-9)
+
+
+def _winsorized(values: Floats) -> Floats:
+    """Pull outliers in: at most twice the central 95 % range beyond that range."""
+    low = np.quantile(values, 0.025, method="higher")
+    high = np.quantile(values, 0.975, method="lower")
+    if not high > low:  # too few different values to tell outliers from rare ones
+        return values
+    reach = np.clip(high - low, None, np.finfo(float).max / 8)
+    return np.clip(values, low - 2 * reach, high + 2 * reach)
+
+
+def _mean_and_deviation(values: Floats) -> tuple[float, float]:
+    """Mean and standard deviation without overflow for values up to 1e308."""
+    unit = np.abs(values).max() or 1.0
+    return float((values / unit).mean() * unit), float(min((values / unit).std() * unit, np.finfo(float).max / 4))
+
+
+def _fit_time(values: Floats) -> TimeEncoding:
+    span = float(np.ptp(values)) if len(values) else 0.0
+    # A cycle that the training data does not cover twice would call every later date unusual.
+    periods = tuple(period for name, period in CYCLES.items() if name == "day" or span >= 2 * period)
+    angles = 2 * np.pi * (values[:, None] / periods % 1)
+    parts = np.stack([np.sin(angles), np.cos(angles)], axis=2).reshape(len(values), -1)
+    if not len(values):
+        return TimeEncoding(periods, (0.0,) * 2, (1.0,) * 2)
+    return TimeEncoding(periods, tuple(parts.mean(0).tolist()), tuple(np.maximum(parts.std(0), 0.1).tolist()))
+
+
+def _fit_category(values: NDArray[Any]) -> CategoryEncoding:
+    names, counts = np.unique(values.astype(str), return_counts=True)
+    order = np.lexsort((names, -counts))
+    names, counts = names[order], counts[order]
+    n_values = max(1, counts.sum())
+    frequent = int(np.sum(counts[:MAX_LEVELS] >= max(2, n_values / 500)))
+    # Levels beyond the frequent ones share one entry; the unknown level has a row of zeros.
+    own = np.minimum(np.arange(len(names)), frequent)
+    one_hot = np.vstack([np.eye(frequent + 1)[own], np.zeros(frequent + 1)])[:, : own.max(initial=0) + 1]
+    if one_hot.shape[1] == 2:
+        one_hot = one_hot[:, 1:]  # one entry tells two levels apart
+    share = counts @ one_hot[:-1] / n_values if len(names) else np.zeros(one_hot.shape[1])
+    scale = max(float(np.sqrt((share * (1 - share)).sum())), 0.1)
+    unseen = (np.sum(counts == 1) + 1) / (n_values + 1)
+    return CategoryEncoding(tuple(names.tolist()), (one_hot - share) / scale, float(np.log1p(1 / unseen)))
+
+
+def summaries(columns: Mapping[str, NDArray[Any]], encoding: Encoding) -> dict[str, dict[str, Any]]:
+    """Return what the manifest remembers of each feature's training values: no rows, JSON values only."""
+    return {name: _summary(columns[name], column) for name, column in encoding.columns.items()}
+
+
+def _summary(values: NDArray[Any], encoding: ColumnEncoding) -> dict[str, Any]:
+    if isinstance(encoding, CategoryEncoding):
+        known = values[values != ""]
+        levels, counts = np.unique(known.astype(str), return_counts=True)
+        top = np.argsort(-counts, kind="stable")[:MAX_LEVELS]
+        shares = {str(levels[i]): round(float(counts[i] / len(known)), 6) for i in top}
+        return {"missing": _share(len(values) - len(known), len(values)), "levels": shares, "known": levels.tolist()}
+    known = values[np.isfinite(values)]
+    quantiles = np.quantile(known, [0, 0.05, 0.25, 0.5, 0.75, 0.95, 1]).tolist() if len(known) else []
+    return {"missing": _share(len(values) - len(known), len(values)), "quantiles": quantiles}
+
+
+def _share(part: int, whole: int) -> float:
+    return round(part / whole, 6) if whole else 0.0
+
+
+def decode(encoding: Encoding, samples: Floats) -> dict[str, NDArray[Any]]:
+    """Turn samples back into raw columns: numbers exactly, categories to the nearest level, times to a time of day.
+
+    Parameters
+    ----------
+    encoding : Encoding
+        Fitted parameters.
+    samples : array of shape (n_samples, sample_dim)
+        For instance made by a generator.
+
+    Returns
+    -------
+    dict of str to array of shape (n_samples,)
+        Raw columns by name.
+    """
+    owner = encoding.column_of
+    return {
+        name: _decode_column(column, samples[:, owner == position])
+        for position, (name, column) in enumerate(encoding.columns.items())
+    }
+
+
+def _decode_column(column: ColumnEncoding, block: Floats) -> NDArray[Any]:
+    if isinstance(column, NumberEncoding):
+        return column.centre + column.scale * block[:, 0]
+    if isinstance(column, TimeEncoding):
+        sine, cosine = (block[:, i] * column.scales[i] + column.centres[i] for i in (0, 1))
+        return np.round(np.arctan2(sine, cosine) / (2 * np.pi) % 1 * CYCLES["day"])
+    if not column.levels:
+        return np.full(len(block), "", dtype=object)
+    distance = ((block[:, None] - column.block[None, :-1]) ** 2).sum(2)
+    return np.array(column.levels, dtype=object)[distance.argmin(1)]

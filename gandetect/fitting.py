@@ -1,0 +1,463 @@
+"""Raw columns in, the bytes of a model file out: wires encoding, networks, training, calibration and graph for tables."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from importlib.metadata import version
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gandetect.calibration import Calibration, Evidence, calibrate, default_alpha, fit_evidence, float32_at_most
+from gandetect.encoding import Encoding, decode, fit_encoding, summaries
+from gandetect.errors import InputError
+from gandetect.graph.builder import GraphBuilder
+from gandetect.graph.encoding import Encoded, add_encoding, add_inputs
+from gandetect.graph.networks import TableWeights, add_networks
+from gandetect.graph.score import add_answers, add_measures, add_score
+from gandetect.losses import LOSSES
+from gandetect.model_file import DIGEST_KEY, DIGEST_PLACEHOLDER, FORMAT, MANIFEST_KEY, manifest_json, seal
+from gandetect.negatives import REFERENCES, SCORED, Batch, Cloud
+from gandetect.networks.tables import Discriminator, Generator, TableBatch, TablePair
+from gandetect.schema import NUMERIC, OUTPUTS, Schema, quoted
+from gandetect.scorer import open_session, run_in_chunks
+from gandetect.training import Plan, Progress, step_random, train
+
+MIN_ROWS = 8
+"""Fewest rows that a detector can be fitted on."""
+
+Columns = Mapping[str, NDArray[Any]]
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class TableSettings:
+    """All hyper-parameters of a detector for tables; stored in the model file.
+
+    Parameters
+    ----------
+    loss : str
+        The game between the generator and its heads: a key of `gandetect.losses.LOSSES`.
+    n_members : int
+        Generator and discriminator pairs; also the number of folds, each unseen by one member.
+    n_steps : int
+        Moves of each network.
+    batch_size : int
+        Real rows per step, and rows of every kind of negative; fewer where samples are wider than 256 entries, in
+        proportion, but at least 16: the time of a step stays the same.
+    width, depth : int
+        Of the discriminator's hidden layers.
+    generator_width, generator_depth, noise_dim : int
+        Of the generator's hidden layers, and of its noise.
+    learning_rate, weight_decay, adversarial_weight : float
+        See `gandetect.training.Plan`.
+    distance_weight, reconstruction_weight, excess_weight : float
+        Weights of the evidence, relative to the mean of the heads: distance in the discriminator's features,
+        reconstruction error, excess beyond the training range.
+    """
+
+    loss: str = "logistic"
+    n_members: int = 4
+    n_steps: int = 1200
+    batch_size: int = 64
+    width: int = 64
+    depth: int = 3
+    generator_width: int = 64
+    generator_depth: int = 2
+    noise_dim: int = 8
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-3
+    adversarial_weight: float = 0.1
+    distance_weight: float = 1.0
+    reconstruction_weight: float = 0.5
+    excess_weight: float = 0.5
+
+    def plan(self) -> Plan:
+        """Return what the training loop needs to know."""
+        return Plan(**{field.name: getattr(self, field.name) for field in fields(Plan)})
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Encoded training rows and the fold of each; arrays of shape (n_rows, ...)."""
+
+    samples: Floats
+    present: Floats
+    excess: Floats
+    folds: NDArray[np.int64]
+
+    def unseen_by(self, member: int) -> NDArray[np.int64]:
+        return np.flatnonzero(self.folds == member)
+
+    def seen_by(self, member: int) -> NDArray[np.int64]:
+        return np.flatnonzero(self.folds != member)
+
+
+@dataclass(frozen=True)
+class _Learned:
+    """Everything that the final graph is built from."""
+
+    schema: Schema
+    encoding: Encoding
+    weights: TableWeights
+    error_scale: Floats
+    evidence: Evidence
+    calibration: Calibration
+
+
+def fit_table(
+    columns: Columns,
+    schema: Schema,
+    *,
+    settings: TableSettings | None = None,
+    seed: int = 0,
+    contamination: float | Literal["auto"] = "auto",
+    device: str = "auto",
+    callback: Callable[[Progress], None] | None = None,
+) -> bytes:
+    """Train a detector on a table and return its model file.
+
+    Parameters
+    ----------
+    columns : mapping of str to array of shape (n_rows,)
+        Raw columns by name: float64 with NaN for missing, or str with '' for missing.
+    schema : Schema
+        Kinds and roles of the columns.
+    settings : TableSettings, optional
+        Hyper-parameters; the defaults without it.
+    seed : int, default=0
+        Same data, seed, package versions and kind of CPU: same bytes.
+    contamination : float in (0, 0.5] or "auto", default="auto"
+        Share of the training rows that the file flags as long as no `alpha` is given; "auto": the p-value decides.
+    device : str, default="auto"
+        A torch device; "auto" is a GPU when there is one, else the CPU.
+    callback : callable, optional
+        Called with `gandetect.training.Progress`.
+
+    Returns
+    -------
+    bytes
+        Contents of the model file.
+
+    Raises
+    ------
+    InputError
+        Too few rows, no column to learn from, or an argument out of range.
+    """
+    settings = _checked(settings or TableSettings(), contamination)
+    _require_rows(columns, schema)
+    encoding = fit_encoding(columns, schema)
+    remembered = summaries(columns, encoding)
+    schema = Schema(tuple(replace(column, summary=remembered.get(column.name, {})) for column in schema.columns))
+    rows = _encode(columns, schema, encoding, seed, settings.n_members)
+    last = _Last(callback)
+    pair = _trained_pair(rows, encoding, settings, seed, _device(device), last)
+    learned = _calibrated(rows, schema, encoding, _weights(pair, rows), settings)
+    threshold = None if contamination == "auto" else _threshold(learned, columns, contamination)
+    golden = _golden(learned, threshold, _generated(pair, encoding, seed))
+    manifest = _manifest(learned, settings, seed, threshold, last.progress) | {"golden": golden}
+    return seal(_model(learned, threshold, manifest))
+
+
+def _checked(settings: TableSettings, contamination: float | str) -> TableSettings:
+    if settings.loss not in LOSSES:
+        raise InputError(f"Expected loss to be one of {quoted(LOSSES)}, found {settings.loss!r}.")
+    if contamination != "auto" and not (isinstance(contamination, float | int) and 0 < contamination <= 0.5):
+        raise InputError(f"Expected contamination to be 'auto' or in (0, 0.5], found {contamination!r}.")
+    return settings
+
+
+def _require_rows(columns: Columns, schema: Schema) -> None:
+    if not schema.features:
+        raise InputError("Expected at least one column to learn from, found none.")
+    n_rows = len(columns[schema.features[0].name])
+    if n_rows < MIN_ROWS:
+        noun = "sample" if n_rows == 1 else "samples"
+        raise InputError(f"Expected at least {MIN_ROWS} rows to fit, found {n_rows} {noun}; add normal rows.")
+
+
+def _device(device: str) -> torch.device:
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(device)
+
+
+class _Last:
+    """Passes progress on and remembers the last of it."""
+
+    def __init__(self, callback: Callable[[Progress], None] | None) -> None:
+        self.callback, self.progress = callback, None
+
+    progress: Progress | None
+
+    def __call__(self, progress: Progress) -> None:
+        self.progress = progress
+        if self.callback:
+            self.callback(progress)
+
+
+# --- encoding ---------------------------------------------------------------------------------------------------------
+
+
+def _encode(columns: Columns, schema: Schema, encoding: Encoding, seed: int, n_members: int) -> _Rows:
+    """Encode the training rows; a row's excess is measured against the other folds' range."""
+    samples, present, _ = _encoded(columns, schema, encoding)
+    n_rows = len(samples)
+    folds = np.random.default_rng([seed, n_rows]).permutation(n_rows) % n_members
+    excess = np.zeros_like(present)
+    for member in range(n_members):
+        seen, unseen = ({name: values[rows] for name, values in columns.items()} for rows in (folds != member, folds == member))
+        excess[folds == member] = _encoded(unseen, schema, fit_encoding(seen, schema))[2]
+    return _Rows(samples, present, excess, folds)
+
+
+def _encoded(columns: Columns, schema: Schema, encoding: Encoding) -> tuple[Floats, ...]:
+    builder = GraphBuilder()
+    encoded = add_encoding(builder, encoding, add_inputs(builder, schema))
+    for name in ("samples", "present", "excess"):
+        builder.output(name, getattr(encoded, name), np.float32, ["n", None])
+    feeds = {column.input_name: columns[column.name] for column in schema.features}
+    answers = run_in_chunks(open_session(builder.build()), ["samples", "present", "excess"], feeds)
+    return tuple(answers.values())
+
+
+# --- training ---------------------------------------------------------------------------------------------------------
+
+
+def _trained_pair(
+    rows: _Rows,
+    encoding: Encoding,
+    settings: TableSettings,
+    seed: int,
+    device: torch.device,
+    callback: Callable[[Progress], None],
+) -> TablePair:
+    samples, present = (torch.from_numpy(values).to(device) for values in (rows.samples, rows.present))
+    column_of = torch.from_numpy(encoding.column_of).to(device)
+    pair = _new_pair(samples, column_of, settings, seed)
+    batch_size = min(settings.batch_size, max(16, settings.batch_size * 256 // samples.shape[1]))
+    seen = [torch.from_numpy(rows.seen_by(member)) for member in range(settings.n_members)]
+
+    def draw(step: int, random: torch.Generator) -> TableBatch:
+        uniform = torch.rand(settings.n_members, batch_size, generator=random)
+        chosen = torch.stack([own[(u * len(own)).long().clamp_max(len(own) - 1)] for own, u in zip(seen, uniform, strict=True)])
+        return TableBatch(samples[chosen], present[chosen])
+
+    train(pair, LOSSES[settings.loss](), draw, settings.plan(), seed, callback)
+    return pair
+
+
+def _new_pair(samples: Tensor, column_of: Tensor, settings: TableSettings, seed: int) -> TablePair:
+    random = step_random(seed, settings.n_steps)  # the steps of training are keyed by smaller numbers
+    members, sample_dim = settings.n_members, samples.shape[1]
+    discriminator = Discriminator(
+        members, sample_dim, settings.width, settings.depth, len(REFERENCES) + TablePair.N_KINDS, random
+    )
+    generator = Generator(
+        members,
+        sample_dim,
+        settings.generator_width,
+        settings.generator_depth,
+        settings.noise_dim,
+        column_of.cpu(),
+        random,
+    )
+    cloud = Cloud.of(samples)
+
+    def references(real: Tensor, random: torch.Generator) -> Tensor:
+        batch = Batch(real, real.roll(1, dims=1), cloud, column_of, random)
+        return torch.stack([make(batch) for make in REFERENCES.values()], dim=1)
+
+    return TablePair(discriminator.to(samples.device), generator.to(samples.device), references)
+
+
+def _weights(pair: TablePair, rows: _Rows) -> TableWeights:
+    """Take what scoring needs out of the trained networks."""
+    heads = [list(REFERENCES).index(name) for name in SCORED]
+    *hidden, (weight, bias) = _layers(pair.discriminator)
+    (first_weight, first_bias), *others = _layers(pair.generator)
+    known = rows.samples.shape[1] + rows.present.shape[1]  # the inputs after these are noise, zero when scoring
+    feature_mean, feature_whitening = _feature_gaussian(pair, rows)
+    return TableWeights(
+        (*hidden, (weight[..., heads], bias[..., heads])),
+        ((first_weight[:, :known], first_bias), *others),
+        feature_mean,
+        feature_whitening,
+    )
+
+
+def _layers(network: Discriminator | Generator) -> list[tuple[Floats, Floats]]:
+    return [(layer.weight.detach().cpu().numpy(), layer.bias.detach().cpu().numpy()) for layer in network.linear_layers]
+
+
+def _feature_gaussian(pair: TablePair, rows: _Rows, at_most: int = 50_000) -> tuple[Floats, Floats]:
+    """Fit a Gaussian to each member's features of the rows that it saw; return the means and the whitening matrices."""
+    from sklearn.covariance import ledoit_wolf
+
+    means, whitenings = [], []
+    for member in range(len(np.unique(rows.folds))):
+        chosen = rows.seen_by(member)
+        features = _features(pair, rows, member, chosen[:: -(-len(chosen) // at_most)])
+        covariance, _ = ledoit_wolf(features)
+        variances, axes = np.linalg.eigh(covariance)
+        means.append(features.mean(0))
+        # Directions without variance would blow rounding errors up.
+        whitenings.append(axes / np.sqrt(np.maximum(variances, 1e-6 * variances[-1] + 1e-12)))
+    return np.array(means, dtype=np.float32), np.array(whitenings, dtype=np.float32)
+
+
+@torch.no_grad()
+def _features(pair: TablePair, rows: _Rows, member: int, chosen: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Last hidden layer of one member's discriminator, (n_rows, width)."""
+    device = pair.generator.column_of.device
+    parts = []
+    for start in range(0, len(chosen), 4096):
+        part = chosen[start : start + 4096]
+        batch = TableBatch(
+            *(torch.from_numpy(v[part]).to(device).expand(rows.folds.max() + 1, -1, -1) for v in (rows.samples, rows.present))
+        )
+        parts.append(pair.discriminator.hidden(pair.real(batch))[member].cpu().numpy())
+    return np.concatenate(parts).astype(np.float64)
+
+
+# --- calibration ------------------------------------------------------------------------------------------------------
+
+
+def _calibrated(
+    rows: _Rows, schema: Schema, encoding: Encoding, weights: TableWeights, settings: TableSettings
+) -> _Learned:
+    """Score every training row by the member that never saw it, and calibrate on these scores."""
+    values, column_errors = _out_of_fold(rows, encoding, weights)
+    counts = np.maximum(rows.present.sum(0), 1)
+    error_scale = np.maximum((column_errors * rows.present).sum(0) / counts, 1e-3).astype(np.float32)
+    feeds = {"values": values, "column_errors": column_errors, "present": rows.present, "excess": rows.excess}
+    components = _components(feeds, error_scale)
+    n_heads = values.shape[1] - 1
+    importance = np.array(
+        [1 / n_heads] * n_heads + [settings.distance_weight, settings.reconstruction_weight, settings.excess_weight]
+    )
+    # The excess counts in logarithms; where no training row has any, one unit is its natural step.
+    smallest = np.array([1e-6] * (n_heads + 2) + [1.0])
+    evidence = fit_evidence(components.astype(np.float64), importance, smallest)
+    calibration = calibrate(_scores(components, evidence))
+    return _Learned(schema, encoding, weights, error_scale, evidence, calibration)
+
+
+def _out_of_fold(rows: _Rows, encoding: Encoding, weights: TableWeights) -> tuple[Floats, Floats]:
+    """Run each member, as an ensemble of its own, on the rows that it never saw."""
+    parts = {}
+    for member in range(weights.n_members):
+        builder = GraphBuilder()
+        inputs = [builder.input(name, np.float32, ["n", None]) for name in ("samples", "present")]
+        components = add_networks(builder, Encoded(*inputs, excess=""), weights.member(member), encoding.column_of)
+        builder.output("values", components.values, np.float32, ["n", None])
+        builder.output("column_errors", components.column_errors, np.float32, ["n", None])
+        unseen = rows.unseen_by(member)
+        feeds = {"samples": rows.samples[unseen], "present": rows.present[unseen]}
+        parts[member] = run_in_chunks(open_session(builder.build()), ["values", "column_errors"], feeds)
+    order = np.argsort(np.concatenate([rows.unseen_by(member) for member in parts]), kind="stable")
+    values, column_errors = (
+        np.concatenate([part[name] for part in parts.values()])[order] for name in ("values", "column_errors")
+    )
+    return values, column_errors
+
+
+def _components(feeds: dict[str, Floats], error_scale: Floats) -> Floats:
+    builder = GraphBuilder()
+    inputs = {name: builder.input(name, np.float32, ["n", values.shape[1]]) for name, values in feeds.items()}
+    measured = add_measures(builder, **inputs, error_scale=error_scale)
+    builder.output("components", measured.components, np.float32, ["n", None])
+    return run_in_chunks(open_session(builder.build()), ["components"], feeds)["components"]
+
+
+def _scores(components: Floats, evidence: Evidence) -> Floats:
+    builder = GraphBuilder()
+    score = add_score(builder, builder.input("components", np.float32, ["n", components.shape[1]]), evidence)
+    builder.output("score", score, np.float32, ["n", 1])
+    return run_in_chunks(open_session(builder.build()), ["score"], {"components": components})["score"][:, 0]
+
+
+def _threshold(learned: _Learned, columns: Columns, contamination: float) -> float:
+    """Return the score that is exceeded by the given share of the training rows, as the model file scores them."""
+    scores = _answers(learned, None, columns, ["anomaly_score"])["anomaly_score"].astype(np.float64)
+    return float(float32_at_most(-np.percentile(-scores, 100 * contamination)))
+
+
+# --- the model file ---------------------------------------------------------------------------------------------------
+
+
+def _model(learned: _Learned, threshold: float | None, manifest: dict[str, Any]) -> bytes:
+    """Build the whole graph: raw columns in, all answers out."""
+    builder = GraphBuilder()
+    encoded = add_encoding(builder, learned.encoding, add_inputs(builder, learned.schema))
+    components = add_networks(builder, encoded, learned.weights, learned.encoding.column_of)
+    measured = add_measures(
+        builder, components.values, components.column_errors, encoded.present, encoded.excess, learned.error_scale
+    )
+    score = add_score(builder, measured.components, learned.evidence)
+    n_columns = len(learned.schema.features)
+    add_answers(builder, measured, score, learned.calibration, len(SCORED), n_columns, threshold)
+    return builder.build({MANIFEST_KEY: manifest_json(manifest), DIGEST_KEY: DIGEST_PLACEHOLDER})
+
+
+def _answers(learned: _Learned, threshold: float | None, columns: Columns, outputs: list[str]) -> dict[str, NDArray[Any]]:
+    feeds = {column.input_name: columns[column.name] for column in learned.schema.features}
+    return run_in_chunks(open_session(_model(learned, threshold, {})), outputs, feeds)
+
+
+def _generated(pair: TablePair, encoding: Encoding, seed: int, n_rows: int = 6) -> dict[str, NDArray[Any]]:
+    """Draw rows from the generator, and add two hard ones: everything missing, everything unheard of."""
+    generator = pair.generator
+    noise = torch.randn(n_rows, generator.noise_dim, generator=torch.Generator().manual_seed(seed))
+    with torch.no_grad():
+        noise = noise.to(generator.column_of.device).expand(generator.n_members, -1, -1)
+        n_columns = int(generator.column_of.max()) + 1
+        samples = noise.new_zeros(*noise.shape[:2], len(generator.column_of))
+        rows = generator.complete(samples, noise.new_ones(*noise.shape[:2], n_columns), noise)[0]
+    columns = decode(encoding, rows.cpu().numpy().astype(np.float64))
+    return {name: np.append(values, _HARD[values.dtype.kind]) for name, values in columns.items()}
+
+
+_HARD: dict[str, list[Any]] = {"f": [np.nan, 1e30], "O": ["", "\u2400 unheard of"]}
+
+
+def _golden(learned: _Learned, threshold: float | None, columns: Columns) -> dict[str, Any]:
+    answers = _answers(learned, threshold, columns, list(OUTPUTS))
+    numeric = {column.name for column in learned.schema.features if column.kind in NUMERIC}
+    inputs = {
+        name: [None if value != value else value for value in values.tolist()] if name in numeric else values.tolist()
+        for name, values in columns.items()
+    }
+    return {"inputs": inputs, "outputs": {name: values.tolist() for name, values in answers.items()}}
+
+
+def _manifest(
+    learned: _Learned, settings: TableSettings, seed: int, threshold: float | None, progress: Progress | None
+) -> dict[str, Any]:
+    calibration = learned.calibration
+    packages = ("gandetect", "numpy", "onnx", "onnxruntime", "scikit-learn", "torch")
+    return {
+        "format": FORMAT,
+        "modality": "table",
+        "gandetect_version": version("gandetect"),
+        "columns": learned.schema.to_json(),
+        "training": {
+            "n_rows": calibration.n_rows,
+            "seed": seed,
+            "settings": asdict(settings),
+            "versions": {"python": platform.python_version()} | {name: version(name) for name in packages},
+        },
+        "calibration": {
+            "n": calibration.n_rows,
+            "alpha": default_alpha(calibration.n_rows),
+            "threshold": threshold,
+            "critical_score": calibration.critical_score(default_alpha(calibration.n_rows)),
+        },
+        "quality": {},
+        "health": asdict(progress) if progress else {},
+    }

@@ -1,0 +1,1 @@
+"""The ONNX graph: a builder, and the parts that it is put together from."""

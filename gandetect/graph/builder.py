@@ -1,0 +1,99 @@
+"""Puts an ONNX model together node by node. Same calls, same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import ArrayLike, NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from gandetect.schema import INTERNAL_PREFIX
+
+OPSET = 18
+IR_VERSION = 8
+ML_OPSET = 3
+
+Dim = int | str
+
+
+class GraphBuilder:
+    """Collects nodes, constants, inputs and outputs; tensors are known by their names.
+
+    Internal tensors get names with a reserved prefix, so that no column's name can meet one of them.
+    """
+
+    def __init__(self) -> None:
+        self._nodes: list[onnx.NodeProto] = []
+        self._constants: dict[tuple[str, tuple[int, ...], bytes], onnx.TensorProto] = {}
+        self._defaults: list[onnx.TensorProto] = []
+        self._inputs: list[onnx.ValueInfoProto] = []
+        self._outputs: list[onnx.ValueInfoProto] = []
+
+    def input(self, name: str, dtype: type[np.generic] | type[str], shape: Sequence[Dim]) -> str:
+        """Declare an input and return its name."""
+        self._inputs.append(helper.make_tensor_value_info(name, _element_type(dtype), list(shape)))
+        return name
+
+    def optional_input(self, name: str, default: NDArray[Any]) -> str:
+        """Declare an input with a default value and return its name."""
+        self._defaults.append(numpy_helper.from_array(default, name))
+        return self.input(name, default.dtype.type, default.shape)
+
+    def output(self, name: str, tensor: str, dtype: type[np.generic], shape: Sequence[Dim]) -> None:
+        """Declare that a tensor leaves the graph under `name`."""
+        self._nodes.append(helper.make_node("Identity", [tensor], [name]))
+        self._outputs.append(helper.make_tensor_value_info(name, _element_type(dtype), list(shape)))
+
+    def constant(self, value: ArrayLike, dtype: type[np.generic]) -> str:
+        """Return the name of a constant; equal constants are stored once."""
+        array = np.asarray(value, dtype=dtype)
+        key = (array.dtype.str, array.shape, array.tobytes())
+        if key not in self._constants:
+            self._constants[key] = numpy_helper.from_array(array, f"{INTERNAL_PREFIX}constant_{len(self._constants)}")
+        return self._constants[key].name
+
+    def floats(self, value: ArrayLike) -> str:
+        """Return the name of a float32 constant."""
+        return self.constant(value, np.float32)
+
+    def ints(self, value: ArrayLike) -> str:
+        """Return the name of an int64 constant."""
+        return self.constant(value, np.int64)
+
+    def node(self, operator: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
+        """Add a node with one output and return that output's name."""
+        return self.node_of(operator, inputs, 1, domain, **attributes)[0]
+
+    def node_of(
+        self, operator: str, inputs: Sequence[str], n_outputs: int, domain: str = "", **attributes: Any
+    ) -> list[str]:
+        """Add a node and return the names of its outputs."""
+        outputs = [f"{INTERNAL_PREFIX}{operator}_{len(self._nodes)}_{i}" for i in range(n_outputs)]
+        self._nodes.append(helper.make_node(operator, inputs, outputs, domain=domain, **attributes))
+        return outputs
+
+    def build(self, metadata: Mapping[str, str] | None = None) -> bytes:
+        """Return the serialized model.
+
+        Parameters
+        ----------
+        metadata : mapping of str to str, optional
+            Goes into the model's ``metadata_props``.
+        """
+        graph = helper.make_graph(
+            self._nodes, "gandetect", self._inputs, self._outputs, [*self._defaults, *self._constants.values()]
+        )
+        opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", ML_OPSET)]
+        model = helper.make_model(graph, ir_version=IR_VERSION, opset_imports=opsets, producer_name="gandetect")
+        helper.set_model_props(model, dict(metadata or {}))
+        serialized: bytes = model.SerializeToString(deterministic=True)
+        return serialized
+
+
+def _element_type(dtype: type[np.generic] | type[str]) -> int:
+    if dtype is str:
+        return int(TensorProto.STRING)
+    return int(helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))

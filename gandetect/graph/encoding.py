@@ -1,0 +1,162 @@
+"""Nodes that turn raw columns into samples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gandetect.encoding import CLIP, EXCESS_FREE, CategoryEncoding, Encoding, NumberEncoding, TimeEncoding
+from gandetect.graph.builder import GraphBuilder
+from gandetect.schema import NUMERIC, Schema
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Names of the tensors that encoding makes, all float32.
+
+    Shape
+    -----
+    samples (n, sample_dim); present (n, n_columns) with 0 = missing; excess (n, n_columns)
+    """
+
+    samples: str
+    present: str
+    excess: str
+
+
+def add_inputs(builder: GraphBuilder, schema: Schema) -> dict[str, str]:
+    """Declare one input of shape (n,) per feature; return the inputs' names by column name."""
+    return {
+        column.name: builder.input(column.input_name, np.float64 if column.kind in NUMERIC else str, ["n"])
+        for column in schema.features
+    }
+
+
+def add_encoding(builder: GraphBuilder, encoding: Encoding, inputs: dict[str, str]) -> Encoded:
+    """Add the nodes that compute samples, presence and excess of every row.
+
+    Parameters
+    ----------
+    builder : GraphBuilder
+        Gets the nodes.
+    encoding : Encoding
+        Fitted parameters.
+    inputs : dict of str to str
+        Names of the raw columns' tensors by column name.
+    """
+    parts = [
+        add(builder, chosen, [inputs[name] for name in chosen])
+        for kind, add in (
+            (NumberEncoding, _add_numbers),
+            (TimeEncoding, _add_times),
+            (CategoryEncoding, _add_categories),
+        )
+        if (chosen := encoding.of_kind(kind))
+    ]
+    samples, present, excess = (_joined(builder, [getattr(part, name) for part in parts]) for name in _PARTS)
+    # Numbers, times and categories were computed together; put the columns back into the schema's order.
+    computed = [name for kind in (NumberEncoding, TimeEncoding, CategoryEncoding) for name in encoding.of_kind(kind)]
+    order = [computed.index(name) for name in encoding.columns]
+    if order != sorted(order):
+        present, excess = (builder.node("Gather", t, builder.ints(order), axis=1) for t in (present, excess))
+    return Encoded(samples, present, excess)
+
+
+_PARTS = ("samples", "present", "excess")
+
+
+def _joined(builder: GraphBuilder, tensors: list[str]) -> str:
+    return tensors[0] if len(tensors) == 1 else builder.node("Concat", *tensors, axis=1)
+
+
+def _add_numbers(builder: GraphBuilder, encoding: dict[str, NumberEncoding], inputs: list[str]) -> Encoded:
+    doubles = _Doubles(builder)
+    centre, scale, middle, half_range = (
+        doubles.constant([getattr(number, field) for number in encoding.values()])
+        for field in ("centre", "scale", "middle", "half_range")
+    )
+    values, present = doubles.finite(inputs, centre)
+    scaled = builder.node("Div", builder.node("Sub", values, centre), scale)
+    distance = builder.node("Div", builder.node("Abs", builder.node("Sub", values, middle)), half_range)
+    beyond = doubles.clip(builder.node("Sub", distance, doubles.constant(EXCESS_FREE)), 0.0, 1e300)
+    excess = builder.node("Log", builder.node("Add", beyond, doubles.constant(1.0)))
+    # Where a value is missing its place was taken by the centre: no deviation, and no excess to speak of.
+    return Encoded(
+        doubles.to_float(doubles.clip(scaled, -CLIP, CLIP)), present, builder.node("Mul", doubles.to_float(excess), present)
+    )
+
+
+def _add_times(builder: GraphBuilder, encoding: dict[str, TimeEncoding], inputs: list[str]) -> Encoded:
+    doubles = _Doubles(builder)
+    values, present = doubles.finite(inputs, doubles.constant(0.0))
+    blocks = []
+    for position, time in enumerate(encoding.values()):
+        column = builder.node("Gather", values, builder.ints([position]), axis=1)  # (n, 1)
+        turns = builder.node("Div", column, doubles.constant(time.periods))  # (n, cycles)
+        fraction = doubles.to_float(builder.node("Sub", turns, builder.node("Floor", turns)))
+        angle = builder.node("Mul", fraction, builder.floats(2 * np.pi))
+        parts = builder.node("Concat", builder.node("Sin", angle), builder.node("Cos", angle), axis=1)
+        order = np.arange(2 * len(time.periods)).reshape(2, -1).T.ravel()  # sine and cosine of each cycle in turn
+        parts = builder.node("Gather", parts, builder.ints(order), axis=1)
+        scaled = builder.node("Div", builder.node("Sub", parts, builder.floats(time.centres)), builder.floats(time.scales))
+        clipped = builder.node("Clip", scaled, builder.floats(-CLIP), builder.floats(CLIP))
+        own = builder.node("Gather", present, builder.ints([position]), axis=1)
+        blocks.append(builder.node("Mul", clipped, own))
+    return Encoded(_joined(builder, blocks), present, builder.node("Mul", present, builder.floats(0.0)))
+
+
+def _add_categories(builder: GraphBuilder, encoding: dict[str, CategoryEncoding], inputs: list[str]) -> Encoded:
+    rows = []
+    for category, name in zip(encoding.values(), inputs, strict=True):
+        n_levels = len(category.levels)
+        index = builder.node(
+            "LabelEncoder",
+            name,
+            domain="ai.onnx.ml",
+            keys_strings=[*category.levels, ""],
+            values_int64s=[*range(n_levels), n_levels + 1],
+            default_int64=n_levels,
+        )
+        rows.append(builder.node("Gather", builder.floats(_table(category)), index, axis=0))
+    table = _joined(builder, rows)  # (n, sum of widths + 2)
+    widths = [category.block.shape[1] + 2 for category in encoding.values()]
+    ends = np.cumsum(widths)
+    samples = np.setdiff1d(np.arange(ends[-1]), [ends - 2, ends - 1])
+    return Encoded(
+        *(builder.node("Gather", table, builder.ints(chosen), axis=1) for chosen in (samples, ends - 2, ends - 1))
+    )
+
+
+def _table(category: CategoryEncoding) -> np.ndarray:
+    """One row per level, one for an unknown level, one for a missing value: block, presence, excess."""
+    n_levels, width = len(category.levels), category.block.shape[1]
+    table = np.zeros((n_levels + 2, width + 2))
+    table[:-1, :width] = np.clip(category.block, -CLIP, CLIP)
+    table[:-1, width] = 1
+    table[n_levels, width + 1] = category.unknown_excess
+    return table
+
+
+class _Doubles:
+    """Arithmetic in float64: raw values may be large, and their differences small."""
+
+    def __init__(self, builder: GraphBuilder) -> None:
+        self.builder = builder
+
+    def constant(self, value: object) -> str:
+        return self.builder.constant(value, np.float64)  # type: ignore[arg-type]
+
+    def clip(self, tensor: str, low: float, high: float) -> str:
+        return self.builder.node("Clip", tensor, self.constant(low), self.constant(high))
+
+    def to_float(self, tensor: str) -> str:
+        return self.builder.node("Cast", tensor, to=1)
+
+    def finite(self, inputs: list[str], replacement: str) -> tuple[str, str]:
+        """Stack inputs (n,) to (n, len(inputs)) with missing values replaced; return it and the presence (float32)."""
+        node = self.builder.node
+        stacked = node("Concat", *(node("Unsqueeze", name, self.builder.ints([1])) for name in inputs), axis=1)
+        # NaN compares false, so one comparison finds NaN and both infinities.
+        known = node("LessOrEqual", node("Abs", stacked), self.constant(np.finfo(np.float64).max))
+        return node("Where", known, stacked, replacement), node("Cast", known, to=1)

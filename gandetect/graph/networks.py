@@ -1,0 +1,212 @@
+"""Nodes of a trained table pair: samples in, one component per kind of evidence out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gandetect.graph.builder import GraphBuilder
+from gandetect.graph.encoding import Encoded
+
+Floats = NDArray[np.float32]
+Layer = tuple[Floats, Floats]
+
+MAX_MASKS = 16
+"""Columns are hidden in at most this many groups, one after the other, when a row's reconstruction error is measured."""
+
+MAX_ERROR = 20.0
+"""A column's reconstruction error counts at most this many times its mean on training rows."""
+
+
+@dataclass(frozen=True)
+class TableWeights:
+    """Everything that the networks of an ensemble learned.
+
+    Parameters
+    ----------
+    discriminator : tuple of (weight, bias)
+        Layers, (members, in_dim, out_dim) and (members, 1, out_dim); the last one holds the scored heads only.
+    generator : tuple of (weight, bias)
+        Layers; the first one's inputs are the sample and the mask (at scoring time the noise is zero).
+    feature_mean : array of shape (members, width)
+        Mean of the discriminator's last hidden layer on training rows.
+    feature_whitening : array of shape (members, width, width)
+        Makes these features' covariance the identity.
+    """
+
+    discriminator: tuple[Layer, ...]
+    generator: tuple[Layer, ...]
+    feature_mean: Floats
+    feature_whitening: Floats
+
+    @property
+    def n_members(self) -> int:
+        """Number of members."""
+        return len(self.feature_mean)
+
+    def member(self, index: int) -> TableWeights:
+        """Return an ensemble of one member."""
+        one = slice(index, index + 1)
+        discriminator, generator = (
+            tuple((weight[one], bias[one]) for weight, bias in layers) for layers in (self.discriminator, self.generator)
+        )
+        return TableWeights(discriminator, generator, self.feature_mean[one], self.feature_whitening[one])
+
+
+@dataclass(frozen=True)
+class Components:
+    """Names of the tensors that the networks make, all float32; high = anomalous.
+
+    Shape
+    -----
+    values (n, heads + 1): minus the logit of every scored head, then the log distance in the discriminator's features;
+    column_errors (n, n_columns): squared reconstruction error of each raw column
+    """
+
+    values: str
+    column_errors: str
+
+
+def add_networks(builder: GraphBuilder, encoded: Encoded, weights: TableWeights, column_of: NDArray[np.int64]) -> Components:
+    """Add both networks of all members.
+
+    Parameters
+    ----------
+    builder : GraphBuilder
+        Gets the nodes.
+    encoded : Encoded
+        Samples and presence.
+    weights : TableWeights
+        The ensemble.
+    column_of : array of shape (sample_dim,)
+        Raw column of each entry of a sample.
+    """
+    masked = builder.node("Sub", builder.floats(1.0), encoded.present)  # (n, n_columns)
+    seen = builder.node("Concat", encoded.samples, masked, axis=1)  # the generator's input, (n, sample_dim + n_columns)
+    completed = _complete(builder, encoded, seen, weights, column_of)
+    values = _judge(builder, completed, weights)
+    return Components(values, _reconstruction_errors(builder, encoded, seen, weights, column_of))
+
+
+def _hidden(builder: GraphBuilder, x: str, layers: tuple[Layer, ...], *, per_mask: bool = False) -> str:
+    """Pass through affine layers with SiLU after each; `per_mask` adds the mask's axis behind the members'."""
+    for weight, bias in layers:
+        if per_mask:
+            weight, bias = weight[:, None], bias[:, None]
+        x = builder.node("Add", builder.node("MatMul", x, builder.floats(weight)), builder.floats(bias))
+        x = builder.node("Mul", x, builder.node("Sigmoid", x))
+    return x
+
+
+def _affine(builder: GraphBuilder, x: str, weight: Floats, bias: Floats) -> str:
+    return builder.node("Add", builder.node("MatMul", x, builder.floats(weight)), builder.floats(bias))
+
+
+def _complete(
+    builder: GraphBuilder, encoded: Encoded, seen: str, weights: TableWeights, column_of: NDArray[np.int64]
+) -> str:
+    """Fill missing cells with what each member's generator expects there: (members, n, sample_dim)."""
+    *hidden, last = weights.generator
+    filled = _affine(builder, _hidden(builder, seen, tuple(hidden)), *last)
+    # Missing entries of a sample are zero, so the generator's part can simply be added.
+    present = _spread(builder, encoded.present, column_of)
+    missing = builder.node("Sub", builder.floats(1.0), present)
+    return builder.node("Add", encoded.samples, builder.node("Mul", missing, filled))
+
+
+def _spread(builder: GraphBuilder, per_column: str, column_of: NDArray[np.int64]) -> str:
+    """Repeat what belongs to raw columns for every entry of a sample."""
+    if np.array_equal(column_of, np.arange(len(column_of))):
+        return per_column
+    return builder.node("Gather", per_column, builder.ints(column_of), axis=1)
+
+
+def _judge(builder: GraphBuilder, samples: str, weights: TableWeights) -> str:
+    """Mean over the members of minus each scored logit, and of the log distance in the features: (n, heads + 1)."""
+    *hidden, last = weights.discriminator
+    features = _hidden(builder, samples, tuple(hidden))  # (members, n, width)
+    logits = _affine(builder, features, *last)
+    whitened = _affine(
+        builder,
+        features,
+        weights.feature_whitening,
+        -weights.feature_mean[:, None] @ weights.feature_whitening,
+    )
+    distance = builder.node("ReduceSum", builder.node("Mul", whitened, whitened), builder.ints([2]), keepdims=1)
+    log_distance = builder.node("Log", builder.node("Add", distance, builder.floats(1e-6)))
+    each = builder.node("Concat", builder.node("Neg", logits), log_distance, axis=2)
+    return builder.node("ReduceMean", each, builder.ints([0]), keepdims=0)
+
+
+@dataclass(frozen=True)
+class _Masks:
+    """Which member hides which entries in which pass.
+
+    Shape
+    -----
+    hidden_columns (members, passes, n_columns), hidden_entries (members, passes, sample_dim): one where hidden;
+    outputs (members, passes, width): the entries that a pass predicts, padded with 0;
+    position (sample_dim,): where each entry stands among the flattened outputs
+    """
+
+    hidden_columns: NDArray[np.bool_]
+    hidden_entries: NDArray[np.bool_]
+    outputs: NDArray[np.int64]
+    position: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, n_members: int, column_of: NDArray[np.int64]) -> _Masks:
+        n_columns = int(column_of.max()) + 1
+        n_passes = -(-min(MAX_MASKS, n_columns) // n_members)
+        columns = np.arange(n_columns)
+        mask_of = columns % min(MAX_MASKS, n_columns)
+        hidden_columns = np.zeros((n_members, n_passes, n_columns), dtype=bool)
+        hidden_columns[mask_of % n_members, mask_of // n_members, columns] = True
+        hidden_entries = hidden_columns[..., column_of]
+        width = hidden_entries.sum(2).max()
+        outputs = np.zeros((n_members, n_passes, width), dtype=np.int64)
+        position = np.zeros(len(column_of), dtype=np.int64)
+        for member, turn in np.ndindex(n_members, n_passes):
+            entries = np.flatnonzero(hidden_entries[member, turn])
+            outputs[member, turn, : len(entries)] = entries
+            position[entries] = (member * n_passes + turn) * width + np.arange(len(entries))
+        return cls(hidden_columns, hidden_entries, outputs, position)
+
+
+def _reconstruction_errors(
+    builder: GraphBuilder, encoded: Encoded, seen: str, weights: TableWeights, column_of: NDArray[np.int64]
+) -> str:
+    """Hide every column once, let the generator fill it in, return each column's squared error: (n, n_columns).
+
+    The passes are shared out among the members. Hiding is done to the first layer's weights instead of its input, and
+    of the last layer only the hidden entries are computed.
+    """
+    masks = _Masks.of(weights.n_members, column_of)
+    (first_weight, first_bias), *hidden, (last_weight, last_bias) = weights.generator
+    hides = np.concatenate([masks.hidden_entries, masks.hidden_columns], axis=2)  # (members, passes, inputs)
+    mask_weight = first_weight[:, None, len(column_of) :]  # (members, 1, n_columns, width)
+    bias = first_bias[:, None] + (masks.hidden_columns[..., None] * mask_weight).sum(2, keepdims=True)
+    # The product of weights and mask is stored as its two factors, which are small; the runtime multiplies them at load.
+    kept = builder.floats(~hides[..., None])
+    masked_weight = builder.node("Mul", builder.floats(first_weight[:, None]), kept)
+    x = builder.node("Add", builder.node("MatMul", seen, masked_weight), builder.floats(bias))
+    x = builder.node("Mul", x, builder.node("Sigmoid", x))
+    x = _hidden(builder, x, tuple(hidden), per_mask=True)
+    member = np.arange(weights.n_members)[:, None, None]
+    weight = last_weight.swapaxes(1, 2)[member, masks.outputs].swapaxes(2, 3)  # (members, passes, width, outputs)
+    filled = _affine(builder, x, weight, last_bias[:, 0][member, masks.outputs][:, :, None])
+    flat = builder.node("Reshape", builder.node("Transpose", filled, perm=[2, 0, 1, 3]), builder.ints([0, masks.outputs.size]))
+    expected = builder.node("Gather", flat, builder.ints(masks.position), axis=1)  # (n, sample_dim)
+    deviation = builder.node("Sub", expected, encoded.samples)
+    return _per_column(builder, builder.node("Mul", deviation, deviation), column_of)
+
+
+def _per_column(builder: GraphBuilder, per_entry: str, column_of: NDArray[np.int64]) -> str:
+    """Sum over the entries of each raw column's block."""
+    if np.array_equal(column_of, np.arange(len(column_of))):
+        return per_entry
+    return builder.node("MatMul", per_entry, builder.floats(column_of[:, None] == np.arange(column_of.max() + 1)))
+
+

@@ -1,0 +1,147 @@
+"""Nodes from the networks' components to the answers: evidence, score, p-value, flag, blame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gandetect.calibration import EXCESS_WEIGHT, TAIL_WEIGHT, Calibration, Evidence, default_alpha
+from gandetect.graph.builder import GraphBuilder
+from gandetect.graph.networks import MAX_ERROR
+from gandetect.schema import ALPHA
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Names of the tensors that a score is made of, all float32.
+
+    Shape
+    -----
+    components (n, n_components): the networks' values, the reconstruction error, the excess;
+    reconstruction_error (n, 1); blame (n, n_columns): non-negative, not yet shares
+    """
+
+    components: str
+    reconstruction_error: str
+    blame: str
+
+
+def add_measures(
+    builder: GraphBuilder, values: str, column_errors: str, present: str, excess: str, error_scale: NDArray[np.float32]
+) -> Measured:
+    """Scale the columns' errors, average them over the columns that are present, and join all components.
+
+    Parameters
+    ----------
+    builder : GraphBuilder
+        Gets the nodes.
+    values, column_errors, present, excess : str
+        Tensors of shape (n, heads + 1) and three times (n, n_columns).
+    error_scale : array of shape (n_columns,)
+        Mean out-of-fold error of each column.
+    """
+    relative = builder.node("Div", column_errors, builder.floats(error_scale))
+    relative = builder.node("Mul", builder.node("Min", relative, builder.floats(MAX_ERROR)), present)
+    total, count = (builder.node("ReduceSum", x, builder.ints([1]), keepdims=1) for x in (relative, present))
+    error = builder.node("Div", total, builder.node("Max", count, builder.floats(1.0)))
+    largest = builder.node("ReduceMax", excess, builder.ints([1]), keepdims=1)
+    components = builder.node("Concat", values, error, largest, axis=1)
+    return Measured(components, error, builder.node("Add", relative, excess))
+
+
+def add_score(builder: GraphBuilder, components: str, evidence: Evidence) -> str:
+    """Add up the weighted evidence; returns the anomaly score's tensor, (n, 1)."""
+    n_components, n_intervals = evidence.knots.shape
+    each = builder.node("Unsqueeze", components, builder.ints([2]))  # (n, n_components, 1)
+    share = builder.node(
+        "Clip",
+        builder.node("Div", builder.node("Sub", each, builder.floats(evidence.knots)), builder.floats(evidence.widths)),
+        builder.floats(0.0),
+        builder.floats(1.0),
+    )
+    flat = builder.node("Reshape", share, builder.ints([0, n_components * n_intervals]))
+    heights = np.repeat(evidence.weights * evidence.step, n_intervals)[:, None]
+    below = builder.node("MatMul", flat, builder.floats(heights))  # (n, 1)
+    standardised = builder.node(
+        "Div", builder.node("Sub", components, builder.floats(evidence.mean)), builder.floats(evidence.deviation)
+    )
+    tail = builder.node("Asinh", builder.node("Relu", standardised))
+    beyond = builder.node("MatMul", tail, builder.floats(TAIL_WEIGHT * evidence.weights[:, None]))
+    largest = builder.node("Gather", components, builder.ints([n_components - 1]), axis=1)
+    outside = builder.node("Relu", builder.node("Sub", largest, builder.floats(evidence.excess_limit)))
+    grown = builder.node("Mul", outside, builder.floats(EXCESS_WEIGHT))
+    return builder.node("Add", builder.node("Add", below, beyond), grown)
+
+
+def add_answers(
+    builder: GraphBuilder,
+    measured: Measured,
+    score: str,
+    calibration: Calibration,
+    n_heads: int,
+    n_columns: int,
+    threshold: float | None,
+) -> None:
+    """Declare all outputs.
+
+    Parameters
+    ----------
+    builder : GraphBuilder
+        Gets the nodes.
+    measured, score : Measured, str
+        What the score was made of, and the score, (n, 1).
+    calibration : Calibration
+        Scores to p-values.
+    n_heads, n_columns : int
+        Number of scored heads and of features.
+    threshold : float or None
+        Flag rows whose score is above it as long as no `alpha` is given; None: the default `alpha` decides.
+    """
+    flat = builder.ints([-1])
+    score = builder.node("Reshape", score, flat)
+    p_value = _p_value(builder, score, calibration)
+    logits = builder.node("Gather", measured.components, builder.ints(np.arange(n_heads)), axis=1)
+    mean = builder.node("ReduceMean", logits, builder.ints([1]), keepdims=0)
+    blame = builder.node("Add", measured.blame, builder.floats(1e-6))
+    total = builder.node("ReduceSum", blame, builder.ints([1]), keepdims=1)
+    answers = {
+        "anomaly_score": score,
+        "p_value": p_value,
+        "is_anomaly": _flag(builder, score, p_value, calibration, threshold),
+        "realness": builder.node("Sigmoid", builder.node("Neg", mean)),
+        "reconstruction_error": builder.node("Reshape", measured.reconstruction_error, flat),
+    }
+    for name, tensor in answers.items():
+        builder.output(name, tensor, np.bool_ if name == "is_anomaly" else np.float32, ["n"])
+    builder.output("contributions", builder.node("Div", blame, total), np.float32, ["n", n_columns])
+
+
+def _flag(builder: GraphBuilder, score: str, p_value: str, calibration: Calibration, threshold: float | None) -> str:
+    """``p_value <= alpha``; with a threshold, the default `alpha` is NaN and leaves the decision to it."""
+    default = default_alpha(calibration.n_rows) if threshold is None else np.nan
+    alpha = builder.optional_input(ALPHA, np.array(default, dtype=np.float32))
+    flagged = builder.node("LessOrEqual", p_value, alpha)
+    if threshold is None:
+        return flagged
+    above = builder.node("Greater", score, builder.floats(threshold))
+    return builder.node("Where", builder.node("IsNaN", alpha), above, flagged)
+
+
+def _p_value(builder: GraphBuilder, score: str, calibration: Calibration) -> str:
+    """Look the p-value up in two rounds of counting: which bucket of scores, then where in the bucket."""
+    width = int(np.ceil(np.sqrt(len(calibration.scores))))
+    padded = np.full((width, width), np.inf, dtype=np.float32)
+    padded.ravel()[: len(calibration.scores)] = calibration.scores
+    column = builder.node("Unsqueeze", score, builder.ints([1]))  # (n, 1)
+    bucket = _count_below(builder, builder.floats(padded[:-1, -1]), column)  # the last bucket needs no comparison
+    within = _count_below(builder, builder.node("Gather", builder.floats(padded), bucket, axis=0), column)
+    index = builder.node("Add", builder.node("Mul", bucket, builder.ints(width)), within)
+    return builder.node("Gather", builder.floats(calibration.p_values), index, axis=0)
+
+
+def _count_below(builder: GraphBuilder, scores: str, column: str) -> str:
+    """Count the scores below each row's score: (n,) int64."""
+    below = builder.node("Cast", builder.node("Less", scores, column), to=7)
+    return builder.node("ReduceSum", below, builder.ints([1]), keepdims=0)
