@@ -1,0 +1,69 @@
+"""Anomaly detection with a trained GAN discriminator, exported to one ONNX file.
+
+Names are loaded on first use: scoring needs neither torch nor scikit-learn.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gandetect.errors import (
+        FileAccessError,
+        GandetectError,
+        InputError,
+        MissingExtraError,
+        ModelFileError,
+    )
+    from gandetect.estimators import GANDetector
+    from gandetect.fitting import TableSettings, fit_table
+    from gandetect.scorer import Scorer
+    from gandetect.training import Progress
+
+_HOMES = {
+    "FileAccessError": "gandetect.errors",
+    "GANDetector": "gandetect.estimators",
+    "GandetectError": "gandetect.errors",
+    "InputError": "gandetect.errors",
+    "MissingExtraError": "gandetect.errors",
+    "ModelFileError": "gandetect.errors",
+    "Progress": "gandetect.training",
+    "Scorer": "gandetect.scorer",
+    "TableSettings": "gandetect.fitting",
+    "fit_table": "gandetect.fitting",
+}
+
+__all__ = [
+    "FileAccessError",
+    "GANDetector",
+    "GandetectError",
+    "InputError",
+    "MissingExtraError",
+    "ModelFileError",
+    "Progress",
+    "Scorer",
+    "TableSettings",
+    "fit_table",
+]
+
+_TRAINING = frozenset({"numpy", "onnx", "pandas", "sklearn", "torch"})
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'gandetect' has no attribute {name!r}")
+    try:
+        return getattr(import_module(_HOMES[name]), name)
+    except ModuleNotFoundError as error:
+        if error.name not in _TRAINING:
+            raise
+        from gandetect.errors import MissingExtraError
+
+        raise MissingExtraError(
+            f"Expected {error.name} for gandetect.{name}, found none; pip install 'gandetect[train]'."
+        ) from error
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,270 @@
+"""The scikit-learn face of the detector."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import fields
+from numbers import Integral
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.utils import Tags, check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from gandetect.frames import array_columns, array_schema, as_frame, frame_columns, frame_schema
+from gandetect.model_file import read_model, write_model
+from gandetect.schema import Kind
+from gandetect.scorer import Scorer
+
+if TYPE_CHECKING:
+    from gandetect.training import Progress
+
+Floats = NDArray[np.float64]
+
+
+class GANDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
+    """Anomaly detector for tables: a generative adversarial network that ends as one ONNX file.
+
+    The discriminator learns to tell training rows from noise around them and from a generator's rows; the generator
+    learns to fill in masked columns. Realness, distance in the discriminator's features and reconstruction error,
+    calibrated out of fold, form the score. After `fit` the estimator scores through the very file that `save` writes.
+
+    Parameters
+    ----------
+    loss : {"logistic", "least-squares", "hinge", "wasserstein"}, default="logistic"
+        The game between the generator and the discriminator's heads for it.
+    contamination : "auto" or float in (0, 0.5], default="auto"
+        "auto": rows are flagged at a false-alarm rate of 0.05 (or the smallest that few rows allow). A number: the
+        share of the training rows that `predict` calls outliers.
+    n_members : int, default=4
+        Generator and discriminator pairs, each blind to its own fold of the training rows.
+    n_steps : int, default=1200
+        Training steps; the time of `fit` is proportional to it and nearly independent of the number of rows.
+    width : int, default=64
+        Width of the hidden layers of both networks.
+    depth : int, default=3
+        Number of the discriminator's hidden layers.
+    device : str, default="auto"
+        Where to train: "auto" (a GPU when there is one), "cpu", "cuda", ...
+    random_state : int, RandomState instance or None, default=None
+        An int gives the same model file every time.
+
+    Attributes
+    ----------
+    model_ : bytes
+        The model file.
+    scorer_ : Scorer
+        Runs it.
+    offset_ : float
+        ``decision_function = score_samples - offset_``.
+    n_features_in_ : int
+        Number of columns seen during fit.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, where all of them are text.
+
+    See Also
+    --------
+    sklearn.ensemble.IsolationForest : Trees instead of networks.
+
+    Notes
+    -----
+    NaN and infinities are missing values. An array holds numbers only; the dtypes of a data frame decide the kinds of
+    its columns (pandas; polars, pyarrow and others through the Arrow PyCapsule interface).
+
+    References
+    ----------
+    I. Goodfellow et al., "Generative Adversarial Nets", 2014.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_wine
+    >>> from gandetect import GANDetector
+    >>> X, y = load_wine(return_X_y=True)
+    >>> detector = GANDetector(n_steps=300, random_state=0).fit(X[y == 1])
+    >>> bool(detector.score_samples(X[y == 1]).mean() > detector.score_samples(X[y == 0]).mean())
+    True
+    """
+
+    def __init__(
+        self,
+        *,
+        loss: str = "logistic",
+        contamination: float | Literal["auto"] = "auto",
+        n_members: int = 4,
+        n_steps: int = 1200,
+        width: int = 64,
+        depth: int = 3,
+        device: str = "auto",
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.loss = loss
+        self.contamination = contamination
+        self.n_members = n_members
+        self.n_steps = n_steps
+        self.width = width
+        self.depth = depth
+        self.device = device
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: object = None, *, callback: Callable[[Progress], None] | None = None) -> Self:
+        """Learn what normal rows look like.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n_samples, n_features)
+            Normal (or mostly normal) rows.
+        y : ignored
+            Present for scikit-learn's conventions.
+        callback : callable, optional
+            Called with `gandetect.Progress` about a hundred times while training.
+
+        Returns
+        -------
+        GANDetector
+            The fitted detector.
+
+        Raises
+        ------
+        InputError
+            Too few rows, no columns, or a parameter out of range; a `ValueError`.
+        """
+        from gandetect.fitting import fit_table
+
+        X = as_frame(X)
+        if isinstance(X, pd.DataFrame):
+            validate_data(self, X, skip_check_array=True)
+            schema = frame_schema(X)
+            columns = frame_columns(X, schema)
+        else:
+            X = validate_data(self, X, dtype=np.float64, ensure_all_finite=False)
+            schema = array_schema(X.shape[1])
+            columns = array_columns(X, schema)
+        model = fit_table(
+            columns,
+            schema,
+            settings=self._settings(),
+            seed=self._seed(),
+            contamination=self.contamination,
+            device=self.device,
+            callback=callback,
+        )
+        return self._use(model)
+
+    def anomaly_score(self, X: Any) -> Floats:
+        """Return how anomalous rows are, shape (n_samples,): the higher, the more anomalous."""
+        return self._answer(X, "anomaly_score").astype(np.float64)
+
+    def score_samples(self, X: Any) -> Floats:
+        """Return how normal rows are, shape (n_samples,): the opposite of the anomaly score, as scikit-learn has it."""
+        return -self.anomaly_score(X)
+
+    def decision_function(self, X: Any) -> Floats:
+        """Return ``score_samples(X) - offset_``, shape (n_samples,): negative for outliers."""
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X: Any) -> NDArray[np.int64]:
+        """Return -1 for outliers and +1 for inliers, shape (n_samples,)."""
+        return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def p_value(self, X: Any) -> Floats:
+        """Return the share of normal rows at least as anomalous, shape (n_samples,): small = anomalous."""
+        return self._answer(X, "p_value").astype(np.float64)
+
+    def explain(self, X: Any) -> pd.DataFrame:
+        """Return each column's share of the blame, shape (n_samples, n_features): non-negative, every row sums to 1."""
+        shares = self._answer(X, "contributions")
+        names = [column.name for column in self.scorer_.schema.features]
+        return pd.DataFrame(shares, columns=names, index=X.index if isinstance(X, pd.DataFrame) else None)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model file, whole or not at all.
+
+        It takes what `fit` was given: earlier steps of a scikit-learn pipeline are not in it.
+
+        Raises
+        ------
+        FileAccessError
+            The file cannot be written; a file that was there is unchanged.
+        """
+        check_is_fitted(self)
+        write_model(self.model_, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Return a fitted detector from a model file.
+
+        Raises
+        ------
+        FileAccessError
+            The file cannot be read.
+        ModelFileError
+            It is not a model file, is damaged, or needs a newer gandetect.
+        """
+        model, manifest = read_model(path)
+        training, known = manifest["training"], cls().get_params()
+        settings = {name: value for name, value in training["settings"].items() if name in known}
+        detector = cls(**settings, random_state=training["seed"])._use(model)
+        names = [column.name for column in detector.scorer_.schema.columns]
+        detector.n_features_in_ = len(names)
+        if names != [column.name for column in array_schema(len(names)).columns]:
+            detector.feature_names_in_ = np.array(names, dtype=object)
+        return detector
+
+    def _use(self, model: bytes) -> Self:
+        """Take over a model file."""
+        self.model_ = model
+        self.scorer_ = Scorer(model)
+        calibration = self.scorer_.manifest["calibration"]
+        threshold = calibration["threshold"]
+        self.offset_ = -(calibration["critical_score"] if threshold is None else threshold)
+        return self
+
+    def _answer(self, X: Any, output: str) -> NDArray[Any]:
+        """Run the model file on rows and return one of its outputs."""
+        check_is_fitted(self)
+        X, schema = as_frame(X), self.scorer_.schema
+        if isinstance(X, pd.DataFrame):
+            validate_data(self, X, skip_check_array=True, reset=False)
+            columns = frame_columns(X, schema)
+        else:
+            numbers = all(column.kind is Kind.NUMBER for column in schema.columns)
+            dtype = np.float64 if numbers else None
+            X = validate_data(self, X, dtype=dtype, ensure_all_finite=False, reset=False)
+            columns = array_columns(X, schema)
+        return self.scorer_(columns, [output])[output]
+
+    def _settings(self) -> Any:
+        """Return the record of hyper-parameters that the estimator's parameters stand for."""
+        from gandetect.fitting import TableSettings
+
+        known = {field.name for field in fields(TableSettings)}
+        given = {name: value for name, value in self.get_params().items() if name in known}
+        return TableSettings(**given, generator_width=self.width)
+
+    def _seed(self) -> int:
+        if isinstance(self.random_state, Integral):
+            return int(self.random_state)
+        return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the running session out: the model file's bytes say it all."""
+        state: dict[str, Any] = super().__getstate__()
+        return {name: value for name, value in state.items() if name != "scorer_"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "model_" in state:
+            self.scorer_ = Scorer(self.model_)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = True
+        tags.input_tags.string = True
+        return tags
+
+

@@ -1,0 +1,105 @@
+"""Arrays and data frames to raw columns: what the estimator reads instead of files."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from gandetect.errors import InputError, MissingExtraError
+from gandetect.schema import Column, Kind, Schema
+
+
+def as_frame(X: Any) -> Any:
+    """Return a pandas frame for any data frame (polars, pyarrow, ...), and anything else as it is.
+
+    Raises
+    ------
+    MissingExtraError
+        The frame speaks Arrow and pyarrow is not installed.
+    """
+    if isinstance(X, pd.DataFrame) or not hasattr(X, "__arrow_c_stream__"):
+        return X
+    try:
+        pyarrow = importlib.import_module("pyarrow")
+    except ImportError as error:
+        raise MissingExtraError(
+            f"Expected pyarrow to read a {type(X).__module__} frame, found none; pip install 'gandetect[parquet]'."
+        ) from error
+    return pyarrow.table(X).to_pandas()
+
+
+def frame_schema(frame: pd.DataFrame) -> Schema:
+    """Let the dtypes decide: numbers, booleans, times; everything else is a category."""
+    return Schema(tuple(Column(str(name), _kind(frame[name])) for name in frame.columns))
+
+
+def array_schema(n_columns: int) -> Schema:
+    """Return the schema of an array: all numbers, named x0, x1, ..."""
+    return Schema(tuple(Column(f"x{i}", Kind.NUMBER) for i in range(n_columns)))
+
+
+def _kind(column: pd.Series[Any]) -> Kind:
+    if pd.api.types.is_bool_dtype(column.dtype):
+        return Kind.YES_NO
+    if pd.api.types.is_numeric_dtype(column.dtype) or pd.api.types.is_timedelta64_dtype(column.dtype):
+        return Kind.NUMBER
+    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+        return Kind.TIME
+    return Kind.CATEGORY
+
+
+def frame_columns(frame: pd.DataFrame, schema: Schema) -> dict[str, NDArray[Any]]:
+    """Return the raw columns of a frame whose columns stand in the schema's order.
+
+    Raises
+    ------
+    InputError
+        A column's values do not fit its kind.
+    """
+    return {column.name: _raw(frame.iloc[:, i], column) for i, column in enumerate(schema.columns)}
+
+
+def array_columns(X: NDArray[Any], schema: Schema) -> dict[str, NDArray[Any]]:
+    """Return the raw columns of an array (n_samples, n_columns), by position."""
+    if all(column.kind is Kind.NUMBER for column in schema.columns):
+        return {column.name: np.ascontiguousarray(X[:, i]) for i, column in enumerate(schema.columns)}
+    return frame_columns(pd.DataFrame(X).infer_objects(), schema)
+
+
+def _raw(values: pd.Series[Any], column: Column) -> NDArray[Any]:
+    try:
+        if column.kind is Kind.TIME:
+            return _seconds(values)
+        if column.kind is Kind.NUMBER:
+            if pd.api.types.is_timedelta64_dtype(values.dtype):
+                return values.dt.total_seconds().to_numpy(dtype=np.float64)
+            return values.to_numpy(dtype=np.float64, na_value=np.nan)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"Expected values of kind {column.kind.value} in column {column.name!r}, found {values.dtype}: {error}."
+        ) from error
+    return _texts(values, column.kind)
+
+
+def _seconds(values: pd.Series[Any]) -> NDArray[np.float64]:
+    """Seconds since 1970 UTC; naive times are taken as UTC."""
+    times = pd.to_datetime(values, utc=True)
+    seconds = (times - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
+    return seconds.to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _texts(values: pd.Series[Any], kind: Kind) -> NDArray[Any]:
+    missing = values.isna().to_numpy()
+    objects = values.astype(object).to_numpy()
+    texts = [_text(value, kind) for value in np.where(missing, "", objects)]
+    return np.array(texts, dtype=object)
+
+
+def _text(value: object, kind: Kind) -> str:
+    if kind is Kind.YES_NO and isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"  # as the reader of files writes it
+    return str(value)
