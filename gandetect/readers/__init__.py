@@ -1,0 +1,1 @@
+"""Files to chunks of text, and text to named raw columns; strict."""

@@ -1,0 +1,253 @@
+"""Turn text into raw columns by a schema: what counts as missing, as a number, as yes or no, and as a time.
+
+=============  ==================================================================================================
+kind           what is read
+=============  ==================================================================================================
+number         decimal digits, optional sign, decimal mark and exponent; ``inf`` and ``infinity``; blanks around it
+yes/no         true/false, t/f, yes/no, y/n, on/off, 1/0 in any case become ``yes`` and ``no``; other text stays
+category       the text as it is; only the empty text is missing
+time           ISO 8601 dates and times, or one ``strptime`` format; without an offset from UTC it is UTC
+=============  ==================================================================================================
+
+In number, yes/no and time columns the texts of `MISSING` are missing values, with or without blanks around them.
+Everything else is a problem: the caller chooses whether it fails, drops the row, or makes the value missing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gandetect.errors import InputError
+from gandetect.schema import Column, Kind, Schema, quoted
+
+MISSING = frozenset({"", "?", "-", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL", "None"})
+"""Texts that stand for a missing value in number, yes/no and time columns."""
+
+YES_NO_PAIRS = (("true", "false"), ("t", "f"), ("yes", "no"), ("y", "n"), ("on", "off"))
+"""Pairs of words, in lower case, that make a yes/no column."""
+
+BLANKS = " \t"
+"""Characters that may stand around numbers, yes/no words, times and missing values."""
+
+ON_ERROR = ("fail", "skip", "missing")
+"""What can be done about a field that cannot be read."""
+
+_YES_NO = {yes: "yes" for yes, _ in (*YES_NO_PAIRS, ("1", "0"))} | {no: "no" for _, no in (*YES_NO_PAIRS, ("1", "0"))}
+
+# The number with a point; no two parts can match the same digits, so that a long field cannot take quadratic time.
+_NUMBER = re.compile(
+    r"[+-]?(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf(?:inity)?)", re.IGNORECASE | re.ASCII
+)
+# Over these characters alone, Python's float() reads exactly the numbers above.
+_PLAIN = re.compile(r"[0-9.eE+\- \t]*")
+
+_ISO_TIME = re.compile(
+    r"(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})"
+    r"(?:[T ](?P<minute>(?:[01][0-9]|2[0-3]):[0-9]{2})(?::(?P<second>[0-9]{2})(?:[.,](?P<fraction>[0-9]{1,9}))?)?"
+    r" ?(?P<zone>Z|[+-][0-9]{2}:?[0-9]{2})?)?"
+)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """Raw columns of the rows that were kept.
+
+    Parameters
+    ----------
+    columns : dict of str to ndarray of shape (n_kept,)
+        The schema's features: float64 for numbers and times (seconds since 1970 UTC; NaN = missing), str objects
+        for yes/no and categories ('' = missing).
+    keep : ndarray of bool of shape (n_rows,)
+        False for rows that were dropped.
+    problems : int
+        How many fields could not be read.
+    """
+
+    columns: dict[str, NDArray[np.generic]]
+    keep: NDArray[np.bool_]
+    problems: int
+
+
+def parse_columns(
+    columns: Mapping[str, NDArray[np.object_]],
+    lines: Sequence[int],
+    schema: Schema,
+    *,
+    on_error: str = "fail",
+    name: str = "data",
+) -> Parsed:
+    """Read the features of a schema from text.
+
+    Parameters
+    ----------
+    columns : mapping of str to ndarray of str objects, of shape (n_rows,)
+        Text by column name; columns that are no features are ignored.
+    lines : sequence of int, of length n_rows
+        The line of each row, for messages.
+    schema : Schema
+        Says which columns are features and how each is written.
+    on_error : {"fail", "skip", "missing"}
+        Whether a field that cannot be read raises, drops its row, or becomes a missing value.
+    name : str
+        What messages call the data.
+
+    Returns
+    -------
+    Parsed
+        The raw columns, which rows were kept, and how many fields could not be read.
+
+    Raises
+    ------
+    InputError
+        If a feature's column is not there, if a field cannot be read and `on_error` is "fail", or if `on_error` is
+        unknown.
+    """
+    if on_error not in ON_ERROR:
+        raise InputError(f"Expected on_error to be one of {quoted(ON_ERROR)}, found {on_error!r}.")
+    _require_columns(columns, schema, name)
+    raw = {}
+    unreadable = np.zeros((len(schema.features), len(lines)), dtype=np.bool_)
+    for index, column in enumerate(schema.features):
+        raw[column.name], unreadable[index] = parse_column(columns[column.name], column)
+    if on_error == "fail" and unreadable.any():
+        raise InputError(_first_problem(columns, lines, schema, unreadable, name))
+    keep = np.ones(len(lines), dtype=np.bool_)
+    if on_error == "skip":
+        keep &= ~unreadable.any(axis=0)
+    return Parsed({key: values[keep] for key, values in raw.items()}, keep, int(unreadable.sum()))
+
+
+def parse_column(texts: NDArray[np.object_], column: Column) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
+    """Read one column.
+
+    Returns
+    -------
+    values : ndarray of shape (n_rows,)
+        float64 or str objects, as in `Parsed`.
+    unreadable : ndarray of bool of shape (n_rows,)
+        True where the text is not of the column's kind; the value there is missing.
+    """
+    if column.kind is Kind.NUMBER:
+        return parse_numbers(texts, column.decimal)
+    if column.kind is Kind.TIME:
+        return parse_times(texts, column.time_format)
+    if column.kind is Kind.YES_NO:
+        texts = np.array([_yes_no(text) for text in texts], dtype=object)
+    return texts, np.zeros(len(texts), dtype=np.bool_)
+
+
+def is_missing(texts: NDArray[np.object_]) -> NDArray[np.bool_]:
+    """Tell which texts stand for a missing value in number, yes/no and time columns."""
+    return np.fromiter((text.strip(BLANKS) in MISSING for text in texts), np.bool_, len(texts))
+
+
+def parse_number(text: str, decimal: str = ".") -> float | None:
+    """Read one number, or return None; `text` has no blanks around it and is not missing."""
+    if decimal != ".":
+        text = _with_point(text, decimal)
+    return float(text) if _NUMBER.fullmatch(text) else None
+
+
+def parse_numbers(texts: NDArray[np.object_], decimal: str = ".") -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Read numbers, as `parse_column` does."""
+    missing = is_missing(texts)
+    values = np.full(len(texts), np.nan)
+    unreadable = np.zeros(len(texts), dtype=np.bool_)
+    present = texts[~missing]
+    plain = present if decimal == "." else np.array([_with_point(text, decimal) for text in present], dtype=object)
+    if _PLAIN.fullmatch("".join(plain)):
+        with contextlib.suppress(ValueError):
+            values[~missing] = plain.astype(np.float64)
+            return values, unreadable
+    numbers = [parse_number(text.strip(BLANKS), decimal) for text in present]
+    values[~missing] = np.array(numbers, dtype=np.float64)  # None becomes NaN
+    unreadable[~missing] = [number is None for number in numbers]
+    return values, unreadable
+
+
+def parse_times(texts: NDArray[np.object_], time_format: str = "") -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Read times as seconds since 1970 UTC, as `parse_column` does; an empty format means ISO 8601."""
+    missing = is_missing(texts)
+    values = np.full(len(texts), np.nan)
+    unreadable = np.zeros(len(texts), dtype=np.bool_)
+    read = _iso_seconds if not time_format else partial(_format_seconds, time_format=time_format)
+    times = [read(text.strip(BLANKS)) for text in texts[~missing]]
+    values[~missing] = np.array(times, dtype=np.float64)  # None becomes NaN
+    unreadable[~missing] = [time is None for time in times]
+    return values, unreadable
+
+
+def shown(text: str, at_most: int = 40) -> str:
+    """Return a field for a message: quoted, control characters escaped, long text cut."""
+    return repr(text) if len(text) <= at_most else f"{text[:at_most]!r}..."
+
+
+def _with_point(text: str, decimal: str) -> str:
+    """Write a number with a point; a text that already has one is no number and stays none."""
+    return text.replace(".", "_").replace(decimal, ".")
+
+
+def _yes_no(text: str) -> str:
+    word = text.strip(BLANKS)
+    return "" if word in MISSING else _YES_NO.get(word.lower(), text)
+
+
+def _iso_seconds(text: str) -> float | None:
+    match = _ISO_TIME.fullmatch(text)
+    if match is None:
+        return None
+    date, minute, second, fraction, zone = match.groups()
+    whole = _moment(datetime.fromisoformat, f"{date}T{minute or '00:00'}:{second or '00'}{zone or 'Z'}")
+    return None if whole is None else whole + float(f"0.{fraction or 0}")
+
+
+def _format_seconds(text: str, time_format: str) -> float | None:
+    # strptime reads the digits of every script as digits.
+    return _moment(lambda text: datetime.strptime(text, time_format), text) if text.isascii() else None
+
+
+def _moment(read: Callable[[str], datetime], text: str) -> float | None:
+    try:
+        moment = read(text)
+    except ValueError:
+        return None
+    return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH).total_seconds()
+
+
+def _require_columns(columns: Mapping[str, NDArray[np.object_]], schema: Schema, name: str) -> None:
+    absent = [column.name for column in schema.features if column.name not in columns]
+    if absent:
+        raise InputError(
+            f"{name}: expected the columns of the training data, found none named {quoted(absent)} among "
+            f"{quoted(columns)}; add what is missing or mend the names."
+        )
+
+
+def _first_problem(
+    columns: Mapping[str, NDArray[np.object_]],
+    lines: Sequence[int],
+    schema: Schema,
+    unreadable: NDArray[np.bool_],
+    name: str,
+) -> str:
+    row = int(unreadable.any(axis=0).argmax())
+    column = schema.features[int(unreadable[:, row].argmax())]
+    return (
+        f"{name}, line {lines[row]}: expected {_expected(column)} in column {column.name!r}, "
+        f"found {shown(columns[column.name][row])}; mend the field, or pass --on-error skip or --on-error missing."
+    )
+
+
+def _expected(column: Column) -> str:
+    if column.kind is Kind.NUMBER:
+        return "a number" if column.decimal == "." else f"a number with the decimal mark {column.decimal!r}"
+    return f"a time written as {column.time_format or 'ISO 8601 (2026-01-31T12:00:00Z)'}"

@@ -1,0 +1,310 @@
+"""The kind of a column follows from its text by the documented rules."""
+
+import uuid
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gandetect.errors import InputError
+from gandetect.readers.kinds import TIME_FORMATS, find_schema
+from gandetect.readers.values import YES_NO_PAIRS, parse_columns
+from gandetect.schema import Kind, Role
+
+
+def schema_of(columns, **options):
+    columns = {name: np.array(list(values), dtype=object) for name, values in columns.items()}
+    n_rows = len(next(iter(columns.values())))
+    return find_schema(columns, range(2, n_rows + 2), **options)
+
+
+def column_of(values, name="x", **options):
+    values = list(values)
+    return schema_of({name: values, "other": ["1.5"] * len(values)}, **options)[name]
+
+
+def failure(values, name="x", **options):
+    with pytest.raises(InputError) as caught:
+        column_of(values, name, **options)
+    return str(caught.value)
+
+
+SHUFFLED = [str(i * 37 % 101) for i in range(1, 31)]
+KINDS = {
+    "whole numbers": (["1", "2", "2"], Kind.NUMBER),
+    "decimals": (["1.5", "-2e3", "+.5"], Kind.NUMBER),
+    "numbers with missing values": (["1", "?", "", "NA", "nan", " - ", "#N/A"], Kind.NUMBER),
+    "digits 0 and 1": (["0", "1", "1"], Kind.NUMBER),
+    "infinite numbers": (["1", "inf", "-Infinity"], Kind.NUMBER),
+    "one constant number": (["3"] * 30, Kind.NUMBER),
+    "all different decimals": ([str(i + 0.5) for i in range(30)], Kind.NUMBER),
+    "all different whole numbers in no order": (SHUFFLED, Kind.NUMBER),
+    "few consecutive numbers": ([str(i) for i in range(10)], Kind.NUMBER),
+    "numbers beyond 2**53 that repeat": ([str(10**29)] * 30, Kind.NUMBER),
+    "leading zeros with decimals": (["00", "0.5", "12.5"], Kind.NUMBER),
+    "leading zeros": (["007", "008", "7"], Kind.CATEGORY),
+    "one leading zero": (["0123", *["123"] * 99], Kind.CATEGORY),
+    "leading zeros and text": (["007"] * 50 + ["A1"], Kind.CATEGORY),
+    "true and false": (["true", "FALSE", "True"], Kind.YES_NO),
+    "t and f and missing": (["t", "f", "?", ""], Kind.YES_NO),
+    "yes alone": (["yes", "yes"], Kind.YES_NO),
+    "n alone": (["N"], Kind.YES_NO),
+    "on and off": (["on", "off"], Kind.YES_NO),
+    "mixed pairs": (["yes", "f"], Kind.CATEGORY),
+    "yes, no and maybe": (["yes", "no", "maybe"], Kind.CATEGORY),
+    "words": (["a", "b", "a"], Kind.CATEGORY),
+    "words and NA": (["a", "NA", "?"], Kind.CATEGORY),
+    "one constant word": (["ok"] * 30, Kind.CATEGORY),
+    "some numbers": (["1"] * 8 + ["a", "b"], Kind.CATEGORY),
+    "nine numbers and a word": (["1"] * 9 + ["a"], Kind.CATEGORY),
+    "fewer than 90 % numbers": (["1"] * 89 + ["a"] * 11, Kind.CATEGORY),
+    "few different words": ([f"w{i}" for i in range(19)], Kind.CATEGORY),
+    "half of the words different": ([f"w{i}" for i in range(15)] * 2, Kind.CATEGORY),
+    "nothing": (["", ""], Kind.EMPTY),
+    "only missing tokens": (["NA", "?", " "], Kind.EMPTY),
+    "dates": (["2026-01-31", "2026-02-01"], Kind.TIME),
+    "times with zones and missing": (["2026-01-31T12:00:00Z", "2026-01-31 13:00+02:00", "-"], Kind.TIME),
+    "all different times": ([f"2026-01-{i:02}" for i in range(1, 31)], Kind.TIME),
+    "impossible dates": (["2026-02-30", "2026-02-31"], Kind.CATEGORY),
+    "clock times": (["12:00", "12:30"], Kind.CATEGORY),
+    "single words, all different": ([f"user{i}@example.com" for i in range(20)], Kind.ID),
+    "codes, all different": ([f"{i:05}" for i in range(0, 60, 3)], Kind.ID),
+    "UUIDs": ([str(uuid.UUID(int=i * 7)) for i in range(20)], Kind.ID),
+    "30-digit numbers, all different": ([str(10**29 + i * 17) for i in range(20)], Kind.ID),
+    "400-digit numbers, all different": ([str(10**400 + i) for i in range(20)], Kind.ID),
+    "consecutive numbers": ([str(i) for i in range(100, 120)], Kind.ID),
+    "consecutive numbers with a gap": ([str(i) for i in [*range(100, 115), *range(116, 125)]], Kind.NUMBER),
+    "sentences": ([f"this is note {i}" for i in range(20)], Kind.TEXT),
+    "more than half of the words different": ([f"w{i}" for i in range(16)] + ["w0"] * 14, Kind.TEXT),
+    "hexadecimal": (["0x1F", "0x2A"], Kind.CATEGORY),
+    "digits of other scripts": (["\u0661", "\u0662"], Kind.CATEGORY),
+    "underscores": (["1_000", "2_000"], Kind.CATEGORY),
+    "versions": (["1.2.3", "1.2.4"], Kind.CATEGORY),
+}
+
+
+@pytest.mark.parametrize("case", KINDS)
+def test_kind_is_found(case):
+    values, kind = KINDS[case]
+    column = column_of(values)
+    assert column.kind is kind
+    left_out = kind in (Kind.ID, Kind.TEXT, Kind.EMPTY)
+    assert column.role is (Role.LEFT_OUT if left_out else Role.FEATURE)
+    assert bool(column.reason) == left_out
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["id", "ID", "record id", "customerId", "userID", "IDNumber", "order_no", "Serial-Nr", "row.index", "guid", "Key"],
+)
+def test_different_whole_numbers_are_an_id_if_the_name_says_so(name):
+    column = column_of(SHUFFLED, name)
+    assert (column.kind, column.role) == (Kind.ID, Role.LEFT_OUT)
+    assert column.reason == "every value is different: an id"
+
+
+@pytest.mark.parametrize("name", ["width", "idle", "nose", "keyboard", "recorded", "paid", "noise"])
+def test_an_id_word_inside_another_word_means_nothing(name):
+    assert column_of(SHUFFLED, name).kind is Kind.NUMBER
+
+
+def test_an_id_name_alone_makes_no_id():
+    assert column_of([*SHUFFLED, SHUFFLED[0]], "id").kind is Kind.NUMBER
+    assert column_of([f"{i}.5" for i in range(30)], "id").kind is Kind.NUMBER
+
+
+@pytest.mark.parametrize("name", ["Unnamed: 0", "__index_level_0__"])
+def test_the_index_of_a_data_frame_is_an_id_however_short(name):
+    assert column_of(["0", "1", "2"], name).kind is Kind.ID
+    assert column_of(["0", "2", "1"], name).kind is Kind.NUMBER
+
+
+def test_reasons_are_words():
+    columns = {
+        "count": [str(i) for i in range(30)],
+        "note": [f"a b {i}" for i in range(30)],
+        "empty": [""] * 30,
+        "gone": ["1"] * 30,
+        "kept": ["1"] * 30,
+        "forced": ["1"] * 30,
+    }
+    schema = schema_of(columns, drop=["gone"], kinds={"forced": "text"})
+    assert {column.name: column.reason for column in schema.columns} == {
+        "count": "it counts the rows: an id",
+        "note": "more than half of its values are different: free text",
+        "empty": "every value is missing",
+        "gone": "dropped on request",
+        "kept": "",
+        "forced": "chosen as text",
+    }
+
+
+@pytest.mark.parametrize("time_format", TIME_FORMATS)
+def test_every_documented_time_format_is_found(time_format):
+    numbers = {"%d": "31", "%m": "01", "%Y": "2026", "%H": "13", "%M": "05", "%S": "59"}
+    text = time_format
+    for directive, number in numbers.items():
+        text = text.replace(directive, number)
+    column = column_of([text, "", text])
+    assert (column.kind, column.role, column.time_format) == (Kind.TIME, Role.FEATURE, time_format)
+
+
+def test_dates_whose_day_and_month_may_be_swapped_are_left_out():
+    column = column_of(["01/02/2026", "03/04/2026"])
+    assert (column.kind, column.role) == (Kind.TIME, Role.LEFT_OUT)
+    assert column.reason == (
+        "day and month cannot be told apart: pass --kind 'x=time:%d/%m/%Y' or --kind 'x=time:%m/%d/%Y'"
+    )
+    assert column_of(["01/02/2026"], kinds={"x": "time:%d/%m/%Y"}).role is Role.FEATURE
+
+
+def test_a_column_of_numbers_with_a_few_words_is_refused():
+    assert failure(["1"] * 50 + ["abc"] + ["2"] * 49, name="x") == (
+        "data, line 52: expected a number in column 'x', as 99 of its 100 values are, found 'abc'; mend the field, or "
+        "pass --on-error skip, --on-error missing or --kind 'x=category'."
+    )
+    assert "as 90 of its 100 values are" in failure([*["1"] * 90, *["a"] * 10, *["?"] * 50])
+    assert "as 10 of its 11 values are" in failure([*["1"] * 10, " b"])
+
+
+def test_a_column_of_times_with_a_few_words_is_refused():
+    assert failure(["2026-01-31"] * 10 + ["2026-02-30"]) == (
+        "data, line 12: expected a time in column 'x', as 10 of its 11 values are, found '2026-02-30'; mend the field, "
+        "or pass --on-error skip, --on-error missing or --kind 'x=category'."
+    )
+
+
+@pytest.mark.parametrize("on_error", ["skip", "missing"])
+def test_a_few_words_are_left_to_the_parser_on_request(on_error):
+    assert column_of(["1"] * 10 + ["abc"], on_error=on_error).kind is Kind.NUMBER
+    assert column_of(["2026-01-31"] * 10 + ["never"], on_error=on_error).kind is Kind.TIME
+
+
+DECIMAL_MARK = (
+    "data, line {0}: expected numbers with the decimal mark {1!r} in column 'x', found {2}; "
+    "{3}, or pass --kind 'x=category'."
+)
+SEPARATORS = "write numbers without separators"
+
+
+@pytest.mark.parametrize(
+    ("values", "decimal", "line", "found", "remedy"),
+    [
+        (["1,5", "2,25"], ".", 2, "'1,5'", "pass --decimal ,"),
+        (["1", "?", "-1,5e3"], ".", 4, "'-1,5e3'", "pass --decimal ,"),
+        (["1,234", "2,5"], ".", 3, "'2,5'", "pass --decimal ,"),
+        (["1.5", "2"], ",", 2, "'1.5'", "pass --decimal ."),
+        (["12", "1,234"], ".", 3, "'1,234', perhaps with thousands separators", SEPARATORS),
+        (["1,234.5", "12"], ".", 2, "'1,234.5', perhaps with thousands separators", SEPARATORS),
+        (["1.234,5", "12"], ",", 2, "'1.234,5', perhaps with thousands separators", SEPARATORS),
+    ],
+)
+def test_other_marks_in_numbers_are_refused(values, decimal, line, found, remedy):
+    assert failure(values, kinds={"other": "category"}, decimal=decimal) == DECIMAL_MARK.format(
+        line, decimal, found, remedy
+    )
+
+
+def test_the_decimal_mark_is_stored_with_numbers():
+    schema = schema_of({"x": ["1,5", "2"], "y": ["a", "b"]}, decimal=",")
+    assert [(column.kind, column.decimal) for column in schema.columns] == [(Kind.NUMBER, ","), (Kind.CATEGORY, ".")]
+
+
+@pytest.mark.parametrize("kind", ["number", "yes/no", "category", "time", "id", "text"])
+def test_a_forced_kind_wins(kind):
+    column = column_of([f"word{i}" for i in range(30)], kinds={"x": kind})
+    assert column.kind == kind
+    assert column.role is (Role.LEFT_OUT if kind in ("id", "text") else Role.FEATURE)
+
+
+def test_a_forced_time_takes_the_format_that_reads_most():
+    assert column_of(["31.01.2026", "01.02.2026", "soon"], kinds={"x": "time"}).time_format == "%d.%m.%Y"
+    assert column_of(["2026-01-31", "soon"], kinds={"x": "time"}).time_format == ""
+    assert failure(["01/02/2026"], kinds={"x": "time"}) == (
+        "data, line 2: expected times in column 'x', found '01/02/2026'; day and month cannot be told apart: "
+        "pass --kind 'x=time:%d/%m/%Y' or --kind 'x=time:%m/%d/%Y'."
+    )
+
+
+@pytest.mark.parametrize("kind", ["nmber", "", "empty", "Number"])
+def test_an_unknown_kind_is_refused(kind):
+    assert failure(["1"], kinds={"x": kind}) == (
+        "data: expected one of the kinds 'number', 'yes/no', 'category', 'time', 'time:FORMAT', 'id', 'text' for "
+        f"column 'x', found {kind!r}; pass one of them."
+    )
+
+
+@pytest.mark.parametrize("time_format", ["", "ISO", "%d/%Q", "%"])
+def test_an_unknown_time_format_is_refused(time_format):
+    assert failure(["1"], kinds={"x": f"time:{time_format}"}) == (
+        f"data: expected a time format such as %d/%m/%Y %H:%M for column 'x', found {time_format!r}; "
+        "pass one that datetime.strptime knows."
+    )
+
+
+def test_a_refused_column_may_be_dropped_or_be_the_label():
+    refused = ["1"] * 10 + ["abc"]
+    assert column_of(refused, drop=["x"]).role is Role.LEFT_OUT
+    assert column_of(refused, only=["other"]).reason == "not among the columns asked for"
+    assert column_of(refused, label="x").role is Role.LABEL
+
+
+def test_only_and_drop_and_label_choose_features():
+    columns = {name: ["1", "2"] for name in "abcd"}
+    schema = schema_of(columns, only=["a", "b", "d"], drop=["b"], label="d")
+    assert [(column.name, column.role) for column in schema.columns] == [
+        ("a", Role.FEATURE),
+        ("b", Role.LEFT_OUT),
+        ("c", Role.LEFT_OUT),
+        ("d", Role.LABEL),
+    ]
+
+
+@pytest.mark.parametrize(
+    "options", [{"kinds": {"y": "id"}}, {"drop": ["y"]}, {"only": ["y"]}, {"label": "y"}, {"drop": ["y", "y"]}]
+)
+def test_an_unknown_column_is_refused(options):
+    assert failure(["1"], name="x", **options) == (
+        "data: expected names of its columns 'x', 'other', found 'y'; mend the name."
+    )
+
+
+def test_no_feature_left_is_refused():
+    with pytest.raises(InputError) as caught:
+        schema_of({"a": ["1"], "b": [""], "c": ["1"]}, drop=["a"], label="c", name="train.csv")
+    assert str(caught.value) == (
+        "train.csv: expected at least one column to learn from, found none ('a': dropped on request, "
+        "'b': every value is missing, 'c': label); choose a column's kind with --kind COLUMN=category, "
+        "or keep more columns."
+    )
+
+
+def test_unknown_options_are_refused():
+    assert failure(["1"], decimal=";") == "data: expected the decimal mark '.' or ',', found ';'; pass one of them."
+    assert failure(["1"], on_error="no") == "Expected on_error to be one of 'fail', 'skip', 'missing', found 'no'."
+
+
+WORDS = st.sampled_from(
+    ["1", "2.5", "007", "", "?", "NA", "a", "b c", "t", "f", "yes", "2026-01-31", "31/12/2026", "1,5", "1e400", "\x00"]
+) | st.text(max_size=4)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(WORDS, min_size=1, max_size=40), st.sampled_from(["fail", "skip", "missing"]))
+def test_what_was_found_can_be_read(values, on_error):
+    columns = {"x": np.array(values, dtype=object), "other": np.array(["1"] * len(values), dtype=object)}
+    lines = range(len(values))
+    try:
+        schema = find_schema(columns, lines, on_error=on_error)
+    except InputError:
+        return
+    parsed = parse_columns(columns, lines, schema, on_error=on_error)
+    assert parsed.problems == 0 or on_error != "fail"
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.sampled_from(YES_NO_PAIRS).flatmap(st.sampled_from), min_size=1, max_size=5))
+def test_yes_no_needs_one_pair(words):
+    one_pair = any(set(words) <= set(pair) for pair in YES_NO_PAIRS)
+    assert (column_of(words).kind is Kind.YES_NO) == one_pair
