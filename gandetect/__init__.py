@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gandetect.ensemble import TableSettings
     from gandetect.errors import (
         FileAccessError,
         GandetectError,
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
         ModelFileError,
     )
     from gandetect.estimators import GANDetector
-    from gandetect.fitting import TableSettings, fit_table
+    from gandetect.fitting import fit_table
     from gandetect.scorer import Scorer
     from gandetect.training import Progress
 
@@ -30,7 +31,7 @@ _HOMES = {
     "ModelFileError": "gandetect.errors",
     "Progress": "gandetect.training",
     "Scorer": "gandetect.scorer",
-    "TableSettings": "gandetect.fitting",
+    "TableSettings": "gandetect.ensemble",
     "fit_table": "gandetect.fitting",
 }
 

@@ -164,6 +164,6 @@ def default_alpha(n_rows: int) -> float:
 
 
 def float32_at_most(value: float) -> np.float32:
-    """Return the largest float32 that is not above `value`; ``score > value`` is the same for both and float32 scores."""
+    """Return the largest float32 not above `value`: float32 scores compare with both in the same way."""
     rounded = np.float32(value)
     return np.nextafter(rounded, np.float32(-np.inf)) if rounded > value else rounded

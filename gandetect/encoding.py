@@ -164,8 +164,9 @@ def _winsorized(values: Floats) -> Floats:
     high = np.quantile(values, 0.975, method="lower")
     if not high > low:  # too few different values to tell outliers from rare ones
         return values
-    reach = np.clip(high - low, None, np.finfo(float).max / 8)
-    return np.clip(values, low - 2 * reach, high + 2 * reach)
+    with np.errstate(over="ignore"):  # a range too wide for a float reaches everything
+        reach = 2 * (high - low)
+        return np.clip(values, low - reach, high + reach)
 
 
 def _mean_and_deviation(values: Floats) -> tuple[float, float]:
@@ -215,7 +216,9 @@ def _summary(values: NDArray[Any], encoding: ColumnEncoding) -> dict[str, Any]:
         shares = {str(levels[i]): round(float(counts[i] / len(known)), 6) for i in top}
         return {"missing": _share(len(values) - len(known), len(values)), "levels": shares, "known": levels.tolist()}
     known = values[np.isfinite(values)]
-    quantiles = np.quantile(known, [0, 0.05, 0.25, 0.5, 0.75, 0.95, 1]).tolist() if len(known) else []
+    # A quantile between two huge values would overflow; the nearest value never does.
+    shares = [0, 0.05, 0.25, 0.5, 0.75, 0.95, 1]
+    quantiles = np.quantile(known, shares, method="nearest").tolist() if len(known) else []
     return {"missing": _share(len(values) - len(known), len(values)), "quantiles": quantiles}
 
 
@@ -247,11 +250,13 @@ def decode(encoding: Encoding, samples: Floats) -> dict[str, NDArray[Any]]:
 
 def _decode_column(column: ColumnEncoding, block: Floats) -> NDArray[Any]:
     if isinstance(column, NumberEncoding):
-        return column.centre + column.scale * block[:, 0]
+        with np.errstate(over="ignore"):
+            values = column.centre + column.scale * block[:, 0]
+        return np.clip(values, -np.finfo(float).max, np.finfo(float).max)
     if isinstance(column, TimeEncoding):
         sine, cosine = (block[:, i] * column.scales[i] + column.centres[i] for i in (0, 1))
-        return np.round(np.arctan2(sine, cosine) / (2 * np.pi) % 1 * CYCLES["day"])
+        return np.rint(np.arctan2(sine, cosine) / (2 * np.pi) % 1 * CYCLES["day"])
     if not column.levels:
         return np.full(len(block), "", dtype=object)
     distance = ((block[:, None] - column.block[None, :-1]) ** 2).sum(2)
-    return np.array(column.levels, dtype=object)[distance.argmin(1)]
+    return np.asarray(np.array(column.levels, dtype=object)[distance.argmin(1)])

@@ -89,6 +89,10 @@ class GANDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
     True
     """
 
+    model_: bytes
+    scorer_: Scorer
+    offset_: float
+
     def __init__(
         self,
         *,
@@ -156,7 +160,7 @@ class GANDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
 
     def anomaly_score(self, X: Any) -> Floats:
         """Return how anomalous rows are, shape (n_samples,): the higher, the more anomalous."""
-        return self._answer(X, "anomaly_score").astype(np.float64)
+        return np.asarray(self._answer(X, "anomaly_score"), dtype=np.float64)
 
     def score_samples(self, X: Any) -> Floats:
         """Return how normal rows are, shape (n_samples,): the opposite of the anomaly score, as scikit-learn has it."""
@@ -172,7 +176,7 @@ class GANDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
 
     def p_value(self, X: Any) -> Floats:
         """Return the share of normal rows at least as anomalous, shape (n_samples,): small = anomalous."""
-        return self._answer(X, "p_value").astype(np.float64)
+        return np.asarray(self._answer(X, "p_value"), dtype=np.float64)
 
     def explain(self, X: Any) -> pd.DataFrame:
         """Return each column's share of the blame, shape (n_samples, n_features): non-negative, every row sums to 1."""
@@ -239,7 +243,7 @@ class GANDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _settings(self) -> Any:
         """Return the record of hyper-parameters that the estimator's parameters stand for."""
-        from gandetect.fitting import TableSettings
+        from gandetect.ensemble import TableSettings
 
         known = {field.name for field in fields(TableSettings)}
         given = {name: value for name, value in self.get_params().items() if name in known}
@@ -266,5 +270,3 @@ class GANDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         tags.input_tags.categorical = True
         tags.input_tags.string = True
         return tags
-
-

@@ -1,20 +1,20 @@
-"""Raw columns in, the bytes of a model file out: wires encoding, networks, training, calibration and graph for tables."""
+"""Raw columns in, the bytes of a model file out: wires the rooms for tables."""
 
 from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from gandetect.calibration import Calibration, Evidence, calibrate, default_alpha, fit_evidence, float32_at_most
 from gandetect.encoding import Encoding, decode, fit_encoding, summaries
+from gandetect.ensemble import Rows, TableSettings, train_pair, trained_weights
 from gandetect.errors import InputError
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.encoding import Encoded, add_encoding, add_inputs
@@ -22,80 +22,17 @@ from gandetect.graph.networks import TableWeights, add_networks
 from gandetect.graph.score import add_answers, add_measures, add_score
 from gandetect.losses import LOSSES
 from gandetect.model_file import DIGEST_KEY, DIGEST_PLACEHOLDER, FORMAT, MANIFEST_KEY, manifest_json, seal
-from gandetect.negatives import REFERENCES, SCORED, Batch, Cloud
-from gandetect.networks.tables import Discriminator, Generator, TableBatch, TablePair
+from gandetect.negatives import SCORED
+from gandetect.networks.tables import TablePair
 from gandetect.schema import NUMERIC, OUTPUTS, Schema, quoted
 from gandetect.scorer import open_session, run_in_chunks
-from gandetect.training import Plan, Progress, step_random, train
+from gandetect.training import Progress
 
 MIN_ROWS = 8
 """Fewest rows that a detector can be fitted on."""
 
 Columns = Mapping[str, NDArray[Any]]
 Floats = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class TableSettings:
-    """All hyper-parameters of a detector for tables; stored in the model file.
-
-    Parameters
-    ----------
-    loss : str
-        The game between the generator and its heads: a key of `gandetect.losses.LOSSES`.
-    n_members : int
-        Generator and discriminator pairs; also the number of folds, each unseen by one member.
-    n_steps : int
-        Moves of each network.
-    batch_size : int
-        Real rows per step, and rows of every kind of negative; fewer where samples are wider than 256 entries, in
-        proportion, but at least 16: the time of a step stays the same.
-    width, depth : int
-        Of the discriminator's hidden layers.
-    generator_width, generator_depth, noise_dim : int
-        Of the generator's hidden layers, and of its noise.
-    learning_rate, weight_decay, adversarial_weight : float
-        See `gandetect.training.Plan`.
-    distance_weight, reconstruction_weight, excess_weight : float
-        Weights of the evidence, relative to the mean of the heads: distance in the discriminator's features,
-        reconstruction error, excess beyond the training range.
-    """
-
-    loss: str = "logistic"
-    n_members: int = 4
-    n_steps: int = 1200
-    batch_size: int = 64
-    width: int = 64
-    depth: int = 3
-    generator_width: int = 64
-    generator_depth: int = 2
-    noise_dim: int = 8
-    learning_rate: float = 2e-3
-    weight_decay: float = 1e-3
-    adversarial_weight: float = 0.1
-    distance_weight: float = 1.0
-    reconstruction_weight: float = 0.5
-    excess_weight: float = 0.5
-
-    def plan(self) -> Plan:
-        """Return what the training loop needs to know."""
-        return Plan(**{field.name: getattr(self, field.name) for field in fields(Plan)})
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """Encoded training rows and the fold of each; arrays of shape (n_rows, ...)."""
-
-    samples: Floats
-    present: Floats
-    excess: Floats
-    folds: NDArray[np.int64]
-
-    def unseen_by(self, member: int) -> NDArray[np.int64]:
-        return np.flatnonzero(self.folds == member)
-
-    def seen_by(self, member: int) -> NDArray[np.int64]:
-        return np.flatnonzero(self.folds != member)
 
 
 @dataclass(frozen=True)
@@ -156,8 +93,8 @@ def fit_table(
     schema = Schema(tuple(replace(column, summary=remembered.get(column.name, {})) for column in schema.columns))
     rows = _encode(columns, schema, encoding, seed, settings.n_members)
     last = _Last(callback)
-    pair = _trained_pair(rows, encoding, settings, seed, _device(device), last)
-    learned = _calibrated(rows, schema, encoding, _weights(pair, rows), settings)
+    pair = train_pair(rows, encoding.column_of, settings, seed, _device(device), last)
+    learned = _calibrated(rows, schema, encoding, trained_weights(pair, rows), settings)
     threshold = None if contamination == "auto" else _threshold(learned, columns, contamination)
     golden = _golden(learned, threshold, _generated(pair, encoding, seed))
     manifest = _manifest(learned, settings, seed, threshold, last.progress) | {"golden": golden}
@@ -204,16 +141,18 @@ class _Last:
 # --- encoding ---------------------------------------------------------------------------------------------------------
 
 
-def _encode(columns: Columns, schema: Schema, encoding: Encoding, seed: int, n_members: int) -> _Rows:
+def _encode(columns: Columns, schema: Schema, encoding: Encoding, seed: int, n_members: int) -> Rows:
     """Encode the training rows; a row's excess is measured against the other folds' range."""
     samples, present, _ = _encoded(columns, schema, encoding)
     n_rows = len(samples)
     folds = np.random.default_rng([seed, n_rows]).permutation(n_rows) % n_members
     excess = np.zeros_like(present)
     for member in range(n_members):
-        seen, unseen = ({name: values[rows] for name, values in columns.items()} for rows in (folds != member, folds == member))
+        seen, unseen = (
+            {name: values[rows] for name, values in columns.items()} for rows in (folds != member, folds == member)
+        )
         excess[folds == member] = _encoded(unseen, schema, fit_encoding(seen, schema))[2]
-    return _Rows(samples, present, excess, folds)
+    return Rows(samples, present, excess, folds)
 
 
 def _encoded(columns: Columns, schema: Schema, encoding: Encoding) -> tuple[Floats, ...]:
@@ -226,110 +165,11 @@ def _encoded(columns: Columns, schema: Schema, encoding: Encoding) -> tuple[Floa
     return tuple(answers.values())
 
 
-# --- training ---------------------------------------------------------------------------------------------------------
-
-
-def _trained_pair(
-    rows: _Rows,
-    encoding: Encoding,
-    settings: TableSettings,
-    seed: int,
-    device: torch.device,
-    callback: Callable[[Progress], None],
-) -> TablePair:
-    samples, present = (torch.from_numpy(values).to(device) for values in (rows.samples, rows.present))
-    column_of = torch.from_numpy(encoding.column_of).to(device)
-    pair = _new_pair(samples, column_of, settings, seed)
-    batch_size = min(settings.batch_size, max(16, settings.batch_size * 256 // samples.shape[1]))
-    seen = [torch.from_numpy(rows.seen_by(member)) for member in range(settings.n_members)]
-
-    def draw(step: int, random: torch.Generator) -> TableBatch:
-        uniform = torch.rand(settings.n_members, batch_size, generator=random)
-        chosen = torch.stack([own[(u * len(own)).long().clamp_max(len(own) - 1)] for own, u in zip(seen, uniform, strict=True)])
-        return TableBatch(samples[chosen], present[chosen])
-
-    train(pair, LOSSES[settings.loss](), draw, settings.plan(), seed, callback)
-    return pair
-
-
-def _new_pair(samples: Tensor, column_of: Tensor, settings: TableSettings, seed: int) -> TablePair:
-    random = step_random(seed, settings.n_steps)  # the steps of training are keyed by smaller numbers
-    members, sample_dim = settings.n_members, samples.shape[1]
-    discriminator = Discriminator(
-        members, sample_dim, settings.width, settings.depth, len(REFERENCES) + TablePair.N_KINDS, random
-    )
-    generator = Generator(
-        members,
-        sample_dim,
-        settings.generator_width,
-        settings.generator_depth,
-        settings.noise_dim,
-        column_of.cpu(),
-        random,
-    )
-    cloud = Cloud.of(samples)
-
-    def references(real: Tensor, random: torch.Generator) -> Tensor:
-        batch = Batch(real, real.roll(1, dims=1), cloud, column_of, random)
-        return torch.stack([make(batch) for make in REFERENCES.values()], dim=1)
-
-    return TablePair(discriminator.to(samples.device), generator.to(samples.device), references)
-
-
-def _weights(pair: TablePair, rows: _Rows) -> TableWeights:
-    """Take what scoring needs out of the trained networks."""
-    heads = [list(REFERENCES).index(name) for name in SCORED]
-    *hidden, (weight, bias) = _layers(pair.discriminator)
-    (first_weight, first_bias), *others = _layers(pair.generator)
-    known = rows.samples.shape[1] + rows.present.shape[1]  # the inputs after these are noise, zero when scoring
-    feature_mean, feature_whitening = _feature_gaussian(pair, rows)
-    return TableWeights(
-        (*hidden, (weight[..., heads], bias[..., heads])),
-        ((first_weight[:, :known], first_bias), *others),
-        feature_mean,
-        feature_whitening,
-    )
-
-
-def _layers(network: Discriminator | Generator) -> list[tuple[Floats, Floats]]:
-    return [(layer.weight.detach().cpu().numpy(), layer.bias.detach().cpu().numpy()) for layer in network.linear_layers]
-
-
-def _feature_gaussian(pair: TablePair, rows: _Rows, at_most: int = 50_000) -> tuple[Floats, Floats]:
-    """Fit a Gaussian to each member's features of the rows that it saw; return the means and the whitening matrices."""
-    from sklearn.covariance import ledoit_wolf
-
-    means, whitenings = [], []
-    for member in range(len(np.unique(rows.folds))):
-        chosen = rows.seen_by(member)
-        features = _features(pair, rows, member, chosen[:: -(-len(chosen) // at_most)])
-        covariance, _ = ledoit_wolf(features)
-        variances, axes = np.linalg.eigh(covariance)
-        means.append(features.mean(0))
-        # Directions without variance would blow rounding errors up.
-        whitenings.append(axes / np.sqrt(np.maximum(variances, 1e-6 * variances[-1] + 1e-12)))
-    return np.array(means, dtype=np.float32), np.array(whitenings, dtype=np.float32)
-
-
-@torch.no_grad()
-def _features(pair: TablePair, rows: _Rows, member: int, chosen: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Last hidden layer of one member's discriminator, (n_rows, width)."""
-    device = pair.generator.column_of.device
-    parts = []
-    for start in range(0, len(chosen), 4096):
-        part = chosen[start : start + 4096]
-        batch = TableBatch(
-            *(torch.from_numpy(v[part]).to(device).expand(rows.folds.max() + 1, -1, -1) for v in (rows.samples, rows.present))
-        )
-        parts.append(pair.discriminator.hidden(pair.real(batch))[member].cpu().numpy())
-    return np.concatenate(parts).astype(np.float64)
-
-
 # --- calibration ------------------------------------------------------------------------------------------------------
 
 
 def _calibrated(
-    rows: _Rows, schema: Schema, encoding: Encoding, weights: TableWeights, settings: TableSettings
+    rows: Rows, schema: Schema, encoding: Encoding, weights: TableWeights, settings: TableSettings
 ) -> _Learned:
     """Score every training row by the member that never saw it, and calibrate on these scores."""
     values, column_errors = _out_of_fold(rows, encoding, weights)
@@ -348,13 +188,15 @@ def _calibrated(
     return _Learned(schema, encoding, weights, error_scale, evidence, calibration)
 
 
-def _out_of_fold(rows: _Rows, encoding: Encoding, weights: TableWeights) -> tuple[Floats, Floats]:
+def _out_of_fold(rows: Rows, encoding: Encoding, weights: TableWeights) -> tuple[Floats, Floats]:
     """Run each member, as an ensemble of its own, on the rows that it never saw."""
     parts = {}
     for member in range(weights.n_members):
         builder = GraphBuilder()
-        inputs = [builder.input(name, np.float32, ["n", None]) for name in ("samples", "present")]
-        components = add_networks(builder, Encoded(*inputs, excess=""), weights.member(member), encoding.column_of)
+        samples, present = (builder.input(name, np.float32, ["n", None]) for name in ("samples", "present"))
+        components = add_networks(
+            builder, Encoded(samples, present, excess=""), weights.member(member), encoding.column_of
+        )
         builder.output("values", components.values, np.float32, ["n", None])
         builder.output("column_errors", components.column_errors, np.float32, ["n", None])
         unseen = rows.unseen_by(member)
@@ -405,7 +247,9 @@ def _model(learned: _Learned, threshold: float | None, manifest: dict[str, Any])
     return builder.build({MANIFEST_KEY: manifest_json(manifest), DIGEST_KEY: DIGEST_PLACEHOLDER})
 
 
-def _answers(learned: _Learned, threshold: float | None, columns: Columns, outputs: list[str]) -> dict[str, NDArray[Any]]:
+def _answers(
+    learned: _Learned, threshold: float | None, columns: Columns, outputs: list[str]
+) -> dict[str, NDArray[Any]]:
     feeds = {column.input_name: columns[column.name] for column in learned.schema.features}
     return run_in_chunks(open_session(_model(learned, threshold, {})), outputs, feeds)
 

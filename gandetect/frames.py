@@ -76,7 +76,7 @@ def _raw(values: pd.Series[Any], column: Column) -> NDArray[Any]:
             return _seconds(values)
         if column.kind is Kind.NUMBER:
             if pd.api.types.is_timedelta64_dtype(values.dtype):
-                return values.dt.total_seconds().to_numpy(dtype=np.float64)
+                return np.asarray(values.dt.total_seconds(), dtype=np.float64)
             return values.to_numpy(dtype=np.float64, na_value=np.nan)
     except (TypeError, ValueError) as error:
         raise InputError(
@@ -89,7 +89,7 @@ def _seconds(values: pd.Series[Any]) -> NDArray[np.float64]:
     """Seconds since 1970 UTC; naive times are taken as UTC."""
     times = pd.to_datetime(values, utc=True)
     seconds = (times - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
-    return seconds.to_numpy(dtype=np.float64, na_value=np.nan)
+    return np.asarray(seconds, dtype=np.float64)
 
 
 def _texts(values: pd.Series[Any], kind: Kind) -> NDArray[Any]:

@@ -31,13 +31,13 @@ class Game(Protocol):
     """Weight of the penalty on the discriminator's gradient between real and generated samples; 0 = none."""
 
     def real(self, logits: Tensor) -> Tensor:
-        """Discriminator's loss on real samples."""
+        """Return the discriminator's loss on real samples."""
 
     def fake(self, logits: Tensor) -> Tensor:
-        """Discriminator's loss on generated samples."""
+        """Return the discriminator's loss on generated samples."""
 
     def generator(self, logits: Tensor) -> Tensor:
-        """Generator's loss on its own samples."""
+        """Return the generator's loss on its own samples."""
 
 
 class Logistic:
@@ -45,13 +45,13 @@ class Logistic:
 
     gradient_penalty = 0.0
 
-    def real(self, logits: Tensor) -> Tensor:  # noqa: D102
+    def real(self, logits: Tensor) -> Tensor:
         return logistic_real(logits)
 
-    def fake(self, logits: Tensor) -> Tensor:  # noqa: D102
+    def fake(self, logits: Tensor) -> Tensor:
         return logistic_fake(logits)
 
-    def generator(self, logits: Tensor) -> Tensor:  # noqa: D102
+    def generator(self, logits: Tensor) -> Tensor:
         return logistic_real(logits)
 
 
@@ -60,13 +60,13 @@ class LeastSquares:
 
     gradient_penalty = 0.0
 
-    def real(self, logits: Tensor) -> Tensor:  # noqa: D102
+    def real(self, logits: Tensor) -> Tensor:
         return (logits - 1).square() / 2
 
-    def fake(self, logits: Tensor) -> Tensor:  # noqa: D102
+    def fake(self, logits: Tensor) -> Tensor:
         return (logits + 1).square() / 2
 
-    def generator(self, logits: Tensor) -> Tensor:  # noqa: D102
+    def generator(self, logits: Tensor) -> Tensor:
         return logits.square() / 2
 
 
@@ -75,13 +75,13 @@ class Hinge:
 
     gradient_penalty = 0.0
 
-    def real(self, logits: Tensor) -> Tensor:  # noqa: D102
+    def real(self, logits: Tensor) -> Tensor:
         return relu(1 - logits)
 
-    def fake(self, logits: Tensor) -> Tensor:  # noqa: D102
+    def fake(self, logits: Tensor) -> Tensor:
         return relu(1 + logits)
 
-    def generator(self, logits: Tensor) -> Tensor:  # noqa: D102
+    def generator(self, logits: Tensor) -> Tensor:
         return -logits
 
 
@@ -90,13 +90,13 @@ class Wasserstein:
 
     gradient_penalty = 10.0
 
-    def real(self, logits: Tensor) -> Tensor:  # noqa: D102
+    def real(self, logits: Tensor) -> Tensor:
         return -logits
 
-    def fake(self, logits: Tensor) -> Tensor:  # noqa: D102
+    def fake(self, logits: Tensor) -> Tensor:
         return logits
 
-    def generator(self, logits: Tensor) -> Tensor:  # noqa: D102
+    def generator(self, logits: Tensor) -> Tensor:
         return -logits
 
 

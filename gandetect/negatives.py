@@ -62,20 +62,20 @@ class Batch:
     random: torch.Generator
 
     def normal(self, *shape: int) -> Tensor:
-        """Standard normal noise."""
+        """Return standard normal noise."""
         return torch.randn(*shape, generator=self.random).to(self.real)
 
     def uniform(self, *shape: int) -> Tensor:
-        """Uniform noise in [0, 1)."""
+        """Return uniform noise in [0, 1)."""
         return torch.rand(*shape, generator=self.random).to(self.real)
 
     def spread_noise(self) -> Tensor:
-        """Noise with the data's own covariance."""
+        """Return noise with the data's own covariance."""
         members, n_samples, _ = self.real.shape
         return self.normal(members, n_samples, len(self.cloud.spread)) @ self.cloud.spread
 
     def scale(self, sigma: float) -> Tensor:
-        """One log-normal scale per sample, (members, n_samples, 1)."""
+        """Return one log-normal scale per sample, (members, n_samples, 1)."""
         return sigma * (0.5 * self.normal(*self.real.shape[:2], 1)).exp()
 
 

@@ -119,7 +119,10 @@ class Schema:
         """Rebuild a schema from what `to_json` returned."""
         return cls(
             tuple(
-                Column(**{k: v for k, v in column.items() if k != "input"} | {"kind": Kind(column["kind"]), "role": Role(column["role"])})
+                Column(
+                    **{k: v for k, v in column.items() if k != "input"}
+                    | {"kind": Kind(column["kind"]), "role": Role(column["role"])}
+                )
                 for column in columns
             )
         )

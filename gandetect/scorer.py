@@ -203,7 +203,9 @@ def _converted(column: Column, values: NDArray[Any]) -> NDArray[Any]:
         raise InputError(f"Expected column {column.name!r} to have one dimension, found shape {values.shape}.")
     if column.kind in NUMERIC:
         if values.dtype.kind not in "fiub":
-            raise InputError(f"Expected numbers in column {column.name!r}, found {values.dtype}; convert them to float64.")
+            raise InputError(
+                f"Expected numbers in column {column.name!r}, found {values.dtype}; convert them to float64."
+            )
         return values.astype(np.float64, copy=False)
     if values.dtype.kind == "U":
         return values.astype(object)

@@ -25,17 +25,22 @@ class Pair(Protocol):
     Samples have shape (members, n_samples, ...); kinds of negatives are stacked as (members, kinds, n_samples, ...).
     """
 
-    discriminator: nn.Module
-    generator: nn.Module
+    @property
+    def discriminator(self) -> nn.Module:
+        """Samples to one logit (high = real) per head, those of the reference negatives first."""
+
+    @property
+    def generator(self) -> nn.Module:
+        """Whatever `generate` runs."""
 
     def real(self, batch: Any) -> Tensor:
-        """Real samples of a batch, as the discriminator sees them."""
+        """Return the real samples of a batch, as the discriminator sees them."""
 
     def references(self, real: Tensor, random: torch.Generator) -> Tensor:
-        """Reference negatives, one block per reference head of the discriminator, in its order."""
+        """Return reference negatives, one block per reference head of the discriminator, in its order."""
 
     def generate(self, batch: Any, random: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Generator's samples, one block per adversarial head, and its reconstruction loss (a scalar)."""
+        """Return the generator's samples, one block per adversarial head, and its reconstruction loss (a scalar)."""
 
 
 @dataclass(frozen=True)
@@ -168,13 +173,15 @@ class _DiscriminatorTurn(_Turn):
         self.step(loss)
         return loss.detach(), on_real[..., n_references:].detach()
 
+    def _head(self, index: int) -> Callable[[Tensor], Tensor]:
+        return lambda samples: self.discriminator(samples)[..., index]
+
     def _penalty(self, real: Tensor, fakes: Tensor, n_references: int, random: torch.Generator) -> Tensor:
         """Mean gradient penalty of the adversarial heads, each between real samples and its own kind."""
         terms = []
         for kind, fake in enumerate(fakes.unbind(1)):
             share = torch.rand(*fake.shape[:2], *[1] * (fake.dim() - 2), generator=random).to(fake)
-            head = n_references + kind
-            terms.append(gradient_norm_penalty(lambda x, h=head: self.discriminator(x)[..., h], real, fake, share))
+            terms.append(gradient_norm_penalty(self._head(n_references + kind), real, fake, share))
         return torch.stack(terms).mean()
 
 

@@ -16,7 +16,7 @@ OPSET = 18
 IR_VERSION = 8
 ML_OPSET = 3
 
-Dim = int | str
+Dim = int | str | None
 
 
 class GraphBuilder:

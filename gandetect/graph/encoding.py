@@ -83,7 +83,9 @@ def _add_numbers(builder: GraphBuilder, encoding: dict[str, NumberEncoding], inp
     excess = builder.node("Log", builder.node("Add", beyond, doubles.constant(1.0)))
     # Where a value is missing its place was taken by the centre: no deviation, and no excess to speak of.
     return Encoded(
-        doubles.to_float(doubles.clip(scaled, -CLIP, CLIP)), present, builder.node("Mul", doubles.to_float(excess), present)
+        doubles.to_float(doubles.clip(scaled, -CLIP, CLIP)),
+        present,
+        builder.node("Mul", doubles.to_float(excess), present),
     )
 
 
@@ -99,7 +101,9 @@ def _add_times(builder: GraphBuilder, encoding: dict[str, TimeEncoding], inputs:
         parts = builder.node("Concat", builder.node("Sin", angle), builder.node("Cos", angle), axis=1)
         order = np.arange(2 * len(time.periods)).reshape(2, -1).T.ravel()  # sine and cosine of each cycle in turn
         parts = builder.node("Gather", parts, builder.ints(order), axis=1)
-        scaled = builder.node("Div", builder.node("Sub", parts, builder.floats(time.centres)), builder.floats(time.scales))
+        scaled = builder.node(
+            "Div", builder.node("Sub", parts, builder.floats(time.centres)), builder.floats(time.scales)
+        )
         clipped = builder.node("Clip", scaled, builder.floats(-CLIP), builder.floats(CLIP))
         own = builder.node("Gather", present, builder.ints([position]), axis=1)
         blocks.append(builder.node("Mul", clipped, own))
@@ -156,7 +160,10 @@ class _Doubles:
     def finite(self, inputs: list[str], replacement: str) -> tuple[str, str]:
         """Stack inputs (n,) to (n, len(inputs)) with missing values replaced; return it and the presence (float32)."""
         node = self.builder.node
-        stacked = node("Concat", *(node("Unsqueeze", name, self.builder.ints([1])) for name in inputs), axis=1)
+        # One node for all inputs, where there may be thousands; the shape is spelled out so that no rows work too.
+        shape = node("Concat", self.builder.ints([len(inputs)]), node("Shape", inputs[0]), axis=0)
+        rows = node("Reshape", node("Concat", *inputs, axis=0), shape, allowzero=1)  # (inputs, n)
+        stacked = node("Transpose", rows, perm=[1, 0])
         # NaN compares false, so one comparison finds NaN and both infinities.
         known = node("LessOrEqual", node("Abs", stacked), self.constant(np.finfo(np.float64).max))
         return node("Where", known, stacked, replacement), node("Cast", known, to=1)

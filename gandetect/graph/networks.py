@@ -14,7 +14,7 @@ Floats = NDArray[np.float32]
 Layer = tuple[Floats, Floats]
 
 MAX_MASKS = 16
-"""Columns are hidden in at most this many groups, one after the other, when a row's reconstruction error is measured."""
+"""To measure a row's reconstruction error its columns are hidden in at most this many groups, one by one."""
 
 MAX_ERROR = 20.0
 """A column's reconstruction error counts at most this many times its mean on training rows."""
@@ -50,7 +50,8 @@ class TableWeights:
         """Return an ensemble of one member."""
         one = slice(index, index + 1)
         discriminator, generator = (
-            tuple((weight[one], bias[one]) for weight, bias in layers) for layers in (self.discriminator, self.generator)
+            tuple((weight[one], bias[one]) for weight, bias in layers)
+            for layers in (self.discriminator, self.generator)
         )
         return TableWeights(discriminator, generator, self.feature_mean[one], self.feature_whitening[one])
 
@@ -69,7 +70,9 @@ class Components:
     column_errors: str
 
 
-def add_networks(builder: GraphBuilder, encoded: Encoded, weights: TableWeights, column_of: NDArray[np.int64]) -> Components:
+def add_networks(
+    builder: GraphBuilder, encoded: Encoded, weights: TableWeights, column_of: NDArray[np.int64]
+) -> Components:
     """Add both networks of all members.
 
     Parameters
@@ -188,7 +191,7 @@ def _reconstruction_errors(
     hides = np.concatenate([masks.hidden_entries, masks.hidden_columns], axis=2)  # (members, passes, inputs)
     mask_weight = first_weight[:, None, len(column_of) :]  # (members, 1, n_columns, width)
     bias = first_bias[:, None] + (masks.hidden_columns[..., None] * mask_weight).sum(2, keepdims=True)
-    # The product of weights and mask is stored as its two factors, which are small; the runtime multiplies them at load.
+    # Weights and mask are stored apart, which is smaller; the runtime multiplies them once, when it loads the model.
     kept = builder.floats(~hides[..., None])
     masked_weight = builder.node("Mul", builder.floats(first_weight[:, None]), kept)
     x = builder.node("Add", builder.node("MatMul", seen, masked_weight), builder.floats(bias))
@@ -197,7 +200,9 @@ def _reconstruction_errors(
     member = np.arange(weights.n_members)[:, None, None]
     weight = last_weight.swapaxes(1, 2)[member, masks.outputs].swapaxes(2, 3)  # (members, passes, width, outputs)
     filled = _affine(builder, x, weight, last_bias[:, 0][member, masks.outputs][:, :, None])
-    flat = builder.node("Reshape", builder.node("Transpose", filled, perm=[2, 0, 1, 3]), builder.ints([0, masks.outputs.size]))
+    flat = builder.node(
+        "Reshape", builder.node("Transpose", filled, perm=[2, 0, 1, 3]), builder.ints([0, masks.outputs.size])
+    )
     expected = builder.node("Gather", flat, builder.ints(masks.position), axis=1)  # (n, sample_dim)
     deviation = builder.node("Sub", expected, encoded.samples)
     return _per_column(builder, builder.node("Mul", deviation, deviation), column_of)
@@ -208,5 +213,3 @@ def _per_column(builder: GraphBuilder, per_entry: str, column_of: NDArray[np.int
     if np.array_equal(column_of, np.arange(len(column_of))):
         return per_entry
     return builder.node("MatMul", per_entry, builder.floats(column_of[:, None] == np.arange(column_of.max() + 1)))
-
-

@@ -126,7 +126,8 @@ def _flag(builder: GraphBuilder, score: str, p_value: str, calibration: Calibrat
     if threshold is None:
         return flagged
     above = builder.node("Greater", score, builder.floats(threshold))
-    return builder.node("Where", builder.node("IsNaN", alpha), above, flagged)
+    # Nothing is at most NaN, so without an `alpha` the first part is false.
+    return builder.node("Or", flagged, builder.node("And", builder.node("IsNaN", alpha), above))
 
 
 def _p_value(builder: GraphBuilder, score: str, calibration: Calibration) -> str:

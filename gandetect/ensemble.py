@@ -1,0 +1,210 @@
+"""Trains an ensemble of pairs on encoded rows, and takes out of the networks what scoring needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gandetect.graph.networks import TableWeights
+from gandetect.losses import LOSSES
+from gandetect.negatives import REFERENCES, SCORED, Batch, Cloud
+from gandetect.networks.tables import Discriminator, Generator, TableBatch, TablePair
+from gandetect.training import Plan, Progress, step_random, train
+
+Floats = NDArray[np.float32]
+
+BEFORE_TRAINING = 2**62
+"""Keys the randomness of the initial weights: a step that training never reaches."""
+
+
+@dataclass(frozen=True)
+class TableSettings:
+    """All hyper-parameters of a detector for tables; stored in the model file.
+
+    Parameters
+    ----------
+    loss : str
+        The game between the generator and its heads: a key of `gandetect.losses.LOSSES`.
+    n_members : int
+        Generator and discriminator pairs; also the number of folds, each unseen by one member.
+    n_steps : int
+        Moves of each network.
+    batch_size : int
+        Real rows per step, and rows of every kind of negative; fewer where samples are wider than 256 entries, in
+        proportion, but at least 16: the time of a step stays the same.
+    width, depth : int
+        Of the discriminator's hidden layers.
+    generator_width, generator_depth, noise_dim : int
+        Of the generator's hidden layers, and of its noise.
+    learning_rate, weight_decay, adversarial_weight : float
+        See `gandetect.training.Plan`.
+    distance_weight, reconstruction_weight, excess_weight : float
+        Weights of the evidence, relative to the mean of the heads: distance in the discriminator's features,
+        reconstruction error, excess beyond the training range.
+    """
+
+    loss: str = "logistic"
+    n_members: int = 4
+    n_steps: int = 1200
+    batch_size: int = 64
+    width: int = 64
+    depth: int = 3
+    generator_width: int = 64
+    generator_depth: int = 2
+    noise_dim: int = 8
+    learning_rate: float = 4e-3
+    weight_decay: float = 1e-3
+    adversarial_weight: float = 0.1
+    distance_weight: float = 1.0
+    reconstruction_weight: float = 0.5
+    excess_weight: float = 0.5
+
+    def plan(self) -> Plan:
+        """Return what the training loop needs to know."""
+        return Plan(**{field.name: getattr(self, field.name) for field in fields(Plan)})
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Encoded training rows and the fold of each; arrays of shape (n_rows, ...)."""
+
+    samples: Floats
+    present: Floats
+    excess: Floats
+    folds: NDArray[np.int64]
+
+    def unseen_by(self, member: int) -> NDArray[np.int64]:
+        """Return the rows of a member's own fold, which it is never trained on."""
+        return np.flatnonzero(self.folds == member)
+
+    def seen_by(self, member: int) -> NDArray[np.int64]:
+        """Return the rows that a member is trained on."""
+        return np.flatnonzero(self.folds != member)
+
+
+def train_pair(
+    rows: Rows,
+    column_of: NDArray[np.int64],
+    settings: TableSettings,
+    seed: int,
+    device: torch.device,
+    callback: Callable[[Progress], None],
+) -> TablePair:
+    """Train all members at once.
+
+    Parameters
+    ----------
+    rows : Rows
+        Encoded training rows and their folds.
+    column_of : array of shape (sample_dim,)
+        Raw column of each entry of a sample.
+    settings : TableSettings
+        Hyper-parameters.
+    seed : int
+        Key of all randomness.
+    device : torch.device
+        Where to train.
+    callback : callable
+        Called with `Progress`.
+
+    Returns
+    -------
+    TablePair
+        The trained networks.
+    """
+    samples, present = (torch.from_numpy(values).to(device) for values in (rows.samples, rows.present))
+    owner = torch.from_numpy(column_of).to(device)
+    pair = _new_pair(samples, owner, settings, seed)
+    batch_size = min(settings.batch_size, max(16, settings.batch_size * 256 // samples.shape[1]))
+    seen = [torch.from_numpy(rows.seen_by(member)) for member in range(settings.n_members)]
+
+    def draw(step: int, random: torch.Generator) -> TableBatch:
+        uniform = torch.rand(settings.n_members, batch_size, generator=random)
+        chosen = torch.stack(
+            [own[(u * len(own)).long().clamp_max(len(own) - 1)] for own, u in zip(seen, uniform, strict=True)]
+        )
+        return TableBatch(samples[chosen], present[chosen])
+
+    train(pair, LOSSES[settings.loss](), draw, settings.plan(), seed, callback)
+    return pair
+
+
+def _new_pair(samples: Tensor, column_of: Tensor, settings: TableSettings, seed: int) -> TablePair:
+    random = step_random(seed, BEFORE_TRAINING)
+    members, sample_dim = settings.n_members, samples.shape[1]
+    discriminator = Discriminator(
+        members, sample_dim, settings.width, settings.depth, len(REFERENCES) + TablePair.N_KINDS, random
+    )
+    generator = Generator(
+        members,
+        sample_dim,
+        settings.generator_width,
+        settings.generator_depth,
+        settings.noise_dim,
+        column_of.cpu(),
+        random,
+    )
+    cloud = Cloud.of(samples)
+
+    def references(real: Tensor, random: torch.Generator) -> Tensor:
+        batch = Batch(real, real.roll(1, dims=1), cloud, column_of, random)
+        return torch.stack([make(batch) for make in REFERENCES.values()], dim=1)
+
+    return TablePair(discriminator.to(samples.device), generator.to(samples.device), references)
+
+
+def trained_weights(pair: TablePair, rows: Rows) -> TableWeights:
+    """Take what scoring needs out of the trained networks."""
+    heads = [list(REFERENCES).index(name) for name in SCORED]
+    *hidden, (weight, bias) = _layers(pair.discriminator)
+    (first_weight, first_bias), *others = _layers(pair.generator)
+    known = rows.samples.shape[1] + rows.present.shape[1]  # the inputs after these are noise, zero when scoring
+    feature_mean, feature_whitening = _feature_gaussian(pair, rows)
+    return TableWeights(
+        (*hidden, (weight[..., heads], bias[..., heads])),
+        ((first_weight[:, :known], first_bias), *others),
+        feature_mean,
+        feature_whitening,
+    )
+
+
+def _layers(network: Discriminator | Generator) -> list[tuple[Floats, Floats]]:
+    return [(layer.weight.detach().cpu().numpy(), layer.bias.detach().cpu().numpy()) for layer in network.linear_layers]
+
+
+def _feature_gaussian(pair: TablePair, rows: Rows, at_most: int = 50_000) -> tuple[Floats, Floats]:
+    """Fit a Gaussian to each member's features of the rows that it saw; return the means and the whitening matrices."""
+    from sklearn.covariance import ledoit_wolf
+
+    means, whitenings = [], []
+    for member in range(len(np.unique(rows.folds))):
+        chosen = rows.seen_by(member)
+        features = _features(pair, rows, member, chosen[:: -(-len(chosen) // at_most)])
+        covariance, _ = ledoit_wolf(features)
+        variances, axes = np.linalg.eigh(covariance)
+        means.append(features.mean(0))
+        # Directions without variance would blow rounding errors up.
+        whitenings.append(axes / np.sqrt(np.maximum(variances, 1e-6 * variances[-1] + 1e-12)))
+    return np.array(means, dtype=np.float32), np.array(whitenings, dtype=np.float32)
+
+
+@torch.no_grad()
+def _features(pair: TablePair, rows: Rows, member: int, chosen: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Last hidden layer of one member's discriminator, (n_rows, width)."""
+    device = pair.generator.column_of.device
+    parts = []
+    for start in range(0, len(chosen), 4096):
+        part = chosen[start : start + 4096]
+        batch = TableBatch(
+            *(
+                torch.from_numpy(v[part]).to(device).expand(rows.folds.max() + 1, -1, -1)
+                for v in (rows.samples, rows.present)
+            )
+        )
+        parts.append(pair.discriminator.hidden(pair.real(batch))[member].cpu().numpy())
+    return np.concatenate(parts).astype(np.float64)
