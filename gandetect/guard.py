@@ -1,0 +1,250 @@
+"""The guard: refuses all that gandetect does not write into a model, before ONNX Runtime sees the bytes.
+
+A model file is untrusted input, and ONNX Runtime does what a model says: it opens files that external data name, runs
+loops and allocates tensors of any declared size. What may occur is listed here; everything else is refused, also fields
+of ONNX that are harmless or not yet invented, because no file of ours holds them. The guard bounds the file, not the
+computation: listed operators can still be combined into a graph that needs much memory or time.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from gandetect import wire
+from gandetect.errors import ModelFileError
+from gandetect.schema import ALPHA, NUMERIC, OUTPUTS, Schema
+from gandetect.wire import (
+    DATA,
+    DOUBLES,
+    FLOAT,
+    FLOATS,
+    FORBIDDEN,
+    INT,
+    INTEGERS,
+    INTS,
+    SPAN,
+    TEXT,
+    Message,
+    RefusedError,
+    Rule,
+)
+
+MAX_BYTES = 256 * 2**20
+"""Largest model file, and largest sum of the sizes that its tensors declare, in bytes."""
+
+MAX_NODES = 20_000
+"""Most nodes in a graph."""
+
+MAX_RANK = 8
+"""Most dimensions of a tensor."""
+
+_CORE_OPERATORS = """
+    Abs Add And Asinh Cast Clip Concat Constant Cos Div Equal Erf Exp Expand Flatten Floor Gather GatherElements
+    GatherND Gemm Greater GreaterOrEqual Identity IsInf IsNaN LeakyRelu Less LessOrEqual Log MatMul Max Min Mod Mul
+    Neg Not Or Pad Pow ReduceMax ReduceMean ReduceMin ReduceSum Relu Reshape Round Shape Sigmoid Sign Sin Slice
+    Softplus Split Sqrt Squeeze Sub Tanh Tile TopK Transpose Unsqueeze Where
+"""
+
+OPERATORS = {"": frozenset(_CORE_OPERATORS.split()), "ai.onnx.ml": frozenset({"LabelEncoder"})}
+"""Operators that a graph may use, by domain."""
+
+FLOAT_TYPE, STRING_TYPE, DOUBLE_TYPE = 1, 8, 11
+"""ONNX's numbers for the types of graph inputs."""
+
+_ITEM_BYTES = {FLOAT_TYPE: 4, 2: 1, 6: 4, 7: 8, STRING_TYPE: 32, 9: 1, 10: 2, DOUBLE_TYPE: 8}
+"""Types that a tensor may have (also uint8, int32, int64, bool, float16), with the memory that an element takes."""
+
+_ATTRIBUTE_TYPES = frozenset({1, 2, 3, 4, 6, 7, 8})
+"""Float, int, string, tensor; floats, ints, strings: no graph among them."""
+
+
+def _many(name: str, kind: str) -> Rule:
+    return Rule(name, kind, many=True)
+
+
+def _forbidden(name: str) -> Rule:
+    return Rule(name, FORBIDDEN)
+
+
+_DOC = Rule("doc_string", TEXT)
+
+LAYOUT: wire.Layout = {
+    "ModelProto": {
+        1: Rule("ir_version", INT),
+        2: Rule("producer_name", TEXT),
+        3: Rule("producer_version", TEXT),
+        4: Rule("domain", TEXT),
+        5: Rule("model_version", INT),
+        6: _DOC,
+        7: Rule("graph", "GraphProto"),
+        8: _many("opset_import", "OperatorSetIdProto"),
+        14: _many("metadata_props", "StringStringEntryProto"),
+        20: _forbidden("training information"),
+        25: _forbidden("a function"),
+    },
+    "OperatorSetIdProto": {1: Rule("domain", TEXT), 2: Rule("version", INT)},
+    "StringStringEntryProto": {1: Rule("key", TEXT), 2: Rule("value", SPAN)},
+    "GraphProto": {
+        1: _many("node", "NodeProto"),
+        2: Rule("name", TEXT),
+        5: _many("initializer", "TensorProto"),
+        10: _DOC,
+        11: _many("input", "ValueInfoProto"),
+        12: _many("output", "ValueInfoProto"),
+        13: _many("value_info", "ValueInfoProto"),
+        15: _forbidden("a sparse tensor"),
+    },
+    "NodeProto": {
+        1: _many("input", TEXT),
+        2: _many("output", TEXT),
+        3: Rule("name", TEXT),
+        4: Rule("op_type", TEXT),
+        5: _many("attribute", "AttributeProto"),
+        6: _DOC,
+        7: Rule("domain", TEXT),
+    },
+    "AttributeProto": {
+        1: Rule("name", TEXT),
+        2: Rule("f", FLOAT),
+        3: Rule("i", INT),
+        4: Rule("s", DATA),
+        5: Rule("t", "TensorProto"),
+        6: _forbidden("a subgraph"),
+        7: _many("floats", FLOATS),
+        8: _many("ints", INTEGERS),
+        9: _many("strings", DATA),
+        10: _forbidden("a list of tensors"),
+        11: _forbidden("a list of subgraphs"),
+        13: _DOC,
+        20: Rule("type", INT),
+        21: _forbidden("a reference to a function's attribute"),
+        22: _forbidden("a sparse tensor"),
+        23: _forbidden("a list of sparse tensors"),
+    },
+    "TensorProto": {
+        1: _many("dims", INTS),
+        2: Rule("data_type", INT),
+        4: _many("float_data", FLOATS),
+        5: _many("int32_data", INTEGERS),
+        6: _many("string_data", DATA),
+        7: _many("int64_data", INTEGERS),
+        8: Rule("name", TEXT),
+        9: Rule("raw_data", DATA),
+        10: _many("double_data", DOUBLES),
+        12: _DOC,
+        13: _forbidden("external data (the name of another file)"),
+        14: Rule("data_location", INT),
+    },
+    "ValueInfoProto": {1: Rule("name", TEXT), 2: Rule("type", "TypeProto"), 3: _DOC},
+    "TypeProto": {1: Rule("tensor_type", "TypeProto.Tensor")},
+    "TypeProto.Tensor": {1: Rule("elem_type", INT), 2: Rule("shape", "TensorShapeProto")},
+    "TensorShapeProto": {1: _many("dim", "TensorShapeProto.Dimension")},
+    "TensorShapeProto.Dimension": {1: Rule("dim_value", INT), 2: Rule("dim_param", TEXT)},
+}
+"""Every field of ONNX that a model file may hold; fields that are forbidden anyway have a name for the message."""
+
+
+def check_graph(model: bytes, schema: Schema, name: str = "the model") -> None:
+    """Refuse a model that holds anything but what gandetect writes.
+
+    Parameters
+    ----------
+    model : bytes
+        A serialized ONNX ModelProto.
+    schema : Schema
+        The columns that the model's manifest promises: one input for each feature, in order, named
+        `Column.input_name`, of shape (n,), double or string; then, optionally, `ALPHA`, a float of shape () with a
+        default. The outputs must be `OUTPUTS`, in order.
+    name : str
+        What messages call the model.
+
+    Raises
+    ------
+    ModelFileError
+        The model is larger, refers to other files, has subgraphs, functions, operators or domains that are not listed,
+        declares too much memory, does not fit the schema, or is not ONNX at all.
+    """
+    try:
+        if len(model) > MAX_BYTES:
+            raise RefusedError(f"more than {MAX_BYTES >> 20} MB")
+        content = wire.decode(model, LAYOUT, "ModelProto")
+        if content["graph"] is None:
+            raise RefusedError("no graph")
+        _check_domains(content["opset_import"])
+        _check_nodes(content["graph"]["node"])
+        _check_tensors(content["graph"])
+        _check_interface(content["graph"], schema)
+    except RefusedError as found:
+        raise ModelFileError(
+            f"Expected only what gandetect writes into a model file, found {found} in {name}; do not use this file, "
+            "get it again from where the model was trained."
+        ) from None
+
+
+def _check_domains(imports: list[Message]) -> None:
+    for entry in imports:
+        if entry["domain"] not in OPERATORS:
+            raise RefusedError(f"operators of the domain {shown(entry['domain'])}")
+
+
+def _check_nodes(nodes: list[Message]) -> None:
+    if len(nodes) > MAX_NODES:
+        raise RefusedError(f"{len(nodes)} nodes (at most {MAX_NODES} are allowed)")
+    for node in nodes:
+        domain, operator = node["domain"], node["op_type"]
+        if domain not in OPERATORS:
+            raise RefusedError(f"an operator of the domain {shown(domain)}")
+        if operator not in OPERATORS[domain]:
+            raise RefusedError(f"the operator {shown(operator)}")
+        for attribute in node["attribute"]:
+            if attribute["type"] not in _ATTRIBUTE_TYPES:
+                raise RefusedError(f"an attribute of type {attribute['type']} in an operator {operator}")
+
+
+def _check_tensors(graph: Message) -> None:
+    """Check initializers and the tensors in attributes: all data inside, and sizes that can be allocated."""
+    attributes = (attribute for node in graph["node"] for attribute in node["attribute"])
+    tensors = [*graph["initializer"], *(attribute["t"] for attribute in attributes if attribute["t"])]
+    if any(tensor["data_location"] != 0 for tensor in tensors):
+        raise RefusedError("a tensor whose data are in another file")
+    for tensor in tensors:
+        if len(tensor["dims"]) > MAX_RANK:
+            raise RefusedError(f"a tensor of {len(tensor['dims'])} dimensions")
+        if tensor["data_type"] not in _ITEM_BYTES:
+            raise RefusedError(f"a tensor of type {tensor['data_type']}")
+    n_bytes = sum(_ITEM_BYTES[tensor["data_type"]] * math.prod(tensor["dims"]) for tensor in tensors)
+    if n_bytes > MAX_BYTES:
+        raise RefusedError(f"tensors that need more than {MAX_BYTES >> 20} MB")
+
+
+def _check_interface(graph: Message, schema: Schema) -> None:
+    """Check the names, types and ranks of inputs, which of them have defaults, and the names of outputs."""
+    inputs = [_signature(value) for value in graph["input"]]
+    columns = [
+        (column.input_name, DOUBLE_TYPE if column.kind in NUMERIC else STRING_TYPE, 1) for column in schema.features
+    ]
+    alpha = (ALPHA, FLOAT_TYPE, 0)
+    if not columns or inputs not in (columns, [*columns, alpha]):
+        raise RefusedError("inputs that are not the columns of its manifest")
+    defaults = {tensor["name"] for tensor in graph["initializer"]} & {name for name, _, _ in inputs}
+    if defaults != ({ALPHA} if alpha in inputs else set()):
+        raise RefusedError(f"an input with a default other than {ALPHA}, or {ALPHA} without one")
+    outputs = [value["name"] for value in graph["output"]]
+    if outputs != list(OUTPUTS):
+        raise RefusedError(f"outputs other than {', '.join(OUTPUTS)}")
+
+
+def _signature(value: Message) -> tuple[str, int, int]:
+    """Return name, element type and rank of a graph input; the rank is -1 where a size is fixed."""
+    tensor = (value["type"] or {}).get("tensor_type")
+    if tensor is None or tensor["shape"] is None:
+        return value["name"], 0, -1
+    sizes = tensor["shape"]["dim"]
+    return value["name"], tensor["elem_type"], -1 if any(size["dim_value"] for size in sizes) else len(sizes)
+
+
+def shown(name: Any) -> str:
+    """Return a name from a file for a message: control characters escaped, and never long."""
+    name = str(name)
+    return repr(name if len(name) <= 60 else f"{name[:60]}...")

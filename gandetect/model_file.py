@@ -1,0 +1,339 @@
+"""Reading and writing the model file: one ONNX file that says of itself what it is, and proves that it is whole.
+
+Two entries of the model's ``metadata_props`` make an ONNX file a model file. `MANIFEST_KEY` holds the manifest,
+canonical JSON in UTF-8. `DIGEST_KEY` holds 64 lowercase hexadecimal characters: the SHA-256 of the whole file with
+these characters replaced by `DIGEST_PLACEHOLDER`. Both stay as they are in every later format, so that damaged files
+and newer ones can always be told apart. The digest detects damage, not malice: whoever alters a file on purpose can
+compute it anew. What keeps a hostile file away from ONNX Runtime is `gandetect.guard.check_graph`.
+
+This module never runs a model and knows nothing of what its columns mean.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from gandetect import wire
+from gandetect.errors import ModelFileError
+from gandetect.files import access_error, write_atomically
+from gandetect.guard import LAYOUT, MAX_BYTES, check_graph, shown
+from gandetect.schema import Schema
+from gandetect.wire import RefusedError
+
+FORMAT = 1
+"""Newest format that this version reads, and the one that it writes."""
+
+MANIFEST_KEY = "gandetect"
+DIGEST_KEY = "gandetect.sha256"
+DIGEST_PLACEHOLDER = "0" * 64
+
+MAX_MANIFEST_BYTES = 8 * 2**20
+"""Largest manifest; parsed JSON takes many times the memory of its text."""
+
+MODALITIES = ("table",)
+"""What a model of this format may be for."""
+
+# Other keys are refused: ONNX Runtime can be told to take settings from one of them ("ort_config").
+_KEYS = frozenset({MANIFEST_KEY, DIGEST_KEY})
+
+_NO_FORMAT = 10_000
+"""No release will ever count its formats this far."""
+
+_METADATA_PROPS = 14
+"""The field's number in ModelProto."""
+
+_MAX_TOP_FIELDS = 1000
+"""Most fields of ModelProto itself; a model file has about ten."""
+
+_ONNX_START = b"\x08"
+"""Field 1, the version of ONNX: what writers of ONNX files begin with."""
+
+_MANIFEST_TYPES: dict[str, type] = {
+    "modality": str,
+    "gandetect_version": str,
+    "columns": list,
+    "training": dict,
+    "calibration": dict,
+    "quality": dict,
+    "health": dict,
+    "golden": dict,
+}
+_COLUMN_TYPES: dict[str, type] = {
+    "name": str,
+    "kind": str,
+    "role": str,
+    "reason": str,
+    "time_format": str,
+    "decimal": str,
+    "summary": dict,
+    "input": str,
+}
+
+
+class _Span(NamedTuple):
+    start: int
+    end: int
+
+
+def manifest_json(manifest: dict[str, Any]) -> str:
+    """Return a manifest as canonical JSON: sorted keys, no spaces, the same text for the same content.
+
+    Parameters
+    ----------
+    manifest : dict
+        JSON values with None in place of NaN.
+
+    Raises
+    ------
+    ValueError
+        A number is NaN or infinite, which JSON cannot say.
+    TypeError
+        A value is no JSON value, an array of numpy for instance.
+    """
+    # The way through JSON turns keys that are numbers into text before they are sorted.
+    return _canonical(json.loads(json.dumps(manifest, allow_nan=False)))
+
+
+def _canonical(values: Any) -> str:
+    return json.dumps(values, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
+
+
+def seal(model: bytes) -> bytes:
+    """Fill in the digest, the last step of making a model file.
+
+    Parameters
+    ----------
+    model : bytes
+        A serialized ONNX ModelProto whose metadata hold `DIGEST_PLACEHOLDER` under `DIGEST_KEY`.
+
+    Returns
+    -------
+    bytes
+        The same bytes with the digest in place of the placeholder.
+
+    Raises
+    ------
+    ModelFileError
+        The model has no such placeholder.
+    """
+    try:
+        span = _metadata(model).get(DIGEST_KEY)
+        if span is None or model[span.start : span.end] != DIGEST_PLACEHOLDER.encode():
+            raise RefusedError("none")
+    except RefusedError as found:
+        raise ModelFileError(
+            f"Expected 64 zeros under {DIGEST_KEY!r} in the model's metadata, found {found}; seal a model once, "
+            "when all else is in it."
+        ) from None
+    return model[: span.start] + _digest(model, span) + model[span.end :]
+
+
+def write_model(model: bytes, path: str | os.PathLike[str]) -> None:
+    """Write a model file, after making sure that it can be read again; a crash leaves the earlier file or the new one.
+
+    Parameters
+    ----------
+    model : bytes
+        What `seal` returned.
+    path : path-like
+        The file to create or replace.
+
+    Raises
+    ------
+    ModelFileError
+        `read_model` would refuse the model.
+    FileAccessError
+        The file cannot be written; an earlier file of that name is untouched.
+    """
+    read_model(model)
+    write_atomically(path, model)
+
+
+def read_model(source: str | os.PathLike[str] | bytes) -> tuple[bytes, dict[str, Any]]:
+    """Read a model file and make sure that it is whole, readable by this version, and safe to hand to ONNX Runtime.
+
+    Parameters
+    ----------
+    source : path-like or bytes
+        The model file, or its bytes.
+
+    Returns
+    -------
+    model : bytes
+        The bytes that were checked. Run these: the file could be another one a moment later.
+    manifest : dict
+        What the model says of itself. `Schema.from_json` accepts its columns; whatever else is there has the right JSON
+        type at its top level and is otherwise unchecked.
+
+    Raises
+    ------
+    FileAccessError
+        The file does not exist, is a folder, or cannot be read.
+    ModelFileError
+        It is not a model file, is damaged, was written by a newer version, or holds what the guard refuses.
+    """
+    name = "the given bytes" if isinstance(source, bytes) else repr(os.fspath(source))
+    model = source if isinstance(source, bytes) else _read_file(source)
+    if len(model) > MAX_BYTES:
+        raise _too_large(name)
+    manifest = _checked_manifest(model, name)
+    try:
+        schema = _schema(manifest)
+    except RefusedError as found:
+        raise _unreadable(found, name) from None
+    check_graph(model, schema, name)
+    return model, manifest
+
+
+def _read_file(path: str | os.PathLike[str]) -> bytes:
+    """Return a file's content; read no file that is too large, and of an endless pipe only the allowed part."""
+    try:
+        with Path(path).open("rb") as file:
+            n_bytes = os.fstat(file.fileno()).st_size
+            if n_bytes > MAX_BYTES:
+                raise _too_large(repr(os.fspath(path)))
+            # A pipe has no size.
+            return file.read((n_bytes or MAX_BYTES) + 1)
+    except ModelFileError:
+        raise
+    except (OSError, ValueError) as cause:
+        raise access_error(path, "read the model file", cause) from cause
+
+
+def _too_large(name: str) -> ModelFileError:
+    return ModelFileError(
+        f"Expected a model file of at most {MAX_BYTES >> 20} MB, found more in {name}; "
+        "name a file that gandetect wrote."
+    )
+
+
+def _metadata(model: bytes) -> dict[str, _Span]:
+    """Return where the values of the metadata stand, by key, without looking into the rest of the model."""
+    entries: dict[str, _Span] = {}
+    for count, field in enumerate(wire.fields(model)):
+        if count >= _MAX_TOP_FIELDS:
+            raise RefusedError(f"more than {_MAX_TOP_FIELDS} fields")
+        if field.number != _METADATA_PROPS:
+            continue
+        if field.wire_type != wire.BYTES:
+            raise RefusedError(f"wire type {field.wire_type} for metadata")
+        entry = wire.decode(model, LAYOUT, "StringStringEntryProto", field.start, field.end)
+        if entry["key"] in entries:
+            raise RefusedError(f"the metadata key {shown(entry['key'])} twice")
+        entries[entry["key"]] = _Span(*(entry["value"] or (field.end, field.end)))
+    return entries
+
+
+def _digest(model: bytes, span: _Span) -> bytes:
+    """Return the digest of a model file whose digest stands, or will stand, in `span`."""
+    view = memoryview(model)
+    digest = hashlib.sha256(view[: span.start])
+    digest.update(DIGEST_PLACEHOLDER.encode())
+    digest.update(view[span.end :])
+    return digest.hexdigest().encode()
+
+
+def _checked_manifest(model: bytes, name: str) -> dict[str, Any]:
+    """Return the manifest of a file that is ours, undamaged and not too new."""
+    entries = _whole_file(model, name)
+    try:
+        manifest = _parsed(model, entries[MANIFEST_KEY])
+        number = manifest.get("format")
+        if type(number) is not int or not 1 <= number < _NO_FORMAT:
+            raise RefusedError(f"the format {shown(number)}")
+        if number <= FORMAT and len(entries) > 2:
+            raise RefusedError(f"the metadata key {shown(next(key for key in entries if key not in _KEYS))}")
+    except RefusedError as found:
+        raise _unreadable(found, name) from None
+    if number > FORMAT:
+        raise ModelFileError(
+            f"{name} was written by a newer gandetect (format {number}, this one reads up to {FORMAT}); "
+            "upgrade with pip install -U gandetect."
+        )
+    return manifest
+
+
+def _whole_file(model: bytes, name: str) -> dict[str, _Span]:
+    """Return the metadata of a file that is one of ours and undamaged."""
+    try:
+        entries = _metadata(model)
+    except RefusedError as found:
+        if model.startswith(_ONNX_START):
+            raise _damaged(f"{found} in {name}") from None
+        raise ModelFileError(
+            f"Expected a model file written by gandetect, found that {name} is not an ONNX file; name the file that "
+            "gandetect fit wrote."
+        ) from None
+    if MANIFEST_KEY not in entries:
+        raise ModelFileError(
+            f"Expected a model file written by gandetect, found no manifest in {name}; name the file that "
+            "gandetect fit wrote, or copy it again if it was cut short."
+        )
+    if DIGEST_KEY not in entries:
+        raise _damaged(f"no digest in {name}")
+    span = entries[DIGEST_KEY]
+    if model[span.start : span.end] != _digest(model, span):
+        raise _damaged(f"that the content of {name} does not match its digest")
+    return entries
+
+
+def _damaged(found: str) -> ModelFileError:
+    return ModelFileError(
+        f"Expected a whole model file, found {found}; it is damaged or was altered: copy it again from where the model "
+        "was trained."
+    )
+
+
+def _unreadable(found: RefusedError, name: str) -> ModelFileError:
+    return ModelFileError(
+        f"Expected a manifest that gandetect wrote, found {found} in {name}; do not use this file, get it again from "
+        "where the model was trained."
+    )
+
+
+def _parsed(model: bytes, span: _Span) -> dict[str, Any]:
+    """Return the manifest as JSON values; refuse what is not an object, or not canonical and so read in two ways."""
+    if span.end - span.start > MAX_MANIFEST_BYTES:
+        raise RefusedError(f"more than {MAX_MANIFEST_BYTES >> 20} MB")
+    text = wire.text(model, span.start, span.end)
+    try:
+        manifest = json.loads(text)
+        is_canonical = _canonical(manifest) == text
+    except (ValueError, RecursionError):
+        raise RefusedError("text that is not JSON") from None
+    if not isinstance(manifest, dict) or not is_canonical:
+        raise RefusedError("JSON that is not a canonical object")
+    return manifest
+
+
+def _schema(manifest: dict[str, Any]) -> Schema:
+    """Check the types of what the manifest holds, and return its columns."""
+    _check_types(manifest, _MANIFEST_TYPES, required=("modality", "columns"))
+    if manifest["modality"] not in MODALITIES:
+        raise RefusedError(f"the modality {shown(manifest['modality'])}")
+    for column in manifest["columns"]:
+        if not isinstance(column, dict):
+            raise RefusedError("a column that is no JSON object")
+        _check_types(column, _COLUMN_TYPES, required=("name", "kind", "role"))
+    try:
+        schema = Schema.from_json(manifest["columns"])
+    except (TypeError, ValueError):
+        raise RefusedError("a column with an unknown kind, role or property") from None
+    for column, entry in zip(schema.columns, manifest["columns"], strict=True):
+        if entry.get("input", column.input_name) != column.input_name:
+            raise RefusedError(f"the wrong input name for the column {shown(column.name)}")
+    if len({column.name for column in schema.columns}) < len(schema.columns):
+        raise RefusedError("two columns of the same name")
+    return schema
+
+
+def _check_types(found: dict[str, Any], types: dict[str, type], required: tuple[str, ...]) -> None:
+    for key, expected in types.items():
+        if key not in found and key not in required:
+            continue
+        if not isinstance(found.get(key), expected):
+            raise RefusedError(f"a {key} that is no {expected.__name__}" if key in found else f"no {key}")
