@@ -18,11 +18,14 @@ if TYPE_CHECKING:
         ModelFileError,
     )
     from gandetect.estimators import GANDetector
+    from gandetect.evaluation import Evaluation, anomaly_auroc_scorer, evaluate_scores
     from gandetect.fitting import fit_table
+    from gandetect.model_file import read_model, write_model
     from gandetect.scorer import Scorer
     from gandetect.training import Progress
 
 _HOMES = {
+    "Evaluation": "gandetect.evaluation",
     "FileAccessError": "gandetect.errors",
     "GANDetector": "gandetect.estimators",
     "GandetectError": "gandetect.errors",
@@ -32,10 +35,15 @@ _HOMES = {
     "Progress": "gandetect.training",
     "Scorer": "gandetect.scorer",
     "TableSettings": "gandetect.ensemble",
+    "anomaly_auroc_scorer": "gandetect.evaluation",
+    "evaluate_scores": "gandetect.evaluation",
     "fit_table": "gandetect.fitting",
+    "read_model": "gandetect.model_file",
+    "write_model": "gandetect.model_file",
 }
 
 __all__ = [
+    "Evaluation",
     "FileAccessError",
     "GANDetector",
     "GandetectError",
@@ -45,7 +53,11 @@ __all__ = [
     "Progress",
     "Scorer",
     "TableSettings",
+    "anomaly_auroc_scorer",
+    "evaluate_scores",
     "fit_table",
+    "read_model",
+    "write_model",
 ]
 
 _TRAINING = frozenset({"numpy", "onnx", "pandas", "sklearn", "torch"})

@@ -87,7 +87,7 @@ def fit_evidence(components: Floats, weights: Floats, smallest_deviation: Floats
     position = np.clip(n_rows * (1 - np.exp(-heights)) - 0.5, 0, n_rows - 1)
     knots = np.array([np.interp(position, np.arange(n_rows), column) for column in ordered.T])
     # Steep steps would turn rounding errors into differences between hosts.
-    narrowest = 0.01 * deviation
+    narrowest = np.maximum(0.01 * deviation, 0.05)
     for k in range(1, N_KNOTS):
         knots[:, k] = np.maximum(knots[:, k], knots[:, k - 1] + narrowest)
     return Evidence(

@@ -8,8 +8,8 @@ kind       what the graph computes
 =========  =========================================================================================================
 number     ``clip((x - centre) / scale, -8, 8)``; NaN and infinities are missing
 time       sine and cosine per cycle (day, week, year) that the training data covers, each scaled like a number
-category   one-hot over the frequent levels and one entry for all rare ones, centred, scaled as one block; an unknown
-           level is none of them
+category   one-hot over the frequent levels and one entry for all rare ones, centred, times 0.5; an unknown level is
+           none of them
 missing    0 in every entry of the block, and 0 in `present`: the networks complete it, they never judge it
 excess     how far outside the training range a number is, how surprising an unknown category is (see `excess`)
 =========  =========================================================================================================
@@ -34,6 +34,10 @@ CYCLES = {"day": 86_400.0, "week": 604_800.0, "year": 31_556_952.0}
 
 MAX_LEVELS = 24
 """Levels of a category with an entry of their own."""
+
+LEVEL_STEP = 0.5
+"""What a level's entry rises by, in scales of a number. It is the same for rare and frequent levels: scaled by their
+deviation, rare ones would count as much as the most extreme numbers, and tables are full of rare but harmless flags."""
 
 EXCESS_FREE = 3.0
 """Numbers within this many half ranges of the middle of the training range have no excess."""
@@ -107,6 +111,16 @@ class Encoding:
         owners = [position[name] for name, width in self._widths() for _ in range(width)]
         return np.array(owners, dtype=np.int64)
 
+    @property
+    def is_level(self) -> NDArray[np.bool_]:
+        """Whether each entry of a sample belongs to a category, shape (sample_dim,)."""
+        return self.is_category[self.column_of]
+
+    @property
+    def is_category(self) -> NDArray[np.bool_]:
+        """Whether each feature is a category, shape (n_columns,)."""
+        return np.array([isinstance(column, CategoryEncoding) for column in self.columns.values()], dtype=bool)
+
     def _widths(self) -> Iterator[tuple[str, int]]:
         for name in self.of_kind(NumberEncoding):
             yield name, 1
@@ -147,15 +161,19 @@ def _fit_number(values: Floats) -> NumberEncoding:
     low, high = values.min(), values.max()
     # Halves first: the sum and the difference of two huge numbers may overflow.
     middle, half_range = low / 2 + high / 2, high / 2 - low / 2
-    smallest = _resolution(middle)
-    kept = _winsorized(values)
-    centre, scale = _mean_and_deviation(kept)
+    smallest = _smallest_change(middle, half_range)
+    centre, scale = _mean_and_deviation(_winsorized(values))
     return NumberEncoding(centre, max(scale, smallest), middle, max(half_range, smallest))
 
 
-def _resolution(value: float) -> float:
-    """Smallest change of a constant that counts as one; copies of it in single precision stay within."""
-    return max(1e-6 * abs(value), 1e-9)
+def _smallest_change(middle: float, half_range: float) -> float:
+    """Return the smallest change of a number that counts as one."""
+    # ONNX Runtime may take a constant below the range of single precision for zero.
+    smallest = 1e-38
+    if half_range > 1e-12 * abs(middle):
+        return smallest
+    # Copies of a constant in single precision are still the constant.
+    return max(1e-6 * abs(middle), smallest) if middle else 1e-9
 
 
 def _winsorized(values: Floats) -> Floats:
@@ -176,13 +194,13 @@ def _mean_and_deviation(values: Floats) -> tuple[float, float]:
 
 
 def _fit_time(values: Floats) -> TimeEncoding:
-    span = float(np.ptp(values)) if len(values) else 0.0
+    if not len(values):
+        return TimeEncoding((CYCLES["day"],), (0.0,) * 2, (1.0,) * 2)
+    span = float(np.ptp(values))
     # A cycle that the training data does not cover twice would call every later date unusual.
     periods = tuple(period for name, period in CYCLES.items() if name == "day" or span >= 2 * period)
     angles = 2 * np.pi * (values[:, None] / periods % 1)
     parts = np.stack([np.sin(angles), np.cos(angles)], axis=2).reshape(len(values), -1)
-    if not len(values):
-        return TimeEncoding(periods, (0.0,) * 2, (1.0,) * 2)
     return TimeEncoding(periods, tuple(parts.mean(0).tolist()), tuple(np.maximum(parts.std(0), 0.1).tolist()))
 
 
@@ -198,9 +216,8 @@ def _fit_category(values: NDArray[Any]) -> CategoryEncoding:
     if one_hot.shape[1] == 2:
         one_hot = one_hot[:, 1:]  # one entry tells two levels apart
     share = counts @ one_hot[:-1] / n_values if len(names) else np.zeros(one_hot.shape[1])
-    scale = max(float(np.sqrt((share * (1 - share)).sum())), 0.1)
     unseen = (np.sum(counts == 1) + 1) / (n_values + 1)
-    return CategoryEncoding(tuple(names.tolist()), (one_hot - share) / scale, float(np.log1p(1 / unseen)))
+    return CategoryEncoding(tuple(names.tolist()), (one_hot - share) * LEVEL_STEP, float(np.log1p(1 / unseen)))
 
 
 def summaries(columns: Mapping[str, NDArray[Any]], encoding: Encoding) -> dict[str, dict[str, Any]]:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gandetect.graph.networks import TableWeights
 from gandetect.losses import LOSSES
-from gandetect.negatives import REFERENCES, SCORED, Batch, Cloud
+from gandetect.negatives import REFERENCES, SCORED, Batch, Cloud, references
 from gandetect.networks.tables import Discriminator, Generator, TableBatch, TablePair
 from gandetect.training import Plan, Progress, step_random, train
 
@@ -90,6 +90,7 @@ class Rows:
 def train_pair(
     rows: Rows,
     column_of: NDArray[np.int64],
+    is_level: NDArray[np.bool_],
     settings: TableSettings,
     seed: int,
     device: torch.device,
@@ -101,8 +102,8 @@ def train_pair(
     ----------
     rows : Rows
         Encoded training rows and their folds.
-    column_of : array of shape (sample_dim,)
-        Raw column of each entry of a sample.
+    column_of, is_level : array of shape (sample_dim,)
+        Raw column of each entry of a sample, and whether it is a category's.
     settings : TableSettings
         Hyper-parameters.
     seed : int
@@ -119,7 +120,7 @@ def train_pair(
     """
     samples, present = (torch.from_numpy(values).to(device) for values in (rows.samples, rows.present))
     owner = torch.from_numpy(column_of).to(device)
-    pair = _new_pair(samples, owner, settings, seed)
+    pair = _new_pair(samples, owner, torch.from_numpy(is_level).to(device), settings, seed)
     batch_size = min(settings.batch_size, max(16, settings.batch_size * 256 // samples.shape[1]))
     seen = [torch.from_numpy(rows.seen_by(member)) for member in range(settings.n_members)]
 
@@ -134,7 +135,7 @@ def train_pair(
     return pair
 
 
-def _new_pair(samples: Tensor, column_of: Tensor, settings: TableSettings, seed: int) -> TablePair:
+def _new_pair(samples: Tensor, column_of: Tensor, is_level: Tensor, settings: TableSettings, seed: int) -> TablePair:
     random = step_random(seed, BEFORE_TRAINING)
     members, sample_dim = settings.n_members, samples.shape[1]
     discriminator = Discriminator(
@@ -151,11 +152,10 @@ def _new_pair(samples: Tensor, column_of: Tensor, settings: TableSettings, seed:
     )
     cloud = Cloud.of(samples)
 
-    def references(real: Tensor, random: torch.Generator) -> Tensor:
-        batch = Batch(real, real.roll(1, dims=1), cloud, column_of, random)
-        return torch.stack([make(batch) for make in REFERENCES.values()], dim=1)
+    def surround(real: Tensor, random: torch.Generator) -> Tensor:
+        return references(Batch(real, real.roll(1, dims=1), cloud, column_of, is_level, random))
 
-    return TablePair(discriminator.to(samples.device), generator.to(samples.device), references)
+    return TablePair(discriminator.to(samples.device), generator.to(samples.device), surround)
 
 
 def trained_weights(pair: TablePair, rows: Rows) -> TableWeights:
@@ -189,7 +189,7 @@ def _feature_gaussian(pair: TablePair, rows: Rows, at_most: int = 50_000) -> tup
         variances, axes = np.linalg.eigh(covariance)
         means.append(features.mean(0))
         # Directions without variance would blow rounding errors up.
-        whitenings.append(axes / np.sqrt(np.maximum(variances, 1e-6 * variances[-1] + 1e-12)))
+        whitenings.append(axes / np.sqrt(np.maximum(variances, 1e-6 * variances[-1] + 1e-6)))
     return np.array(means, dtype=np.float32), np.array(whitenings, dtype=np.float32)
 
 

@@ -31,6 +31,12 @@ from gandetect.training import Progress
 MIN_ROWS = 8
 """Fewest rows that a detector can be fitted on."""
 
+SMALLEST_ERROR, SMALLEST_LEVEL_ERROR = 1e-3, 0.25
+"""Units of a column's reconstruction error where the mean over the training rows is smaller.
+
+The mean error of a category is small where one level is rare, and would let every rare level count as a contradiction.
+"""
+
 Columns = Mapping[str, NDArray[Any]]
 Floats = NDArray[np.float32]
 
@@ -93,7 +99,7 @@ def fit_table(
     schema = Schema(tuple(replace(column, summary=remembered.get(column.name, {})) for column in schema.columns))
     rows = _encode(columns, schema, encoding, seed, settings.n_members)
     last = _Last(callback)
-    pair = train_pair(rows, encoding.column_of, settings, seed, _device(device), last)
+    pair = train_pair(rows, encoding.column_of, encoding.is_level, settings, seed, _device(device), last)
     learned = _calibrated(rows, schema, encoding, trained_weights(pair, rows), settings)
     threshold = None if contamination == "auto" else _threshold(learned, columns, contamination)
     golden = _golden(learned, threshold, _generated(pair, encoding, seed))
@@ -174,15 +180,16 @@ def _calibrated(
     """Score every training row by the member that never saw it, and calibrate on these scores."""
     values, column_errors = _out_of_fold(rows, encoding, weights)
     counts = np.maximum(rows.present.sum(0), 1)
-    error_scale = np.maximum((column_errors * rows.present).sum(0) / counts, 1e-3).astype(np.float32)
+    smallest_error = np.where(encoding.is_category, SMALLEST_LEVEL_ERROR, SMALLEST_ERROR)
+    error_scale = np.maximum((column_errors * rows.present).sum(0) / counts, smallest_error).astype(np.float32)
     feeds = {"values": values, "column_errors": column_errors, "present": rows.present, "excess": rows.excess}
     components = _components(feeds, error_scale)
     n_heads = values.shape[1] - 1
     importance = np.array(
         [1 / n_heads] * n_heads + [settings.distance_weight, settings.reconstruction_weight, settings.excess_weight]
     )
-    # The excess counts in logarithms; where no training row has any, one unit is its natural step.
-    smallest = np.array([1e-6] * (n_heads + 2) + [1.0])
+    # Logits and logarithms that vary less are rounding. Where no training row has any excess, one unit is its step.
+    smallest = np.array([0.1] * (n_heads + 2) + [1.0])
     evidence = fit_evidence(components.astype(np.float64), importance, smallest)
     calibration = calibrate(_scores(components, evidence))
     return _Learned(schema, encoding, weights, error_scale, evidence, calibration)

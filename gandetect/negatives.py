@@ -48,17 +48,25 @@ class Cloud:
 
 @dataclass(frozen=True)
 class Batch:
-    """What a kind of negative is made from: real samples, other real samples, and where randomness comes from.
+    """What a kind of negative is made from.
 
-    Shape
-    -----
-    real, others : (members, n_samples, sample_dim)
+    Parameters
+    ----------
+    real, others : Tensor of shape (members, n_samples, sample_dim)
+        Real samples, and another real sample for each.
+    cloud : Cloud
+        The shape of the training samples.
+    column_of, is_level : Tensor of shape (sample_dim,)
+        Raw column of each entry of a sample, and whether it is a category's.
+    random : torch.Generator
+        Source of randomness.
     """
 
     real: Tensor
     others: Tensor
     cloud: Cloud
     column_of: Tensor
+    is_level: Tensor
     random: torch.Generator
 
     def normal(self, *shape: int) -> Tensor:
@@ -105,14 +113,28 @@ def uniform_box(batch: Batch) -> Tensor:
     return low + batch.uniform(*batch.real.shape) * (high - low)
 
 
-def shuffled(batch: Batch) -> Tensor:
+def shuffled(batch: Batch, largest_share: float = 1.0) -> Tensor:
     """Real samples with a random share of their columns taken from other real samples."""
     members, n_samples, _ = batch.real.shape
     n_columns = int(batch.column_of.max()) + 1
-    swap = batch.uniform(members, n_samples, n_columns) < batch.uniform(members, n_samples, 1)
-    swap = swap.to(batch.real)[..., batch.column_of]
-    return batch.real + swap * (batch.others - batch.real)
+    swap = batch.uniform(members, n_samples, n_columns) < largest_share * batch.uniform(members, n_samples, 1)
+    return torch.where(swap[..., batch.column_of], batch.others, batch.real)
 
+
+def references(batch: Batch) -> Tensor:
+    """Make one block of negatives per kind, (members, kinds, n_samples, sample_dim), in the order of `REFERENCES`.
+
+    Noise would give a category values that no row can have. They would give every negative away, and the discriminator
+    would look at nothing else; so categories change by taking the level of another row.
+    """
+    negatives = [make(batch) for make in REFERENCES.values()]
+    if batch.is_level.any():
+        negatives = [torch.where(batch.is_level, shuffled(batch, LEVEL_SHARE), negative) for negative in negatives]
+    return torch.stack(negatives, dim=1)
+
+
+LEVEL_SHARE = 0.5
+"""Largest share of a negative's categories that another row's levels take the place of."""
 
 REFERENCES: dict[str, Callable[[Batch], Tensor]] = {
     "along-1": along_data(1.0),

@@ -138,7 +138,7 @@ def _judge(builder: GraphBuilder, samples: str, weights: TableWeights) -> str:
         -weights.feature_mean[:, None] @ weights.feature_whitening,
     )
     distance = builder.node("ReduceSum", builder.node("Mul", whitened, whitened), builder.ints([2]), keepdims=1)
-    log_distance = builder.node("Log", builder.node("Add", distance, builder.floats(1e-6)))
+    log_distance = builder.node("Log", builder.node("Add", distance, builder.floats(1.0)))
     each = builder.node("Concat", builder.node("Neg", logits), log_distance, axis=2)
     return builder.node("ReduceMean", each, builder.ints([0]), keepdims=0)
 
