@@ -8,7 +8,7 @@ kind       what the graph computes
 =========  =========================================================================================================
 number     ``clip((x - centre) / scale, -8, 8)``; NaN and infinities are missing
 time       sine and cosine per cycle (day, week, year) that the training data covers, each scaled like a number
-category   one-hot over the frequent levels and one entry for all rare ones, centred, times 0.5; an unknown level is
+category   one-hot over the frequent levels and one entry for all rare ones, centred, times 0.25; an unknown level is
            none of them
 missing    0 in every entry of the block, and 0 in `present`: the networks complete it, they never judge it
 excess     how far outside the training range a number is, how surprising an unknown category is (see `excess`)
@@ -35,7 +35,10 @@ CYCLES = {"day": 86_400.0, "week": 604_800.0, "year": 31_556_952.0}
 MAX_LEVELS = 24
 """Levels of a category with an entry of their own."""
 
-LEVEL_STEP = 0.5
+QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
+"""Of the training values of a number or time; remembered in its summary."""
+
+LEVEL_STEP = 0.25
 """What a level's entry rises by, in scales of a number. It is the same for rare and frequent levels: scaled by their
 deviation, rare ones would count as much as the most extreme numbers, and tables are full of rare but harmless flags."""
 
@@ -234,8 +237,7 @@ def _summary(values: NDArray[Any], encoding: ColumnEncoding) -> dict[str, Any]:
         return {"missing": _share(len(values) - len(known), len(values)), "levels": shares, "known": levels.tolist()}
     known = values[np.isfinite(values)]
     # A quantile between two huge values would overflow; the nearest value never does.
-    shares = [0, 0.05, 0.25, 0.5, 0.75, 0.95, 1]
-    quantiles = np.quantile(known, shares, method="nearest").tolist() if len(known) else []
+    quantiles = np.quantile(known, QUANTILES, method="nearest").tolist() if len(known) else []
     return {"missing": _share(len(values) - len(known), len(values)), "quantiles": quantiles}
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -17,6 +18,9 @@ from gandetect.networks.tables import Discriminator, Generator, TableBatch, Tabl
 from gandetect.training import Plan, Progress, step_random, train
 
 Floats = NDArray[np.float32]
+
+WIDE = 256
+"""Samples of more entries are trained on in smaller batches and fewer steps, and fewer codes are kept of them."""
 
 BEFORE_TRAINING = 2**62
 """Keys the randomness of the initial weights: a step that training never reaches."""
@@ -33,19 +37,21 @@ class TableSettings:
     n_members : int
         Generator and discriminator pairs; also the number of folds, each unseen by one member.
     n_steps : int
-        Moves of each network.
+        Moves of each network; fewer where samples are wider than 256 entries, by the root of the proportion.
     batch_size : int
         Real rows per step, and rows of every kind of negative; fewer where samples are wider than 256 entries, in
         proportion, but at least 16: the time of a step stays the same.
+    n_codes : int
+        Size of a generator's memory; smaller in the same way, and at most the number of rows that a member sees.
     width, depth : int
         Of the discriminator's hidden layers.
     generator_width, generator_depth, noise_dim : int
         Of the generator's hidden layers, and of its noise.
     learning_rate, weight_decay, adversarial_weight : float
         See `gandetect.training.Plan`.
-    distance_weight, reconstruction_weight, excess_weight : float
-        Weights of the evidence, relative to the mean of the heads: distance in the discriminator's features,
-        reconstruction error, excess beyond the training range.
+    distance_weight, recall_weight, reconstruction_weight, excess_weight : float
+        Weights of the evidence, relative to the mean of the heads: distance in the discriminator's features, distance
+        to the generator's memory, reconstruction error, excess beyond the training range.
     """
 
     loss: str = "logistic"
@@ -57,16 +63,19 @@ class TableSettings:
     generator_width: int = 64
     generator_depth: int = 2
     noise_dim: int = 8
-    learning_rate: float = 4e-3
+    n_codes: int = 256
+    learning_rate: float = 6e-3
     weight_decay: float = 1e-3
     adversarial_weight: float = 0.1
-    distance_weight: float = 1.0
-    reconstruction_weight: float = 0.5
+    distance_weight: float = 0.5
+    recall_weight: float = 1.0
+    reconstruction_weight: float = 0.25
     excess_weight: float = 0.5
 
-    def plan(self) -> Plan:
-        """Return what the training loop needs to know."""
-        return Plan(**{field.name: getattr(self, field.name) for field in fields(Plan)})
+    def plan(self, sample_dim: int) -> Plan:
+        """Return what the training loop needs to know about samples of a width."""
+        plan = Plan(**{field.name: getattr(self, field.name) for field in fields(Plan)})
+        return replace(plan, n_steps=math.ceil(plan.n_steps * min(1.0, WIDE / sample_dim) ** 0.5))
 
 
 @dataclass(frozen=True)
@@ -120,9 +129,9 @@ def train_pair(
     """
     samples, present = (torch.from_numpy(values).to(device) for values in (rows.samples, rows.present))
     owner = torch.from_numpy(column_of).to(device)
-    pair = _new_pair(samples, owner, torch.from_numpy(is_level).to(device), settings, seed)
-    batch_size = min(settings.batch_size, max(16, settings.batch_size * 256 // samples.shape[1]))
     seen = [torch.from_numpy(rows.seen_by(member)) for member in range(settings.n_members)]
+    pair = _new_pair(samples, seen, owner, torch.from_numpy(is_level).to(device), settings, seed)
+    batch_size = _for_width(settings.batch_size, samples.shape[1])
 
     def draw(step: int, random: torch.Generator) -> TableBatch:
         uniform = torch.rand(settings.n_members, batch_size, generator=random)
@@ -131,16 +140,30 @@ def train_pair(
         )
         return TableBatch(samples[chosen], present[chosen])
 
-    train(pair, LOSSES[settings.loss](), draw, settings.plan(), seed, callback)
+    train(pair, LOSSES[settings.loss](), draw, settings.plan(samples.shape[1]), seed, callback)
     return pair
 
 
-def _new_pair(samples: Tensor, column_of: Tensor, is_level: Tensor, settings: TableSettings, seed: int) -> TablePair:
+def _for_width(size: int, sample_dim: int) -> int:
+    """Make a size smaller where samples are wide, so that time and memory stay the same."""
+    return min(size, max(16, size * WIDE // sample_dim))
+
+
+def _new_pair(
+    samples: Tensor,
+    seen: list[Tensor],
+    column_of: Tensor,
+    is_level: Tensor,
+    settings: TableSettings,
+    seed: int,
+) -> TablePair:
     random = step_random(seed, BEFORE_TRAINING)
     members, sample_dim = settings.n_members, samples.shape[1]
     discriminator = Discriminator(
         members, sample_dim, settings.width, settings.depth, len(REFERENCES) + TablePair.N_KINDS, random
     )
+    n_codes = min(_for_width(settings.n_codes, sample_dim), *(len(own) for own in seen))
+    first = [own[torch.randperm(len(own), generator=random)[:n_codes]] for own in seen]
     generator = Generator(
         members,
         sample_dim,
@@ -148,6 +171,7 @@ def _new_pair(samples: Tensor, column_of: Tensor, is_level: Tensor, settings: Ta
         settings.generator_depth,
         settings.noise_dim,
         column_of.cpu(),
+        samples[torch.stack(first)].cpu(),
         random,
     )
     cloud = Cloud.of(samples)
@@ -170,6 +194,7 @@ def trained_weights(pair: TablePair, rows: Rows) -> TableWeights:
         ((first_weight[:, :known], first_bias), *others),
         feature_mean,
         feature_whitening,
+        pair.generator.memory.detach().cpu().numpy(),
     )
 
 

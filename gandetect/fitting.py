@@ -6,6 +6,7 @@ import platform
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
+from numbers import Integral, Real
 from typing import Any, Literal
 
 import numpy as np
@@ -93,7 +94,7 @@ def fit_table(
         Too few rows, no column to learn from, or an argument out of range.
     """
     settings = _checked(settings or TableSettings(), contamination)
-    _require_rows(columns, schema)
+    _require_rows(columns, schema, settings.n_members)
     encoding = fit_encoding(columns, schema)
     remembered = summaries(columns, encoding)
     schema = Schema(tuple(replace(column, summary=remembered.get(column.name, {})) for column in schema.columns))
@@ -110,24 +111,35 @@ def fit_table(
 def _checked(settings: TableSettings, contamination: float | str) -> TableSettings:
     if settings.loss not in LOSSES:
         raise InputError(f"Expected loss to be one of {quoted(LOSSES)}, found {settings.loss!r}.")
-    if contamination != "auto" and not (isinstance(contamination, float | int) and 0 < contamination <= 0.5):
+    if contamination != "auto" and not (isinstance(contamination, Real) and 0 < contamination <= 0.5):
         raise InputError(f"Expected contamination to be 'auto' or in (0, 0.5], found {contamination!r}.")
-    return settings
+    for name, smallest in _SMALLEST.items():
+        value = getattr(settings, name)
+        if not isinstance(value, Integral) or value < smallest:
+            raise InputError(f"Expected {name} to be a whole number of at least {smallest}, found {value!r}.")
+    return replace(settings, **{name: int(getattr(settings, name)) for name in _SMALLEST})  # type: ignore[arg-type]
 
 
-def _require_rows(columns: Columns, schema: Schema) -> None:
+_SMALLEST = {"n_members": 2, "n_steps": 1, "batch_size": 1, "width": 1, "depth": 1}
+
+
+def _require_rows(columns: Columns, schema: Schema, n_members: int) -> None:
     if not schema.features:
         raise InputError("Expected at least one column to learn from, found none.")
     n_rows = len(columns[schema.features[0].name])
-    if n_rows < MIN_ROWS:
+    smallest = max(MIN_ROWS, n_members)
+    if n_rows < smallest:
         noun = "sample" if n_rows == 1 else "samples"
-        raise InputError(f"Expected at least {MIN_ROWS} rows to fit, found {n_rows} {noun}; add normal rows.")
+        raise InputError(f"Expected at least {smallest} rows to fit, found {n_rows} {noun}; add normal rows.")
 
 
 def _device(device: str) -> torch.device:
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(device)
+    try:
+        return torch.empty(0, device=device).device
+    except (AssertionError, RuntimeError) as error:  # torch built without CUDA asserts
+        raise InputError(f"Expected a device that torch can use, found {device!r}; try 'cpu'.") from error
 
 
 class _Last:
@@ -184,12 +196,18 @@ def _calibrated(
     error_scale = np.maximum((column_errors * rows.present).sum(0) / counts, smallest_error).astype(np.float32)
     feeds = {"values": values, "column_errors": column_errors, "present": rows.present, "excess": rows.excess}
     components = _components(feeds, error_scale)
-    n_heads = values.shape[1] - 1
+    n_heads = len(SCORED)
     importance = np.array(
-        [1 / n_heads] * n_heads + [settings.distance_weight, settings.reconstruction_weight, settings.excess_weight]
+        [1 / n_heads] * n_heads
+        + [
+            settings.distance_weight,
+            settings.recall_weight,
+            settings.reconstruction_weight,
+            settings.excess_weight,
+        ]
     )
     # Logits and logarithms that vary less are rounding. Where no training row has any excess, one unit is its step.
-    smallest = np.array([0.1] * (n_heads + 2) + [1.0])
+    smallest = np.array([0.1] * (n_heads + 3) + [1.0])
     evidence = fit_evidence(components.astype(np.float64), importance, smallest)
     calibration = calibrate(_scores(components, evidence))
     return _Learned(schema, encoding, weights, error_scale, evidence, calibration)

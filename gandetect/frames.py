@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gandetect.errors import InputError, MissingExtraError
-from gandetect.schema import Column, Kind, Schema
+from gandetect.schema import NUMERIC, Column, Kind, Schema, quoted
 
 
 def as_frame(X: Any) -> Any:
@@ -21,7 +21,7 @@ def as_frame(X: Any) -> Any:
     MissingExtraError
         The frame speaks Arrow and pyarrow is not installed.
     """
-    if isinstance(X, pd.DataFrame) or not hasattr(X, "__arrow_c_stream__"):
+    if isinstance(X, pd.DataFrame | pd.Series) or not hasattr(X, "__arrow_c_stream__"):
         return X
     try:
         pyarrow = importlib.import_module("pyarrow")
@@ -33,8 +33,18 @@ def as_frame(X: Any) -> Any:
 
 
 def frame_schema(frame: pd.DataFrame) -> Schema:
-    """Let the dtypes decide: numbers, booleans, times; everything else is a category."""
-    return Schema(tuple(Column(str(name), _kind(frame[name])) for name in frame.columns))
+    """Let the dtypes decide: numbers, booleans, times; everything else is a category.
+
+    Raises
+    ------
+    InputError
+        Two columns have the same name.
+    """
+    names = [str(name) for name in frame.columns]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InputError(f"Expected columns of different names, found {quoted(twice)} more than once; rename them.")
+    return Schema(tuple(Column(name, _kind(frame.iloc[:, i])) for i, name in enumerate(names)))
 
 
 def array_schema(n_columns: int) -> Schema:
@@ -71,12 +81,16 @@ def array_columns(X: NDArray[Any], schema: Schema) -> dict[str, NDArray[Any]]:
 
 
 def _raw(values: pd.Series[Any], column: Column) -> NDArray[Any]:
+    if column.kind in NUMERIC and values.isna().all():
+        return np.full(len(values), np.nan)  # whatever its dtype says
     try:
         if column.kind is Kind.TIME:
             return _seconds(values)
         if column.kind is Kind.NUMBER:
             if pd.api.types.is_timedelta64_dtype(values.dtype):
                 return np.asarray(values.dt.total_seconds(), dtype=np.float64)
+            if pd.api.types.is_datetime64_any_dtype(values.dtype) or pd.api.types.is_complex_dtype(values.dtype):
+                raise TypeError("it would lose its meaning as a number")
             return values.to_numpy(dtype=np.float64, na_value=np.nan)
     except (TypeError, ValueError) as error:
         raise InputError(
@@ -87,6 +101,8 @@ def _raw(values: pd.Series[Any], column: Column) -> NDArray[Any]:
 
 def _seconds(values: pd.Series[Any]) -> NDArray[np.float64]:
     """Seconds since 1970 UTC; naive times are taken as UTC."""
+    if pd.api.types.is_numeric_dtype(values.dtype):
+        raise TypeError("a number has no unit of time")
     times = pd.to_datetime(values, utc=True)
     seconds = (times - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
     return np.asarray(seconds, dtype=np.float64)

@@ -133,7 +133,7 @@ def references(batch: Batch) -> Tensor:
     return torch.stack(negatives, dim=1)
 
 
-LEVEL_SHARE = 0.5
+LEVEL_SHARE = 0.2
 """Largest share of a negative's categories that another row's levels take the place of."""
 
 REFERENCES: dict[str, Callable[[Batch], Tensor]] = {

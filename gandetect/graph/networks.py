@@ -34,12 +34,15 @@ class TableWeights:
         Mean of the discriminator's last hidden layer on training rows.
     feature_whitening : array of shape (members, width, width)
         Makes these features' covariance the identity.
+    memory : array of shape (members, n_codes, sample_dim)
+        Samples that each generator recalls.
     """
 
     discriminator: tuple[Layer, ...]
     generator: tuple[Layer, ...]
     feature_mean: Floats
     feature_whitening: Floats
+    memory: Floats
 
     @property
     def n_members(self) -> int:
@@ -53,7 +56,8 @@ class TableWeights:
             tuple((weight[one], bias[one]) for weight, bias in layers)
             for layers in (self.discriminator, self.generator)
         )
-        return TableWeights(discriminator, generator, self.feature_mean[one], self.feature_whitening[one])
+        others = self.feature_mean[one], self.feature_whitening[one], self.memory[one]
+        return TableWeights(discriminator, generator, *others)
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,8 @@ class Components:
 
     Shape
     -----
-    values (n, heads + 1): minus the logit of every scored head, then the log distance in the discriminator's features;
+    values (n, heads + 2): minus the logit of every scored head, then the log distance in the discriminator's features
+    and the log distance to the generator's memory;
     column_errors (n, n_columns): squared reconstruction error of each raw column
     """
 
@@ -127,7 +132,7 @@ def _spread(builder: GraphBuilder, per_column: str, column_of: NDArray[np.int64]
 
 
 def _judge(builder: GraphBuilder, samples: str, weights: TableWeights) -> str:
-    """Mean over the members of minus each scored logit, and of the log distance in the features: (n, heads + 1)."""
+    """Mean over the members of minus each scored logit and of both log distances: (n, heads + 2)."""
     *hidden, last = weights.discriminator
     features = _hidden(builder, samples, tuple(hidden))  # (members, n, width)
     logits = _affine(builder, features, *last)
@@ -138,9 +143,25 @@ def _judge(builder: GraphBuilder, samples: str, weights: TableWeights) -> str:
         -weights.feature_mean[:, None] @ weights.feature_whitening,
     )
     distance = builder.node("ReduceSum", builder.node("Mul", whitened, whitened), builder.ints([2]), keepdims=1)
-    log_distance = builder.node("Log", builder.node("Add", distance, builder.floats(1.0)))
-    each = builder.node("Concat", builder.node("Neg", logits), log_distance, axis=2)
+    distances = builder.node("Concat", distance, _recall_error(builder, samples, weights.memory), axis=2)
+    # Both offsets are small beside usual distances: below them rounding would show.
+    smallest = builder.floats([1.0, 0.01 * weights.memory.shape[2]])
+    log_distances = builder.node("Log", builder.node("Add", distances, smallest))
+    each = builder.node("Concat", builder.node("Neg", logits), log_distances, axis=2)
     return builder.node("ReduceMean", each, builder.ints([0]), keepdims=0)
+
+
+def _recall_error(builder: GraphBuilder, samples: str, memory: Floats) -> str:
+    """Squared distance to the nearest code of each member's memory: (members, n, 1)."""
+    # Computed as |x|^2 - 2 max(x c - |c|^2 / 2), which loses the digits of close codes; hence in double precision.
+    samples = builder.node("Cast", samples, to=11)
+    codes = builder.node("Cast", builder.floats(memory.swapaxes(1, 2)), to=11)  # (members, sample_dim, n_codes)
+    lengths = np.square(memory.astype(np.float64)).sum(2)[:, None]  # (members, 1, n_codes)
+    nearness = builder.node("Sub", builder.node("MatMul", samples, codes), builder.constant(lengths / 2, np.float64))
+    nearest = builder.node("ReduceMax", nearness, builder.ints([2]), keepdims=1)
+    length = builder.node("ReduceSum", builder.node("Mul", samples, samples), builder.ints([2]), keepdims=1)
+    error = builder.node("Sub", length, builder.node("Add", nearest, nearest))
+    return builder.node("Relu", builder.node("Cast", error, to=1))
 
 
 @dataclass(frozen=True)

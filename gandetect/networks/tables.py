@@ -96,6 +96,8 @@ class Generator(MemberNetwork):
     """Fills in the masked columns of a sample; with every column masked it draws a sample from noise alone.
 
     The input is the sample with its masked columns set to zero, the mask, and the noise; the output is a whole sample.
+    Beside its layers it has a memory of whole samples (codes), which it learns: it starts new samples from them, and a
+    sample far from all of them is one that it cannot recall.
 
     Parameters
     ----------
@@ -103,6 +105,8 @@ class Generator(MemberNetwork):
         Members, width of a sample, width and number of the hidden layers, width of the noise.
     column_of : Tensor of shape (sample_dim,)
         The raw column that each entry of a sample belongs to: the entries of one column are masked together.
+    memory : Tensor of shape (members, n_codes, sample_dim)
+        The codes to begin with.
     random : torch.Generator
         Source of the initial weights.
     """
@@ -117,12 +121,14 @@ class Generator(MemberNetwork):
         depth: int,
         noise_dim: int,
         column_of: Tensor,
+        memory: Tensor,
         random: torch.Generator,
     ) -> None:
         n_columns = int(column_of.max()) + 1
         super().__init__(n_members, [sample_dim + n_columns + noise_dim, *[width] * depth, sample_dim], random)
         self.noise_dim = noise_dim
         self.register_buffer("column_of", column_of)
+        self.memory = nn.Parameter(memory.clone())
 
     def complete(self, samples: Tensor, mask: Tensor, noise: Tensor) -> Tensor:
         """Return the generator's whole samples given the unmasked columns.
@@ -134,6 +140,19 @@ class Generator(MemberNetwork):
         """
         visible = samples * (1 - mask[..., self.column_of])
         return cast(Tensor, self(torch.cat([visible, mask, noise], dim=2)))
+
+    def recall(self, n_samples: int, random: torch.Generator) -> Tensor:
+        """Draw codes from the memory, (members, n_samples, sample_dim)."""
+        members, n_codes, _ = self.memory.shape
+        chosen = torch.randint(n_codes, (members, n_samples), generator=random).to(self.memory.device)
+        return self.memory[torch.arange(members, device=chosen.device)[:, None], chosen]
+
+    def recall_error(self, samples: Tensor) -> Tensor:
+        """Return each sample's squared distance to the nearest code, (members, n_samples)."""
+        with torch.no_grad():
+            nearest = torch.cdist(samples, self.memory).argmin(2)  # (members, n_samples)
+        codes = self.memory[torch.arange(len(nearest), device=nearest.device)[:, None], nearest]
+        return (samples - codes).square().sum(2)
 
     def fill_in(self, samples: Tensor, mask: Tensor, noise: Tensor) -> Tensor:
         """Return the samples with only their masked columns replaced by the generator's."""
@@ -167,7 +186,7 @@ class TablePair:
     """
 
     N_KINDS = 2
-    """Kinds of generated samples: free ones and completions, each with a head of its own."""
+    """Kinds of generated samples: recalled and completed ones, each with a head of its own."""
 
     def __init__(
         self,
@@ -188,16 +207,21 @@ class TablePair:
             return self.generator.fill_in(batch.samples, 1 - batch.present, noise)
 
     def generate(self, batch: TableBatch, random: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Return free samples and completions, (members, 2, n_samples, sample_dim), and the reconstruction loss."""
+        """Return recalled and completed rows, (members, 2, n_samples, sample_dim), and the reconstruction loss.
+
+        A recalled row is a code of the generator's memory, a completed one a real row; in both a random share of the
+        columns is masked and filled in from noise. The loss is the squared error on the masked columns of real rows,
+        plus the squared distance of real rows to the nearest code.
+        """
         samples, present = batch
-        members, n_samples, n_columns = present.shape
-        share = torch.rand(members, n_samples, 1, generator=random).to(samples)
-        masked = (torch.rand(members, n_samples, n_columns, generator=random).to(samples) < share).to(samples)
-        unseen = torch.maximum(masked, 1 - present)  # a missing cell is masked, whatever was drawn
-        noise = torch.randn(2, members, n_samples, self.generator.noise_dim, generator=random).to(samples)
-        free = self.generator.complete(samples, torch.ones_like(present), noise[0])
-        completed = self.generator.complete(samples, unseen, noise[1])
-        judged = (masked * present)[..., self.generator.column_of]  # only cells that are masked and known can be wrong
+        generator, shape = self.generator, (2, *present.shape)  # (2, members, n_samples, n_columns)
+        share = torch.rand(*shape[:3], 1, generator=random).to(samples)
+        masked = (torch.rand(*shape, generator=random).to(samples) < share).to(samples)
+        noise = torch.randn(*shape[:3], generator.noise_dim, generator=random).to(samples)
+        recalled = generator.fill_in(generator.recall(shape[2], random), masked[0], noise[0])
+        unseen = torch.maximum(masked[1], 1 - present)  # a missing cell is masked, whatever was drawn
+        completed = generator.fill_in(samples, unseen, noise[1])
+        judged = (masked[1] * present)[..., generator.column_of]  # only cells that are masked and known can be wrong
         error = (judged * (completed - samples).square()).sum((1, 2)) / judged.sum((1, 2)).clamp_min(1)
-        hidden = unseen[..., self.generator.column_of]
-        return torch.stack([free, samples + hidden * (completed - samples)], dim=1), error.mean()
+        forgotten = generator.recall_error(self.real(batch)).mean(1) / samples.shape[2]
+        return torch.stack([recalled, completed], dim=1), (error + forgotten).mean()
