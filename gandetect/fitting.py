@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from gandetect.calibration import Calibration, Evidence, calibrate, default_alpha, fit_evidence, float32_at_most
-from gandetect.encoding import Encoding, decode, fit_encoding, summaries
+from gandetect.encoding import LEVEL_STEP, Encoding, decode, fit_encoding, summaries
 from gandetect.ensemble import Rows, TableSettings, train_pair, trained_weights
 from gandetect.errors import InputError
 from gandetect.graph.builder import GraphBuilder
@@ -32,7 +32,7 @@ from gandetect.training import Progress
 MIN_ROWS = 8
 """Fewest rows that a detector can be fitted on."""
 
-SMALLEST_ERROR, SMALLEST_LEVEL_ERROR = 1e-3, 0.25
+SMALLEST_ERROR, SMALLEST_LEVEL_ERROR = 1e-3, 0.25 * LEVEL_STEP**2
 """Units of a column's reconstruction error where the mean over the training rows is smaller.
 
 The mean error of a category is small where one level is rare, and would let every rare level count as a contradiction.

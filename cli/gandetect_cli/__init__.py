@@ -1,0 +1,1 @@
+"""The command line of gandetect: data on stdout, everything else on stderr."""
