@@ -1,0 +1,234 @@
+"""``gandetect fit``: a table of normal rows in, one model file out."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import shlex
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import gandetect
+from gandetect.readers.kinds import find_schema
+from gandetect.readers.tables import Chunk
+from gandetect.readers.values import Parsed, parse_columns
+from gandetect.schema import Role, Schema
+from gandetect_cli import options
+from gandetect_cli.output import emit, require_writable, write_stdout
+from gandetect_cli.progress import ProgressBar
+from gandetect_cli.reservoir import Reservoir
+from gandetect_cli.source import Table
+from gandetect_cli.stopping import stop_if_asked, unbroken
+from gandetect_cli.terminal import Reporter, counted, size, unreadable
+
+if TYPE_CHECKING:
+    from gandetect import Progress
+
+HELP = {
+    "fit": """\
+\b
+Examples:
+  gandetect fit normal.csv
+  gandetect fit normal.csv -o pumps.onnx --drop comment --kind zone=category
+  gandetect fit all.csv.gz --label-column fault --seed 1
+  zcat normal.csv.gz | gandetect fit - --quiet
+
+Learn what normal rows look like and write one model file. The kinds of the columns are found from their values;
+ids, free text and empty columns are left out, and named.
+"""
+}
+
+
+@dataclass(frozen=True)
+class _Lesson:
+    """What is learned from: the schema, the raw columns, and where the rows come from."""
+
+    name: str
+    schema: Schema
+    parsed: Parsed
+    sample: Chunk
+    n_seen: int
+
+    @property
+    def n_rows(self) -> int:
+        return int(self.parsed.keep.sum())
+
+
+def fit(
+    data: options.Data,
+    output: options.ModelOutput = options.MODEL_FILE,
+    label_column: options.UnusedLabel = None,
+    kind: options.Kinds = None,
+    drop: options.Drop = None,
+    columns: options.Columns = None,
+    delimiter: options.Delimiter = None,
+    decimal: options.Decimal = ".",
+    on_error: options.OnError = "fail",
+    seed: options.Seed = 0,
+    loss: options.Loss = "logistic",
+    contamination: options.Contamination = "auto",
+    steps: options.Steps = None,
+    max_rows: options.MaxRows = 1_000_000,
+    device: options.Device = "auto",
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
+) -> None:
+    """Learn what normal rows look like and write one model file."""
+    share, kinds = _contamination(contamination), _kinds(kind or [])
+    if output == "-" and as_json:
+        raise gandetect.InputError("Expected one thing on standard output, found --output - and --json; drop one.")
+    require_writable(output)
+    sample, n_seen = _read(data, delimiter, max_rows, seed, quiet)
+    name = "<stdin>" if data == "-" else data
+    schema = find_schema(
+        sample.columns,
+        sample.lines,
+        kinds=kinds,
+        drop=drop or [],
+        only=None if columns is None else next(csv.reader([columns])),
+        label=label_column,
+        decimal=decimal,
+        on_error=on_error,
+        name=name,
+    )
+    parsed = parse_columns(sample.columns, sample.lines, schema, on_error=on_error, name=name)
+    lesson, reporter = _Lesson(name, schema, parsed, sample, n_seen), Reporter(quiet)
+    _report_data(lesson, reporter)
+    start = time.monotonic()
+    model = _train(lesson, {"loss": loss} | ({"n_steps": steps} if steps else {}), seed, share, device, quiet)
+    _write(model, output)
+    _report_model(model, output, time.monotonic() - start, reporter)
+    if as_json:
+        emit(json.dumps(_summary(lesson, model, output, reporter), ensure_ascii=False) + "\n")
+
+
+def _contamination(text: str) -> float | Literal["auto"]:
+    if text == "auto":
+        return "auto"
+    try:
+        return float(text)
+    except ValueError:
+        raise gandetect.InputError(
+            f"Expected --contamination to be auto or a share up to 0.5, found {text!r}; pass one of them."
+        ) from None
+
+
+def _kinds(pairs: list[str]) -> dict[str, str]:
+    """Split ``COLUMN=KIND``; a column's name may hold an equals sign, a kind does not."""
+    kinds = {}
+    for pair in pairs:
+        column, mark, kind = pair.rpartition("=")
+        if not mark:
+            raise gandetect.InputError(f"Expected --kind COLUMN=KIND, found {pair!r}; write the column's name first.")
+        kinds[column] = kind
+    return kinds
+
+
+def _read(data: str, delimiter: str | None, max_rows: int, seed: int, quiet: bool) -> tuple[Chunk, int]:
+    """Return the rows to learn from and how many there were to choose from."""
+    reservoir = Reservoir(max_rows, seed)
+    with Table(data, delimiter) as table, ProgressBar("reading", quiet=quiet, delay=1) as bar:
+        for chunk in table.chunks():
+            reservoir.add(chunk)
+            bar.update(*table.progress, note=counted(reservoir.n_seen, "row"))
+    return reservoir.rows(), reservoir.n_seen
+
+
+def _report_data(lesson: _Lesson, reporter: Reporter) -> None:
+    """Say what is learned from and what is not."""
+    chosen = "" if lesson.n_seen == lesson.sample.n_rows else f", chosen at random from {lesson.n_seen:,}"
+    features = lesson.schema.features
+    kinds = ", ".join(f"{number} {kind}" for kind, number in Counter(column.kind for column in features).items())
+    reporter.say(f"{lesson.name}: learning from {counted(lesson.n_rows, 'row')}{chosen}")
+    reporter.say(f"{counted(len(features), 'column')}: {kinds}")
+    for column in lesson.schema.columns:
+        if column.role is Role.LEFT_OUT:
+            reporter.say(f"left out {column.name!r}: {column.reason}")
+        elif column.role is Role.LABEL:
+            reporter.say(f"left out {column.name!r}: the label, not used for learning; every row is taken as normal")
+    _warn(lesson, reporter)
+
+
+def _warn(lesson: _Lesson, reporter: Reporter) -> None:
+    parsed = lesson.parsed
+    if parsed.problems:
+        reporter.warn(unreadable(parsed.problems, lesson.sample.n_rows - lesson.n_rows))
+    for column in lesson.schema.columns:
+        labels = set(lesson.sample.columns[column.name][parsed.keep].tolist()) if column.role is Role.LABEL else set()
+        if len(labels) > 1:
+            reporter.warn(
+                f"{column.name!r} holds {len(labels)} different labels: anomalies among the training rows are learned "
+                "as normal, so leave them out if you can"
+            )
+    smallest = 1 / (lesson.n_rows + 1)
+    if smallest > 0.05:
+        reporter.warn(f"with {counted(lesson.n_rows, 'row')} no p-value is below {smallest:.2g}: add rows if you can")
+
+
+def _train(
+    lesson: _Lesson,
+    settings: dict[str, Any],
+    seed: int,
+    contamination: float | Literal["auto"],
+    device: str,
+    quiet: bool,
+) -> bytes:
+    with unbroken():  # an import that was cut short would look like a broken installation
+        fit_table, chosen = gandetect.fit_table, gandetect.TableSettings(**settings)
+    with ProgressBar("learning", quiet=quiet) as bar:
+
+        def show(progress: Progress) -> None:
+            stop_if_asked()
+            losses = f"losses {progress.discriminator_loss:.3f} and {progress.generator_loss:.3f}"
+            bar.update(progress.step, progress.n_steps, losses)
+
+        return fit_table(
+            lesson.parsed.columns,
+            lesson.schema,
+            settings=chosen,
+            seed=seed,
+            contamination=contamination,
+            device=device,
+            callback=show,
+        )
+
+
+def _write(model: bytes, output: str) -> None:
+    if output == "-":
+        write_stdout(model)
+    else:
+        gandetect.write_model(model, output)
+
+
+def _report_model(model: bytes, output: str, seconds: float, reporter: Reporter) -> None:
+    place = "standard output" if output == "-" else output
+    reporter.say(f"wrote {place} ({size(len(model))}) after {seconds:.0f} s of learning")
+    if output != "-":
+        option = "" if output == options.MODEL_FILE else f" --model {shlex.quote(output)}"
+        reporter.say(f"next: gandetect score NEW.csv{option}")
+
+
+def _summary(lesson: _Lesson, model: bytes, output: str, reporter: Reporter) -> dict[str, Any]:
+    """Return what the command did, as JSON values."""
+    _, manifest = gandetect.read_model(model)
+    return {
+        "model": output,
+        "bytes": len(model),
+        "sha256": hashlib.sha256(model).hexdigest(),
+        "rows": {
+            "read": lesson.n_seen,
+            "learned": lesson.n_rows,
+            "skipped": lesson.sample.n_rows - lesson.n_rows,
+        },
+        "unreadable_fields": lesson.parsed.problems,
+        "columns": [
+            {"name": column.name, "kind": column.kind, "role": column.role, "reason": column.reason}
+            for column in lesson.schema.columns
+        ],
+        "warnings": reporter.warnings,
+        "training": manifest["training"],
+        "calibration": manifest["calibration"],
+    }

@@ -1,0 +1,96 @@
+"""Every option and argument of the commands: their names, limits and help."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+import typer
+
+MODEL_FILE = "gandetect.onnx"
+"""Where a model is written and looked for when nothing else is said."""
+
+_MODEL_VARIABLE = "GANDETECT_MODEL"
+
+OnErrorChoice: TypeAlias = Literal["fail", "skip", "missing"]
+
+
+def _optional(metavar: str, help_text: str) -> Any:
+    """Return an option whose absence means something that no value says."""
+    return typer.Option(metavar=metavar, help=help_text, show_default=False)
+
+
+# Several commands
+Data = Annotated[str, typer.Argument(metavar="DATA", help="CSV (also .gz, .zst) or Parquet; - is standard input.")]
+Model = Annotated[
+    str, typer.Option("--model", "-m", metavar="FILE", envvar=_MODEL_VARIABLE, help="The model file to use.")
+]
+ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", envvar=_MODEL_VARIABLE, help="The model file.")]
+Delimiter = Annotated[
+    str | None, _optional("CHAR", "Between fields, \\t for a tab; found from the header unless given.")
+]
+OnError = Annotated[
+    OnErrorChoice,
+    typer.Option(help="A field that cannot be read ends the run, drops its row, or becomes a missing value."),
+]
+Threads = Annotated[int, typer.Option(min=1, help="Processor threads; the answers do not depend on it.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
+
+# fit
+ModelOutput = Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="The model file to write.")]
+UnusedLabel = Annotated[str | None, _optional("COLUMN", "Holds labels: kept away from learning.")]
+Kinds = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--kind",
+        metavar="COLUMN=KIND",
+        help="number, yes/no, category, time, time:FORMAT, id or text instead of what is found; repeatable.",
+        show_default=False,
+    ),
+]
+Drop = Annotated[list[str] | None, _optional("COLUMN", "Leave a column out; repeatable.")]
+Columns = Annotated[str | None, _optional("A,B,...", "Learn from these columns only.")]
+Decimal = Annotated[str, typer.Option(metavar="MARK", help="Decimal mark of numbers: . or ,")]
+Seed = Annotated[int, typer.Option(min=0, help="Same data, seed and versions: same model file.")]
+Loss = Annotated[str, typer.Option(help="The adversarial game: logistic, least-squares, hinge or wasserstein.")]
+Contamination = Annotated[
+    str,
+    typer.Option(
+        metavar="SHARE", help="Share of the training rows to flag, up to 0.5; auto: at a false-alarm rate of 0.05."
+    ),
+]
+Steps = Annotated[int | None, typer.Option(min=1, help="Training steps; more take longer.", show_default=False)]
+MaxRows = Annotated[int, typer.Option(min=1, help="Learn from at most so many rows, chosen at random by the seed.")]
+Device = Annotated[str, typer.Option(help="Where to train: auto, cpu, cuda, ...")]
+
+# score
+DataOutput = Annotated[
+    str, typer.Option("--output", "-o", metavar="FILE", help="Where to write; - is standard output.")
+]
+Alpha = Annotated[
+    float | None,
+    typer.Option(
+        "--alpha",
+        "--false-alarm-rate",
+        metavar="RATE",
+        help="Flag rows with a p-value up to this; without it the model's own rule.",
+        show_default=False,
+    ),
+]
+Explain = Annotated[int, typer.Option(metavar="K", min=0, help="Add the K columns most to blame, with their shares.")]
+OnlyAnomalies = Annotated[bool, typer.Option("--only-anomalies", help="Write flagged rows only.")]
+JsonLines = Annotated[bool, typer.Option("--json", help="Write one JSON object per line.")]
+CsvSafe = Annotated[
+    bool, typer.Option("--csv-safe", help="Put ' before text that a spreadsheet would run as a formula.")
+]
+Prefix = Annotated[str, typer.Option(metavar="TEXT", help="Put before the names of the added columns.")]
+FailOnAnomalies = Annotated[bool, typer.Option("--fail-on-anomalies", help="Exit with code 3 if a row is flagged.")]
+
+# evaluate
+LabelColumn = Annotated[str, typer.Option(metavar="COLUMN", help="Holds the labels.")]
+Anomaly = Annotated[
+    list[str] | None,
+    _optional(
+        "LABEL", "A label of anomalies; repeatable. Without it labels like 1/0, yes/no or anomaly/normal are known."
+    ),
+]

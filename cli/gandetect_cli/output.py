@@ -1,0 +1,104 @@
+"""Where data go: standard output, or a file that is whole or absent."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from gandetect import InputError
+from gandetect.files import access_error, atomic_writer
+from gandetect_cli.stopping import unbroken
+
+Write = Callable[[bytes], None]
+
+_NOT_WRITTEN = (".parquet", ".pq", ".zst", ".xlsx")
+
+
+class ReaderLeftError(Exception):
+    """Who reads our standard output wants no more of it: a quiet end."""
+
+
+def emit(text: str) -> None:
+    """Write whole lines to standard output."""
+    write_stdout(text.encode("utf-8", "backslashreplace"))
+
+
+def write_stdout(data: bytes) -> None:
+    """Write whole lines to standard output, or stop in an orderly way.
+
+    Raises
+    ------
+    ReaderLeftError
+        The pipe was closed at its other end.
+    FileAccessError
+        Anything else that keeps the data from being written.
+    """
+    try:
+        if sys.stdout is None:
+            raise OSError("it is closed")
+        with unbroken():
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+    except OSError as error:
+        _abandon_stdout()
+        if isinstance(error, BrokenPipeError):
+            raise ReaderLeftError from error
+        raise access_error("<stdout>", "write", error) from error
+
+
+@contextmanager
+def open_output(path: str) -> Iterator[Write]:
+    """Give a function that writes to `path`, ``-`` being standard output.
+
+    A file appears under its name when the block ends without an exception; a name that ends in ``.gz`` is packed.
+
+    Raises
+    ------
+    InputError
+        The name asks for a format that is not written.
+    FileAccessError
+        The file cannot be written; an earlier one is untouched.
+    """
+    if path == "-":
+        yield write_stdout
+        return
+    suffix = Path(path).suffix.lower()
+    if suffix in _NOT_WRITTEN:
+        raise InputError(f"Expected an output file of text, plain or .gz, found {path!r}; choose another name.")
+    with atomic_writer(path) as file:
+        if suffix == ".gz":
+            # Neither name nor time: the same answers are the same bytes.
+            with gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed:
+                yield _writer(packed)
+        else:
+            yield _writer(file)
+
+
+def require_writable(path: str) -> None:
+    """Fail now rather than after the work, where a file cannot be written."""
+    if Path(path).exists() and not Path(path).is_file() and not Path(path).is_dir():
+        return  # opening a pipe for a moment would end it for its reader
+    with suppress(_ProbedError), atomic_writer(path):
+        raise _ProbedError
+
+
+class _ProbedError(Exception):
+    """Ends a trial of writing."""
+
+
+def _writer(file: BinaryIO | gzip.GzipFile) -> Write:
+    def write(data: bytes) -> None:
+        file.write(data)
+
+    return write
+
+
+def _abandon_stdout() -> None:
+    """Let what is still buffered vanish: the interpreter would try to write it once more at its end."""
+    with suppress(OSError, ValueError, AttributeError), Path(os.devnull).open("wb") as nothing:
+        os.dup2(nothing.fileno(), sys.stdout.fileno())

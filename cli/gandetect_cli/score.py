@@ -1,0 +1,108 @@
+"""``gandetect score``: a table in, the same table with an anomaly score for every row out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import typer
+
+from gandetect import InputError, Scorer
+from gandetect.schema import Schema, quoted
+from gandetect_cli import options
+from gandetect_cli.answers import Csv, Format, JsonLines, Scored, answer_columns, answer_names
+from gandetect_cli.output import open_output
+from gandetect_cli.progress import ProgressBar
+from gandetect_cli.scoring import Tally, flag_rule, score_table
+from gandetect_cli.source import Table
+from gandetect_cli.terminal import Reporter
+
+HELP = {
+    "score": """\
+\b
+Examples:
+  gandetect score new.csv
+  gandetect score new.csv -o scored.csv --explain 3
+  gandetect score new.csv --only-anomalies --false-alarm-rate 0.01
+  zcat new.csv.gz | gandetect score - --json | jq .anomaly_score
+  gandetect score new.csv --quiet -o scored.csv --fail-on-anomalies || echo look
+
+Add anomaly_score (the higher, the more anomalous), p_value (the share of normal rows at least as anomalous) and
+is_anomaly to every row. Columns and rows stay as they are; the columns that the model was trained on may stand in any
+order, among others. Exit code 3 says that --fail-on-anomalies found some.
+"""
+}
+
+ANOMALIES_FOUND = 3
+"""Exit code for what ``--fail-on-anomalies`` asks for."""
+
+
+def score(
+    data: options.Data,
+    model: options.Model = options.MODEL_FILE,
+    output: options.DataOutput = "-",
+    alpha: options.Alpha = None,
+    explain: options.Explain = 0,
+    only_anomalies: options.OnlyAnomalies = False,
+    on_error: options.OnError = "fail",
+    delimiter: options.Delimiter = None,
+    as_json: options.JsonLines = False,
+    csv_safe: options.CsvSafe = False,
+    prefix: options.Prefix = "",
+    fail_on_anomalies: options.FailOnAnomalies = False,
+    threads: options.Threads = 1,
+    quiet: options.Quiet = False,
+) -> None:
+    """Add an anomaly score, a p-value and a flag to every row."""
+    if as_json and csv_safe:
+        raise InputError("Expected one of --json and --csv-safe, found both; JSON needs no protection.")
+    scorer = Scorer(model, threads=threads)
+    chosen = _Chosen(scorer.schema, explain, prefix, only_anomalies)
+    tally = Tally()
+    with (
+        Table(data, delimiter, allow_empty=True) as table,
+        open_output(output) as write,
+        ProgressBar("scoring", quiet=quiet, delay=1) as bar,
+    ):
+        layout: Format | None = None
+        for scored in score_table(table, scorer, chosen.outputs, alpha, on_error, tally):
+            if layout is None:
+                names = chosen.names(scored.chunk.names, table.name)
+                layout = JsonLines(scorer.schema) if as_json else Csv(table.delimiter(scored.chunk), csv_safe)
+                write(layout.header(names))
+            write(chosen.lines(scored, layout))
+            bar.update(*table.progress)
+    tally.report(Reporter(quiet), flag_rule(scorer.manifest, alpha))
+    if fail_on_anomalies and tally.flagged:
+        raise typer.Exit(ANOMALIES_FOUND)
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """What the caller wants to see."""
+
+    schema: Schema
+    explain: int
+    prefix: str
+    only_anomalies: bool
+
+    @property
+    def outputs(self) -> list[str]:
+        """The outputs of the model that this takes."""
+        return ["anomaly_score", "p_value", "is_anomaly", *(["contributions"] if self.explain else [])]
+
+    def names(self, given: Sequence[str], source: str) -> list[str]:
+        """Return the names of all columns to write; refuse an answer that is called like a column of the input."""
+        added = answer_names(self.schema, self.explain, self.prefix)
+        taken = [name for name in added if name in given]
+        if taken:
+            raise InputError(
+                f"{source}: expected no columns called like the answers, found {quoted(taken)}; "
+                "pass --prefix TEXT to put it before the answers' names."
+            )
+        return [*given, *added]
+
+    def lines(self, scored: Scored, layout: Format) -> bytes:
+        """Return the lines of a chunk."""
+        wanted = scored.only(scored.answers["is_anomaly"]) if self.only_anomalies else scored
+        return layout.rows(wanted, answer_columns(wanted, self.schema, self.explain, self.prefix))

@@ -1,0 +1,240 @@
+import errno
+import hashlib
+import json
+import os
+import signal
+import sys
+
+import pytest
+from gandetect_cli import fit
+from gandetect_cli.progress import ProgressBar
+
+import gandetect
+from gandetect.losses import LOSSES
+from gandetect.schema import Role
+
+
+def roles(path):
+    schema = gandetect.Scorer(path).schema
+    return {role: [column.name for column in schema.columns if column.role is role] for role in Role}
+
+
+def test_fit_says_what_it_learned_from_and_what_comes_next(cli, machines_train, tmp_path):
+    result = cli("fit", machines_train, "--steps", 2)
+    assert result.code == 0
+    assert result.out == ""
+    assert f"{machines_train}: learning from 600 rows\n" in result.err
+    assert "14 columns: 1 time, 5 category, 2 yes/no, 6 number\n" in result.err
+    assert "left out 'job_id': every value is different: an id\n" in result.err
+    assert "wrote gandetect.onnx (" in result.err
+    assert result.err.endswith("next: gandetect score NEW.csv\n")
+    assert gandetect.Scorer(tmp_path / "gandetect.onnx").verify() <= 1e-5
+
+
+def test_a_label_column_is_never_a_feature_and_all_its_rows_are_used(cli, machines_new, tmp_path):
+    result = cli("fit", machines_new, "--label-column", "label", "--steps", 2, "-o", "some model.onnx")
+    assert result.code == 0
+    assert "learning from 252 rows\n" in result.err
+    assert "left out 'label': the label, not used for learning; every row is taken as normal\n" in result.err
+    assert "warning: 'label' holds 2 different labels: anomalies among the training rows are learned" in result.err
+    assert result.err.endswith("next: gandetect score NEW.csv --model 'some model.onnx'\n")
+    assert roles(tmp_path / "some model.onnx")[Role.LABEL] == ["label"]
+    assert "label" not in roles(tmp_path / "some model.onnx")[Role.FEATURE]
+
+
+def test_json_is_one_object_on_stdout(cli, numbers, tmp_path):
+    result = cli("fit", "-", "--steps", 2, "--json", "--quiet", stdin=numbers.encode())
+    assert (result.code, result.err) == (0, "")
+    summary = json.loads(result.out)
+    model = (tmp_path / "gandetect.onnx").read_bytes()
+    assert summary["model"] == "gandetect.onnx"
+    assert summary["sha256"] == hashlib.sha256(model).hexdigest()
+    assert summary["bytes"] == len(model)
+    assert summary["rows"] == {"read": 60, "learned": 60, "skipped": 0}
+    assert summary["columns"][0] == {"name": "a", "kind": "number", "role": "feature", "reason": ""}
+    assert summary["training"]["settings"]["n_steps"] == 2
+    assert summary["warnings"] == []
+
+
+def test_the_model_can_go_to_stdout(start, numbers, tmp_path):
+    out, err = start("fit", "-", "-o", "-", "--steps", 2).communicate(numbers.encode())
+    assert gandetect.Scorer(out).verify() <= 1e-5
+    assert b"wrote standard output (" in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_model_and_json_cannot_share_stdout(cli):
+    result = cli("fit", "data.csv", "-o", "-", "--json")
+    assert result.code == 2
+    assert result.err == ("gandetect: Expected one thing on standard output, found --output - and --json; drop one.\n")
+
+
+def test_kinds_and_columns_can_be_chosen(cli, numbers, tmp_path):
+    options = ["--kind", "a=category", "--drop", "b", "--columns", "a,b"]
+    assert cli("fit", "-", "--steps", 2, *options, stdin=numbers.encode()).code == 0
+    assert roles(tmp_path / "gandetect.onnx") == {Role.FEATURE: ["a"], Role.LABEL: [], Role.LEFT_OUT: ["b", "c"]}
+    assert gandetect.Scorer(tmp_path / "gandetect.onnx").schema["a"].kind == "category"
+
+
+def test_semicolons_and_decimal_commas_are_read(cli, numbers, tmp_path):
+    text = numbers.replace(",", ";").replace(".", ",")
+    assert cli("fit", "-", "--steps", 2, "--decimal", ",", stdin=text.encode()).code == 0
+    assert gandetect.Scorer(tmp_path / "gandetect.onnx").schema["b"].decimal == ","
+
+
+def test_at_most_max_rows_are_learned_from(cli, numbers, tmp_path):
+    options = ["--steps", 2, "--max-rows", 40]
+    models = []
+    for seed in (1, 1, 2):
+        result = cli("fit", "-", *options, "--seed", seed, stdin=numbers.encode())
+        assert "<stdin>: learning from 40 rows, chosen at random from 60\n" in result.err
+        models.append((tmp_path / "gandetect.onnx").read_bytes())
+    assert models[0] == models[1]
+    assert models[0] != models[2]
+
+
+def test_unreadable_fields_are_dropped_or_missing_on_request(cli, numbers):
+    text = numbers + "1,oops,3\n"
+    skipped = cli("fit", "-", "--steps", 2, "--on-error", "skip", stdin=text.encode())
+    assert "learning from 60 rows" in skipped.err
+    assert "warning: 1 field could not be read: 1 row skipped\n" in skipped.err
+    missing = cli("fit", "-", "--steps", 2, "--on-error", "missing", stdin=text.encode())
+    assert "learning from 61 rows" in missing.err
+    assert "warning: 1 field could not be read: taken as missing\n" in missing.err
+
+
+def test_few_rows_bring_a_warning(cli):
+    table = b"a,b\n" + b"".join(b"%d,%d\n" % (i % 3, i % 5) for i in range(12))
+    result = cli("fit", "-", "--steps", 2, stdin=table)
+    assert "warning: with 12 rows no p-value is below 0.077: add rows if you can\n" in result.err
+
+
+def test_contamination_becomes_the_files_threshold(cli, numbers, tmp_path):
+    assert cli("fit", "-", "--steps", 2, "--contamination", "0.1", stdin=numbers.encode()).code == 0
+    assert gandetect.Scorer(tmp_path / "gandetect.onnx").manifest["calibration"]["threshold"] is not None
+    (tmp_path / "same.csv").write_text(numbers)
+    result = cli("score", "same.csv", "-o", "out.csv")
+    assert "60 rows scored, 6 anomalies (10.0 %) at the model's own threshold, an anomaly score above" in result.err
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--contamination", "much"], "Expected --contamination to be auto or a share up to 0.5, found 'much'"),
+        (["--contamination", "0.7"], "Expected contamination to be 'auto' or in (0, 0.5], found 0.7"),
+        (["--loss", "mean"], "Expected loss to be one of 'logistic'"),
+        (["--kind", "category"], "Expected --kind COLUMN=KIND, found 'category'; write the column's name first."),
+        (["--kind", "a=colour"], "<stdin>: expected one of the kinds"),
+        (["--drop", "z"], "<stdin>: expected names of its columns 'a', 'b', 'c', found 'z'"),
+        (["--label-column", "z"], "<stdin>: expected names of its columns 'a', 'b', 'c', found 'z'"),
+        (["--columns", "a,z"], "<stdin>: expected names of its columns 'a', 'b', 'c', found 'z'"),
+        (["--delimiter", ",,"], "<stdin>: expected a delimiter of one character"),
+    ],
+)
+def test_an_option_that_cannot_be_used_is_one_sentence(cli, numbers, options, sentence, tmp_path):
+    result = cli("fit", "-", "-q", *options, stdin=numbers.encode())
+    assert result.code == 2
+    assert result.err.startswith(f"gandetect: {sentence}")
+    assert result.err.count("\n") == 1
+    assert not (tmp_path / "gandetect.onnx").exists()
+
+
+def test_the_help_names_every_loss(cli):
+    help_text = " ".join(cli("fit", "--help").out.split()).replace("- ", "-")
+    *others, last = LOSSES
+    assert f"{', '.join(others)} or {last}." in help_text
+
+
+def test_an_output_that_cannot_be_written_is_found_before_anything_is_read(cli, tmp_path):
+    result = cli("fit", "no such data.csv", "-o", tmp_path / "no folder" / "model.onnx")
+    assert result.code == 4
+    assert result.err.startswith(f"gandetect: Cannot write '{tmp_path}/no folder/model.onnx': No such file")
+    result = cli("fit", "no such data.csv", "-o", tmp_path)
+    assert result.code == 4
+    assert "Is a directory; name a file inside that folder." in result.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_leaves_the_old_model(cli, numbers, monkeypatch, tmp_path):
+    (tmp_path / "gandetect.onnx").write_bytes(b"old")
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    result = cli("fit", "-", "-q", "--steps", 2, stdin=numbers.encode())
+    assert result.code == 4
+    assert result.err == (
+        "gandetect: Cannot write 'gandetect.onnx': No space left on device; "
+        "free some space or name a path on another disk.\n"
+    )
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("gandetect.onnx", b"old")]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_during_learning_leaves_the_old_model(start, machines_train, tmp_path, number, code):
+    (tmp_path / "gandetect.onnx").write_bytes(b"old")
+    # A shell that runs tests in the background has Ctrl-C ignored, and children inherit that.
+    heed = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.default_int_handler)}
+    process = start("fit", machines_train, "--steps", 1_000_000, **heed)
+    for line in process.stderr:
+        if line.startswith(b"left out"):
+            break
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert err == b"gandetect: stopped.\n"
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("gandetect.onnx", b"old")]
+
+
+def test_a_signal_between_two_steps_leaves_the_old_model(cli, numbers, monkeypatch, tmp_path):
+    (tmp_path / "gandetect.onnx").write_bytes(b"old")
+
+    def terminate(bar, *_, **__):
+        if bar._title == "learning":
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(ProgressBar, "update", terminate)
+    result = cli("fit", "-", "-q", stdin=numbers.encode())
+    assert result == (143, "", "gandetect: stopped.\n")
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("gandetect.onnx", b"old")]
+
+
+def test_without_torch_fit_says_what_to_install(start, numbers, tmp_path, not_installed):
+    process = start("fit", "-", "-q", code=not_installed("torch"))
+    out, err = process.communicate(numbers.encode())
+    assert (process.returncode, out) == (2, b"")
+    assert err.startswith(b"gandetect: Expected torch for gandetect.")
+    assert err.endswith(b"found none; pip install 'gandetect[train]'.\n")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_bar_is_drawn_on_a_terminal_only(monkeypatch, capsys):
+    def learn(quiet):
+        with ProgressBar("learning", quiet=quiet) as bar:
+            bar.update(50, 100, "losses 1.250 and 0.500")
+            if bar._bar is not None:
+                bar._bar.refresh()
+        return capsys.readouterr().err
+
+    assert learn(quiet=False) == ""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    drawn = learn(quiet=False)
+    assert "learning" in drawn
+    assert " 50%" in drawn
+    assert "losses 1.250 and 0.500" in drawn
+    assert learn(quiet=True) == ""
+
+
+def test_a_bar_with_a_delay_is_not_drawn_for_short_tasks(monkeypatch, capsys):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with ProgressBar("scoring", quiet=False, delay=60) as bar:
+        bar.update(1, 2)
+    assert capsys.readouterr().err == ""
+
+
+def test_the_help_starts_with_examples(cli):
+    assert cli("fit", "--help").out.split("\n")[2].strip() == "Examples:"
+    assert "gandetect fit normal.csv" in fit.HELP["fit"]

@@ -1,0 +1,67 @@
+import hashlib
+import json
+import re
+import shutil
+
+import gandetect
+
+
+def test_inspect_shows_what_the_file_says(cli, small_model):
+    result = cli("inspect", small_model)
+    assert (result.code, result.err) == (0, "")
+    assert f"sha256 {hashlib.sha256(small_model.read_bytes()).hexdigest()}\n" in result.out
+    assert re.search(r"^machine +category +0\.0 %  +M0\d, M0\d, M0\d, M0\d, \.\.\. \(6 in all\)$", result.out, re.M)
+    assert re.search(r"^started_at +time +0\.0 % +2025-01-01 to 2025-12-31, median 2025-", result.out, re.M)
+    assert re.search(r"^temperature_c +number +2\.5 % +36\.3 to 59\.3, median 47\.3$", result.out, re.M)
+    assert re.search(r"^job_id +id +every value is different: an id$", result.out, re.M)
+    assert "training\n  n_rows: 600\n  seed: 0\n" in result.out
+    assert "calibration\n  alpha: 0.05\n" in result.out
+
+
+def test_inspect_gives_the_whole_manifest_but_the_golden_rows_as_json(cli, small_model):
+    about = json.loads(cli("inspect", small_model, "--json").out)
+    _, manifest = gandetect.read_model(small_model)
+    assert about["bytes"] == small_model.stat().st_size
+    assert about["sha256"] == hashlib.sha256(small_model.read_bytes()).hexdigest()
+    assert {key: about[key] for key in manifest if key != "golden"} == {
+        key: value for key, value in manifest.items() if key != "golden"
+    }
+    assert "golden" not in about
+
+
+def test_inspect_strips_control_characters_from_names(cli):
+    table = "a,b\x1b[31m\u202e\n" + "".join(f"{i % 3},{i % 5}\n" for i in range(30))
+    result = cli("fit", "-", "--steps", 2, "--drop", "b\x1b[31m\u202e", stdin=table.encode())
+    assert result.code == 0
+    out = cli("inspect").out
+    assert "\x1b" not in out + result.err
+    assert "\u202e" not in out + result.err
+    assert re.search(r"^b\[31m +number +dropped on request$", out, re.M)
+
+
+def test_verify_recomputes_the_golden_rows(cli, small_model):
+    result = cli("verify", small_model)
+    assert result.code == 0
+    assert re.fullmatch(r"OK: .*: 8 golden rows recomputed, largest difference \S+\n", result.out)
+    answer = json.loads(cli("verify", small_model, "--json").out)
+    assert answer["ok"] is True
+    assert answer["golden_rows"] == 8
+    assert answer["largest_difference"] <= 1e-5
+
+
+def test_verify_fails_where_the_machine_computes_something_else(cli, small_model, monkeypatch):
+    real = gandetect.Scorer.__call__
+
+    def another(self, *arguments, **options):
+        return {name: values + (name == "realness") for name, values in real(self, *arguments, **options).items()}
+
+    monkeypatch.setattr(gandetect.Scorer, "__call__", another)
+    result = cli("verify", small_model)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("gandetect: Expected the golden rows' realness within 1e-05, found a difference of ")
+
+
+def test_the_default_model_file_is_used(cli, small_model, tmp_path):
+    shutil.copy(small_model, tmp_path / "gandetect.onnx")
+    assert cli("verify").code == 0
+    assert cli("inspect").out.startswith("gandetect.onnx: ")

@@ -1,0 +1,176 @@
+"""What a model file must compute, written once more: numpy, float64, no ONNX, no torch.
+
+It is the meaning of the formulas in the docstrings of `gandetect.encoding` and `gandetect.calibration`, kept apart from
+the graph's way to compute them.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gandetect.encoding import CategoryEncoding, NumberEncoding, TimeEncoding
+
+
+@dataclass
+class Encoded:
+    samples: np.ndarray
+    present: np.ndarray
+    excess: np.ndarray
+
+
+def encode(encoding, columns):
+    """Return samples, presence and excess of raw columns, all float64."""
+    blocks = {name: _block(column, columns[name]) for name, column in encoding.columns.items()}
+    kinds = (NumberEncoding, TimeEncoding, CategoryEncoding)
+    samples = [blocks[name][0] for kind in kinds for name, c in encoding.columns.items() if type(c) is kind]
+    present, excess = (np.stack([block[i] for block in blocks.values()], axis=1) for i in (1, 2))
+    return Encoded(np.concatenate(samples, axis=1), present.astype(float), excess)
+
+
+def _block(column, values):
+    if isinstance(column, CategoryEncoding):
+        return _category_block(column, values)
+    known = np.isfinite(values)
+    values = np.where(known, values, 0.0)
+    if isinstance(column, TimeEncoding):
+        angles = 2 * np.pi * np.remainder(values[:, None] / column.periods, 1)
+        parts = np.stack([np.sin(angles), np.cos(angles)], axis=2).reshape(len(values), -1)
+        scaled = np.clip((parts - column.centres) / column.scales, -8, 8)
+        return scaled * known[:, None], known, np.zeros(len(values))
+    with np.errstate(over="ignore"):
+        scaled = np.clip((values - column.centre) / column.scale, -8, 8)
+        distance = np.abs(values - column.middle) / column.half_range
+    excess = np.log1p(np.clip(distance - 3, 0, 1e300))
+    return np.where(known, scaled, 0)[:, None], known, np.where(known, excess, 0)
+
+
+def _category_block(column, values):
+    row = {level: i for i, level in enumerate(column.levels)}
+    unknown = len(column.levels)
+    block = np.zeros((len(values), column.block.shape[1]))
+    excess = np.zeros(len(values))
+    for i, value in enumerate(values):
+        if value:
+            block[i] = np.clip(column.block[row.get(value, unknown)], -8, 8)
+            excess[i] = 0 if value in row else column.unknown_excess
+    return block, values != "", excess
+
+
+def silu(x):
+    with np.errstate(over="ignore"):
+        return x / (1 + np.exp(-x))
+
+
+def forward(layers, x, member):
+    """Pass samples through one member's layers; return the last hidden activations and the output."""
+    for weight, bias in layers[:-1]:
+        x = silu(x @ weight[member] + bias[member])
+    weight, bias = layers[-1]
+    return x, x @ weight[member] + bias[member]
+
+
+@dataclass
+class Networks:
+    """A trained pair as float64 arrays.
+
+    discriminator, generator: layers of (weight, bias) for all members and all heads; the generator's first layer also
+    takes the noise. scored: indices of the heads that count.
+    """
+
+    discriminator: list
+    generator: list
+    scored: list
+    feature_mean: np.ndarray
+    feature_whitening: np.ndarray
+    memory: np.ndarray
+    column_of: np.ndarray
+
+    @property
+    def n_members(self):
+        return len(self.feature_mean)
+
+    def member(self, index):
+        """Return an ensemble of one member."""
+        one = slice(index, index + 1)
+        discriminator, generator = (
+            [(weight[one], bias[one]) for weight, bias in layers] for layers in (self.discriminator, self.generator)
+        )
+        return replace(
+            self,
+            discriminator=discriminator,
+            generator=generator,
+            feature_mean=self.feature_mean[one],
+            feature_whitening=self.feature_whitening[one],
+            memory=self.memory[one],
+        )
+
+    def complete(self, samples, mask, member):
+        """Return the generator's samples, given the columns that are not masked; the noise is zero."""
+        entries = mask[:, self.column_of]
+        noise = np.zeros((len(samples), self.generator[0][0].shape[1] - samples.shape[1] - mask.shape[1]))
+        return forward(self.generator, np.concatenate([samples * (1 - entries), mask, noise], axis=1), member)[1]
+
+    def judge(self, encoded, member):
+        """Return one member's components: minus its scored logits, and two log distances; missing cells filled in.
+
+        The distances are those to the training rows' mean in its features, and to the nearest code of its memory.
+        """
+        missing = 1 - encoded.present
+        filled = self.complete(encoded.samples, missing, member)
+        samples = np.where(missing[:, self.column_of] == 1, filled, encoded.samples)
+        features, logits = forward(self.discriminator, samples, member)
+        whitened = (features - self.feature_mean[member]) @ self.feature_whitening[member]
+        nearest = np.min([((samples - code) ** 2).sum(1) for code in self.memory[member]], axis=0)
+        distance, recall = np.log1p((whitened**2).sum(1)), np.log(nearest + 0.01 * samples.shape[1])
+        return np.column_stack([-logits[:, self.scored], distance, recall])
+
+    def column_errors(self, encoded):
+        """Hide every column once, in at most 16 groups dealt out to the members; return its squared error."""
+        n_columns = encoded.present.shape[1]
+        n_groups = min(16, n_columns)
+        errors = np.zeros_like(encoded.present)
+        for group in range(n_groups):
+            hidden = np.arange(n_columns) % n_groups == group
+            mask = np.maximum(1 - encoded.present, hidden)
+            expected = self.complete(encoded.samples, mask, group % self.n_members)
+            square = (expected - encoded.samples) ** 2
+            for column in np.flatnonzero(hidden):
+                errors[:, column] = square[:, self.column_of == column].sum(1)
+        return errors
+
+
+def components(networks, encoded, error_scale):
+    """Return the components of the score, the reconstruction error and each column's blame."""
+    judged = np.mean([networks.judge(encoded, member) for member in range(networks.n_members)], axis=0)
+    relative = np.minimum(networks.column_errors(encoded) / error_scale, 20) * encoded.present
+    error = relative.sum(1) / np.maximum(encoded.present.sum(1), 1)
+    values = np.column_stack([judged, error, encoded.excess.max(1)])
+    return values, error, relative + encoded.excess
+
+
+def anomaly_score(evidence, values):
+    """Add up the evidence of all components."""
+    score = 2.0 * np.maximum(values[:, -1] - evidence.excess_limit, 0)
+    for c, weight in enumerate(evidence.weights):
+        x = values[:, c]
+        rise = np.clip((x[:, None] - evidence.knots[c]) / evidence.widths[c], 0, 1).sum(1) * evidence.step
+        tail = np.arcsinh(np.maximum((x - evidence.mean[c]) / evidence.deviation[c], 0))
+        score = score + weight * (rise + 0.1 * tail)
+    return score
+
+
+def answers(encoding, networks, error_scale, evidence, columns):
+    """Return all continuous outputs of a model file for raw columns."""
+    encoded = encode(encoding, columns)
+    values, error, blame = components(networks, encoded, error_scale)
+    blame = blame + 1e-6
+    return {
+        "anomaly_score": anomaly_score(evidence, values),
+        "realness": 1 / (1 + np.exp(values[:, : len(networks.scored)].mean(1))),
+        "reconstruction_error": error,
+        "contributions": blame / blame.sum(1, keepdims=True),
+    }
+
+
+def p_values(calibration, scores):
+    return calibration.p_values[np.searchsorted(calibration.scores, scores, side="left")]

@@ -1,0 +1,219 @@
+"""Data flows one way: who may import whom, and what the counter's wing must never load."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import gandetect
+
+ROOT = Path(__file__).parents[2]
+
+FLOORS = {
+    # The counter: numpy, ONNX Runtime and the standard library.
+    "errors": set(),
+    "schema": {"errors"},
+    "files": {"errors"},
+    "wire": {"errors"},
+    "guard": {"errors", "schema", "wire"},
+    "readers": {"errors", "schema"},
+    "encoding": {"errors", "schema"},
+    "calibration": {"errors"},
+    "model_file": {"errors", "schema", "files", "guard", "wire"},
+    "scorer": {"errors", "schema", "model_file"},
+    # The workshop: torch; it knows neither files nor columns.
+    "networks": set(),
+    "negatives": set(),
+    "losses": set(),
+    "training": {"losses"},
+    # The graph speaks of encodings and calibration, in numpy and onnx.
+    "graph": {"errors", "schema", "encoding", "calibration"},
+    # What wires the rooms.
+    "ensemble": {"networks", "negatives", "losses", "training", "graph"},
+    "fitting": {
+        *("errors", "schema", "encoding", "calibration", "model_file", "scorer"),
+        *("networks", "negatives", "losses", "training", "graph", "ensemble"),
+    },
+    "frames": {"errors", "schema"},
+    "evaluation": {"errors"},
+    "estimators": {"errors", "schema", "frames", "model_file", "scorer", "ensemble", "fitting", "training"},
+    "__init__": {
+        *("errors", "estimators", "evaluation", "ensemble", "fitting", "model_file", "scorer", "training"),
+        *("readers", "schema"),
+    },
+}
+"""Every room and the rooms that it may import; its own modules it always may."""
+
+HEAVY = {"torch", "sklearn", "pandas", "scipy", "onnx"}
+
+MAY_IMPORT_HEAVY = {
+    "networks": {"torch"},
+    "negatives": {"torch"},
+    "losses": {"torch"},
+    "training": {"torch"},
+    "ensemble": {"torch", "sklearn"},
+    "fitting": {"torch"},
+    "graph": {"onnx"},
+    "frames": {"pandas"},
+    "evaluation": {"sklearn"},
+    "estimators": {"pandas", "sklearn"},
+}
+"""The rooms that may import more than numpy, ONNX Runtime and the standard library."""
+
+# Readers of formats beyond CSV load their library inside the function that needs it; so does the frames' reader.
+ON_DEMAND = {"readers": {"pyarrow", "zstandard"}, "frames": {"pyarrow"}}
+
+
+MODULES = [pytest.param(p, id=str(p.relative_to(ROOT))) for p in sorted((ROOT / "gandetect").rglob("*.py"))]
+
+
+def room_of(path):
+    return path.relative_to(ROOT / "gandetect").parts[0].removesuffix(".py")
+
+
+def imports(path, *, at_load_only=False):
+    """Return the dotted names that a module imports; those for type checkers alone are left out."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    skipped = {
+        inner
+        for node in ast.walk(tree)
+        if (isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING")
+        or (at_load_only and isinstance(node, ast.FunctionDef))
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if node in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path} imports relatively"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_every_room_has_a_floor():
+    rooms = {room_of(path.values[0]) for path in MODULES}
+    assert rooms <= set(FLOORS), f"rooms without a line in the table: {rooms - set(FLOORS)}"
+
+
+@pytest.mark.parametrize("path", MODULES)
+def test_rooms_import_only_from_the_floors_below(path):
+    room = room_of(path)
+    own = {name.split(".")[1] for name in imports(path) if name.startswith("gandetect.")}
+    # A name of the package itself, `from gandetect import wire`, is a room as well.
+    assert own - {room} <= FLOORS[room]
+
+
+def test_the_floors_have_no_cycle():
+    order = []
+    while len(order) < len(FLOORS):
+        free = [room for room, below in FLOORS.items() if room not in order and below <= set(order)]
+        assert free, f"a cycle among {set(FLOORS) - set(order)}"
+        order += free
+
+
+@pytest.mark.parametrize("path", MODULES)
+def test_heavy_packages_are_imported_in_their_rooms_only(path):
+    room = room_of(path)
+    packages = {name.partition(".")[0] for name in imports(path)}
+    assert packages & HEAVY <= MAY_IMPORT_HEAVY.get(room, set())
+    known = {"numpy", "onnxruntime", "gandetect", *HEAVY, *sys.stdlib_module_names, *ON_DEMAND.get(room, ())}
+    assert packages <= known
+
+
+@pytest.mark.parametrize("path", MODULES)
+def test_optional_readers_are_imported_on_demand(path):
+    packages = {name.partition(".")[0] for name in imports(path, at_load_only=True)}
+    assert not packages & {"pyarrow", "zstandard", "polars"}
+
+
+def test_the_estimator_imports_torch_in_fit_only():
+    loaded = set(imports(ROOT / "gandetect" / "estimators.py", at_load_only=True))
+    assert not any(
+        name.startswith(("gandetect.fitting", "gandetect.ensemble", "gandetect.training")) for name in loaded
+    )
+
+
+def cli_modules():
+    return sorted((ROOT / "cli" / "gandetect_cli").glob("*.py"))
+
+
+def test_the_command_line_uses_public_names_of_the_counter_only():
+    counter = ("errors", "schema", "files", "readers", "model_file", "scorer")
+    for path in cli_modules():
+        for name in imports(path):
+            package, *parts = name.split(".")
+            if package != "gandetect" or not parts:
+                continue
+            assert not any(part.startswith("_") for part in parts), f"{path.name} imports {name}"
+            assert parts[0] in (*counter, *gandetect.__all__), f"{path.name} imports {name}"
+
+
+def test_the_command_line_loads_no_heavy_package():
+    for path in cli_modules():
+        packages = {name.partition(".")[0] for name in imports(path)}
+        assert not packages & HEAVY, path.name
+
+
+def loaded_after(code):
+    """Return the heavy packages in memory after some code ran in a process of its own."""
+    code += f"; import sys; print(' '.join({sorted(HEAVY)!r} & sys.modules.keys()))"
+    code = code.replace(repr(sorted(HEAVY)), f"set({sorted(HEAVY)!r})")
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(answer.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import gandetect",
+        "import gandetect.scorer",
+        "from gandetect import Scorer, InputError, read_model, write_model",
+        "import gandetect.readers.tables, gandetect.readers.kinds, gandetect.readers.values",
+    ],
+)
+def test_the_counter_loads_no_heavy_package(code):
+    assert loaded_after(code) == set()
+
+
+def test_scoring_loads_no_heavy_package(mixed, tmp_path):
+    (tmp_path / "detector.onnx").write_bytes(mixed.model)
+    code = f"""
+import numpy as np
+from gandetect import Scorer
+scorer = Scorer({str(tmp_path / "detector.onnx")!r})
+texts, numbers = np.array(["red"], dtype=object), np.zeros(1)
+numeric = ("number", "time")
+scorer({{column.name: numbers if column.kind in numeric else texts for column in scorer.schema.features}})
+scorer.verify()
+"""
+    assert loaded_after(code.strip()) == set()
+
+
+def test_every_public_name_can_be_loaded_and_is_listed():
+    assert sorted(gandetect.__all__) == gandetect.__all__
+    assert dir(gandetect) == gandetect.__all__
+    for name in gandetect.__all__:
+        assert getattr(gandetect, name).__name__ == name
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match=r"^module 'gandetect' has no attribute 'Detektor'$"):
+        gandetect.Detektor  # noqa: B018
+
+
+def test_a_missing_package_is_named_with_the_command_that_installs_it():
+    code = """
+import sys
+sys.modules["torch"] = None
+import gandetect
+try:
+    gandetect.fit_table
+except gandetect.MissingExtraError as error:
+    print(error)
+"""
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    expected = "Expected torch for gandetect.fit_table, found none; pip install 'gandetect[train]'."
+    assert answer.stdout.strip() == expected

@@ -1,0 +1,294 @@
+"""Raw columns become samples as the docstrings say, whatever the columns hold."""
+
+import numpy as np
+import numpy_reference as reference
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from made_tables import DAY, EXTREMES, MIXED, STRANGE, hard_rows, mixed_rows, taken
+
+from gandetect.encoding import CLIP, MAX_LEVELS, decode, fit_encoding, summaries
+from gandetect.graph.builder import GraphBuilder
+from gandetect.graph.encoding import add_encoding, add_inputs
+from gandetect.model_file import manifest_json
+from gandetect.schema import NUMERIC, Column, Kind, Schema
+from gandetect.scorer import open_session, run_in_chunks
+
+PARTS = ("samples", "present", "excess")
+
+
+def encoder(encoding, schema):
+    """Return a function from raw columns to what the graph computes of them."""
+    builder = GraphBuilder()
+    encoded = add_encoding(builder, encoding, add_inputs(builder, schema))
+    for name in PARTS:
+        builder.output(name, getattr(encoded, name), np.float32, ["n", None])
+    session = open_session(builder.build())
+
+    def encode(columns):
+        feeds = {column.input_name: columns[column.name] for column in schema.features}
+        return reference.Encoded(**run_in_chunks(session, PARTS, feeds))
+
+    return encode
+
+
+def encoded_column(kind, training, scored=None):
+    """Fit one column and encode it."""
+    schema = Schema((Column("c", kind),))
+    training = raw(kind, training)
+    scored = training if scored is None else raw(kind, scored)
+    return encoder(fit_encoding({"c": training}, schema), schema)({"c": scored})
+
+
+def raw(kind, values):
+    return np.array(values, dtype=np.float64 if kind in NUMERIC else object)
+
+
+def assert_same(computed, expected, tolerance):
+    for name in PARTS:
+        a, b = getattr(computed, name), getattr(expected, name)
+        assert a.shape == b.shape
+        assert a.dtype == np.float32
+        np.testing.assert_array_less(np.abs(a - b), tolerance * np.maximum(1, np.abs(b)), err_msg=name)
+
+
+numbers = st.one_of(st.floats(), st.sampled_from(EXTREMES), st.floats(-1e3, 1e3))
+offsets = st.builds(lambda offset, spread: offset + spread, st.sampled_from([1e9, -1e15]), st.floats(-1, 1))
+times = st.one_of(st.floats(-1e10, 1e10), st.sampled_from([np.nan, np.inf, 0.0, -0.0, 1.6e9]))
+words = st.one_of(st.sampled_from(STRANGE), st.text(max_size=4).filter(lambda text: "\x00" not in text))
+
+
+def columns_of(elements, n_rows):
+    constant = st.builds(lambda value: [value] * n_rows, elements)
+    return st.one_of(st.lists(elements, min_size=n_rows, max_size=n_rows), constant)
+
+
+@st.composite
+def tables(draw):
+    """Draw a schema, training columns and columns to score."""
+    n_training, n_scored = draw(st.integers(1, 30)), draw(st.integers(1, 9))
+    sources = {"n": (Kind.NUMBER, numbers), "o": (Kind.NUMBER, offsets), "t": (Kind.TIME, times)}
+    sources |= {"c": (Kind.CATEGORY, words), "y": (Kind.YES_NO, st.sampled_from(["yes", "no", ""]))}
+    names = draw(st.lists(st.sampled_from("notcy"), min_size=1, max_size=4))
+    chosen = {f"{name}{i}": sources[name] for i, name in enumerate(names)}
+    schema = Schema(tuple(Column(name, kind) for name, (kind, _) in chosen.items()))
+    training, scored = (
+        {name: raw(kind, draw(columns_of(elements, n))) for name, (kind, elements) in chosen.items()}
+        for n in (n_training, n_scored)
+    )
+    return schema, training, scored
+
+
+# The sine and cosine are computed in single precision, and their scale may be as small as a tenth.
+TOLERANCE = {True: 1e-5, False: 1e-6}
+
+
+@settings(max_examples=120, deadline=None)
+@given(tables())
+def test_graph_computes_what_the_reference_computes_for_any_table(table):
+    schema, training, scored = table
+    encoding = fit_encoding(training, schema)
+    encode = encoder(encoding, schema)
+    has_time = any(column.kind is Kind.TIME for column in schema.features)
+    for columns in (training, scored):
+        computed = encode(columns)
+        assert_same(computed, reference.encode(encoding, columns), TOLERANCE[has_time])
+        assert np.isfinite(computed.samples).all()
+        assert np.isfinite(computed.excess).all()
+        assert np.abs(computed.samples).max(initial=0) <= CLIP
+        assert (computed.excess >= 0).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(tables())
+def test_summaries_of_any_table_are_json(table):
+    schema, training, _ = table
+    assert manifest_json(summaries(training, fit_encoding(training, schema)))
+
+
+@pytest.fixture(scope="module")
+def mixed_encoding():
+    return fit_encoding(mixed_rows(400), MIXED)
+
+
+@pytest.fixture(scope="module")
+def encode_mixed(mixed_encoding):
+    return encoder(mixed_encoding, MIXED)
+
+
+def test_graph_computes_what_the_reference_computes_on_hard_rows(mixed_encoding, encode_mixed):
+    columns = hard_rows(1500)
+    assert_same(encode_mixed(columns), reference.encode(mixed_encoding, columns), 1e-5)
+
+
+def test_a_rows_samples_do_not_depend_on_its_neighbours(encode_mixed):
+    columns = hard_rows(40)
+    together = encode_mixed(columns)
+    order = np.random.default_rng(0).permutation(40)
+    shuffled = encode_mixed(taken(columns, order))
+    assert_same(shuffled, reference.Encoded(*(getattr(together, name)[order] for name in PARTS)), 1e-5)
+    for i in (0, 7, 39):
+        alone = encode_mixed(taken(columns, [i]))
+        assert_same(alone, reference.Encoded(*(getattr(together, name)[[i]] for name in PARTS)), 1e-5)
+
+
+def test_other_values_of_the_neighbours_change_no_bit_of_a_row(encode_mixed):
+    columns, others = hard_rows(40), hard_rows(40, seed=2)
+    kept = np.arange(40) % 3 == 0
+    mixture = {name: np.where(kept, values, others[name]) for name, values in columns.items()}
+    together, between = encode_mixed(columns), encode_mixed(mixture)
+    for name in PARTS:
+        np.testing.assert_array_equal(getattr(between, name)[kept], getattr(together, name)[kept])
+
+
+def test_every_entry_belongs_to_its_column(mixed_encoding, encode_mixed):
+    columns = mixed_rows(50)
+    before = encode_mixed(columns).samples
+    for i, column in enumerate(MIXED.features):
+        changed = columns | {column.name: hard_rows(50)[column.name]}
+        differs = (encode_mixed(changed).samples != before).any(0)
+        assert not differs[mixed_encoding.column_of != i].any(), column.name
+
+
+@pytest.mark.parametrize(
+    ("kind", "training", "missing"),
+    [
+        (Kind.NUMBER, [1.0, 2.0, np.nan, 4.0], [np.nan, np.inf, -np.inf]),
+        (Kind.TIME, [1.6e9, 1.61e9, 1.7e9], [np.nan, np.inf, -np.inf]),
+        (Kind.CATEGORY, ["a", "a", "b", "b", "c"], [""]),
+        (Kind.YES_NO, ["yes", "no", "no"], [""]),
+        (Kind.NUMBER, [np.nan] * 4, [np.nan]),
+        (Kind.CATEGORY, [""] * 4, [""]),
+    ],
+)
+def test_missing_is_zero_everywhere(kind, training, missing):
+    encoded = encoded_column(kind, training, missing)
+    for name in PARTS:
+        assert not getattr(encoded, name).any(), name
+
+
+def test_values_that_are_there_are_present():
+    assert encoded_column(Kind.NUMBER, [1.0, -0.0, 5e-324]).present.all()
+    assert encoded_column(Kind.TIME, [0.0, 1.6e9]).present.all()
+    assert encoded_column(Kind.CATEGORY, ["a", "b"], ["a", "unheard of"]).present.all()
+
+
+def test_numbers_are_standardised():
+    samples = encoded_column(Kind.NUMBER, np.random.default_rng(0).normal(100, 5, 5000)).samples
+    assert abs(samples.mean()) < 1e-3
+    assert abs(samples.std() - 1) < 1e-2
+
+
+def test_numbers_with_a_huge_offset_keep_their_differences():
+    noise = np.random.default_rng(0).normal(size=500)
+    with_offset = encoded_column(Kind.NUMBER, 1e9 + noise).samples
+    np.testing.assert_allclose(with_offset, encoded_column(Kind.NUMBER, noise).samples, atol=1e-5)
+
+
+@pytest.mark.parametrize("outlier", [1e3, 1e6, 1e308])
+def test_an_outlier_in_training_does_not_squash_the_scale(outlier):
+    values = np.random.default_rng(0).normal(size=200)
+    without = encoded_column(Kind.NUMBER, values).samples
+    with_one = encoded_column(Kind.NUMBER, np.append(values, outlier), values).samples
+    assert with_one.std() > 0.5 * without.std()
+
+
+def test_numbers_within_three_half_ranges_have_no_excess():
+    excess = encoded_column(Kind.NUMBER, [0.0, 10.0, 4.0], [0.0, 10.0, 20.0, -10.0, 20.1, -10.1]).excess[:, 0]
+    assert not excess[:4].any()
+    assert (excess[4:] > 0).all()
+
+
+@pytest.mark.parametrize("training", [[0.0, 1.0, 3.0], [7.0, 7.0, 7.0], [1e9, 1e9 + 1, 1e9 + 2], [-1e308, 1e308, 0.0]])
+def test_excess_never_falls_further_out(training):
+    middle = training[0] / 2 + training[1] / 2
+    steps = np.concatenate([np.logspace(-3, 307, 400), [1.7e308]])
+    for side in (-1, 1):
+        excess = encoded_column(Kind.NUMBER, training, middle + side * steps).excess[:, 0]
+        assert (np.diff(excess) >= 0).all()
+
+
+@pytest.mark.parametrize("constant", [0.0, 7.0, -3.5, 1e9, 1e-300])
+def test_a_constant_column_that_leaves_its_value_has_a_large_excess(constant):
+    left = constant + max(1.0, abs(constant))
+    excess = encoded_column(Kind.NUMBER, [constant] * 20, [constant, left]).excess[:, 0]
+    assert excess[0] == 0
+    assert excess[1] > 10
+
+
+def test_a_constant_in_single_precision_is_still_the_constant():
+    for value in (0.1, 1234.567, 1e9 + 1):
+        assert encoded_column(Kind.NUMBER, [value] * 9, [float(np.float32(value))]).excess.item() == 0
+
+
+def test_an_unknown_level_has_excess_and_no_known_one_has():
+    excess = encoded_column(Kind.CATEGORY, ["a"] * 50 + ["b"] * 30 + ["c"], ["a", "b", "c", "d", "A", ""]).excess[:, 0]
+    assert not excess[[0, 1, 2, 5]].any()
+    assert (excess[3:5] > 0).all()
+
+
+def test_an_unknown_level_is_the_more_surprising_the_fewer_levels_were_seen_once():
+    settled = encoded_column(Kind.CATEGORY, ["a", "b"] * 100, ["new"]).excess.item()
+    open_ended = encoded_column(Kind.CATEGORY, [f"level {i}" for i in range(200)], ["new"]).excess.item()
+    assert settled > 3 > 1 > open_ended > 0
+
+
+def test_frequent_levels_have_entries_of_their_own_and_rare_ones_share_one():
+    samples = encoded_column(Kind.CATEGORY, ["a"] * 50 + ["b"] * 30 + ["c", "d"]).samples
+    rows = {value: samples[i] for value, i in {"a": 0, "b": 50, "c": 80, "d": 81}.items()}
+    np.testing.assert_array_equal(rows["c"], rows["d"])
+    assert len(np.unique(samples, axis=0)) == 3
+
+
+def test_a_category_of_many_levels_has_a_bounded_width():
+    values = [f"level {i}" for i in range(300) for _ in range(5)]
+    assert encoded_column(Kind.CATEGORY, values).samples.shape[1] == MAX_LEVELS + 1
+
+
+def test_two_levels_need_one_entry():
+    samples = encoded_column(Kind.YES_NO, ["yes", "no"] * 10).samples
+    assert samples.shape == (20, 1)
+    assert samples[0] != samples[1]
+
+
+@pytest.mark.parametrize(("days", "n_cycles"), [(1, 1), (10, 1), (15, 2), (500, 2), (800, 3)])
+def test_times_use_the_cycles_that_the_training_data_covers_twice(days, n_cycles):
+    values = 1.6e9 + np.linspace(0, days * DAY, 50)
+    assert encoded_column(Kind.TIME, values).samples.shape[1] == 2 * n_cycles
+
+
+def test_the_same_hour_of_another_day_is_the_same_sample():
+    values = 1.6e9 + np.random.default_rng(0).uniform(0, 3 * DAY, 100)
+    samples = encoded_column(Kind.TIME, values).samples
+    later = encoded_column(Kind.TIME, values, values + 1000 * DAY).samples
+    np.testing.assert_allclose(later, samples, atol=1e-5)
+
+
+def test_decoding_gives_back_what_was_encoded(mixed_encoding, encode_mixed):
+    columns = mixed_rows(100, seed=3)
+    encoded = encode_mixed(columns)
+    decoded = decode(mixed_encoding, encoded.samples.astype(np.float64))
+    present = dict(zip(columns, encoded.present.T == 1, strict=True))
+    for name in ("amount", "price"):
+        known = present[name]
+        np.testing.assert_allclose(decoded[name][known], columns[name][known], rtol=1e-5)
+    for name in ("colour", "active"):
+        frequent = present[name] & (columns[name] != "mauve")
+        np.testing.assert_array_equal(decoded[name][frequent], columns[name][frequent])
+    hours = (decoded["opened"] - columns["opened"] + DAY / 2) % DAY - DAY / 2
+    assert np.abs(hours).max() <= 1
+    assert set(decoded["no word"]) == {""}
+
+
+def test_decoding_never_leaves_the_range_of_floats():
+    schema = Schema((Column("c", Kind.NUMBER),))
+    encoding = fit_encoding({"c": np.array([-1.7e308, 1.7e308, 1e308])}, schema)
+    assert np.isfinite(decode(encoding, np.array([[1e9], [-1e9]]))["c"]).all()
+
+
+@pytest.mark.parametrize("unit", [1e-30, 1e-15, 1e15, 1e300])
+def test_the_unit_of_a_number_does_not_matter(unit):
+    values = np.random.default_rng(0).normal(3, 1, 100)
+    scored = np.array([-5.0, 0.0, 3.0, 50.0])
+    expected = encoded_column(Kind.NUMBER, values, scored)
+    assert_same(encoded_column(Kind.NUMBER, values * unit, scored * unit), expected, 1e-5)

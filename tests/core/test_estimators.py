@@ -1,0 +1,441 @@
+"""The scikit-learn face: its contract, its signs, its frames, and the file behind it."""
+
+import io
+import os
+import pickle
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from sklearn.base import clone
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import IsolationForest
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from gandetect import GANDetector, InputError, anomaly_auroc_scorer
+from gandetect.schema import Kind
+
+QUICK = {"n_steps": 20, "n_members": 2, "width": 8, "depth": 2, "random_state": 0}
+
+
+def quick(**changes):
+    return GANDetector(**QUICK | changes)
+
+
+@parametrize_with_checks([quick()])
+def test_scikit_learns_own_checks_pass(estimator, check, monkeypatch):
+    monkeypatch.setenv("SCIPY_ARRAY_API", "1")  # without it the checks of arrays other than numpy's are skipped
+    check(estimator)
+
+
+X = np.random.default_rng(0).normal(size=(200, 3)) @ np.array([[1, 0.5, 0], [0, 1, 0.5], [0, 0, 1]])
+FAR = np.array([[9.0, -9.0, 9.0], [50.0, 0.0, 0.0], [-1e6, 1e6, 1e6]])
+
+
+@pytest.fixture(scope="module")
+def detector():
+    return quick(n_steps=60).fit(X)
+
+
+# --- signs and thresholds ---------------------------------------------------------------------------------------------
+
+
+def test_anomalies_have_low_score_samples_negative_decisions_and_the_label_minus_one(detector):
+    assert detector.score_samples(FAR).max() < detector.score_samples(X).min()
+    assert (detector.decision_function(FAR) < 0).all()
+    np.testing.assert_array_equal(detector.predict(FAR), [-1, -1, -1])
+    assert (detector.predict(X) == 1).mean() > 0.8
+
+
+def test_anomaly_score_and_score_samples_are_opposites(detector):
+    np.testing.assert_array_equal(detector.anomaly_score(X), -detector.score_samples(X))
+
+
+def test_the_sign_is_that_of_the_isolation_forest(detector):
+    rows = np.concatenate([X, 3 * X])
+    forest = IsolationForest(random_state=0).fit(X)
+    assert np.corrcoef(forest.score_samples(rows), detector.score_samples(rows))[0, 1] > 0.5
+
+
+def test_the_decision_is_the_score_less_the_offset_and_its_sign_is_the_prediction(detector):
+    rows = np.concatenate([X, FAR])
+    decision = detector.decision_function(rows)
+    np.testing.assert_array_equal(decision, detector.score_samples(rows) - detector.offset_)
+    np.testing.assert_array_equal(detector.predict(rows), np.where(decision < 0, -1, 1))
+
+
+@pytest.mark.parametrize("contamination", ["auto", 0.07, 0.25])
+def test_predictions_are_the_flags_of_the_file(contamination):
+    fitted = quick(contamination=contamination).fit(X)
+    rows = np.concatenate([X, FAR, 2 * X])
+    flags = fitted.scorer_({f"x{i}": values for i, values in enumerate(rows.T)}, ["is_anomaly"])["is_anomaly"]
+    np.testing.assert_array_equal(fitted.predict(rows) == -1, flags)
+
+
+def test_auto_flags_at_the_critical_score_of_alpha(detector):
+    rows = np.concatenate([X, FAR, 2 * X])
+    np.testing.assert_array_equal(detector.predict(rows) == -1, detector.p_value(rows) <= np.float32(0.05))
+    assert detector.offset_ == -detector.scorer_.manifest["calibration"]["critical_score"]
+
+
+@pytest.mark.parametrize("contamination", [0.01, 0.1, 0.33, 0.5])
+def test_a_contamination_is_the_exact_share_of_outliers_among_the_training_rows(contamination):
+    fitted = quick(contamination=contamination).fit(X)
+    assert (fitted.predict(X) == -1).sum() == round(200 * contamination)
+
+
+def test_fit_predict_is_fit_and_predict():
+    np.testing.assert_array_equal(quick().fit_predict(X), quick().fit(X).predict(X))
+
+
+def test_p_values_are_shares_that_fall_with_the_anomaly_score(detector):
+    rows = np.concatenate([X, FAR])
+    order = np.argsort(detector.anomaly_score(rows))
+    p_values = detector.p_value(rows)
+    assert (np.diff(p_values[order]) <= 0).all()
+    np.testing.assert_allclose(detector.p_value(FAR), 1 / 201, rtol=1e-6)
+
+
+def test_explanations_are_shares_of_the_columns(detector):
+    blame = detector.explain(np.array([[0.0, 0.0, 40.0], [-40.0, 0.0, 0.0]]))
+    assert list(blame.columns) == ["x0", "x1", "x2"]
+    np.testing.assert_allclose(blame.sum(axis=1), 1, rtol=1e-5)
+    assert list(blame.idxmax(axis=1)) == ["x2", "x0"]
+
+
+# --- parameters -------------------------------------------------------------------------------------------------------
+
+
+def test_the_same_random_state_gives_the_same_model_file(detector):
+    assert quick(n_steps=60).fit(X).model_ == detector.model_
+    assert quick(n_steps=60, random_state=1).fit(X).model_ != detector.model_
+
+
+def test_a_random_state_instance_moves_on_and_none_is_random():
+    first, again = (quick(n_steps=1, random_state=np.random.RandomState(0)).fit(X).model_ for _ in range(2))
+    assert first == again
+    shared = np.random.RandomState(0)
+    assert quick(n_steps=1, random_state=shared).fit(X).model_ != quick(n_steps=1, random_state=shared).fit(X).model_
+    assert quick(n_steps=1, random_state=None).fit(X).model_ != quick(n_steps=1, random_state=None).fit(X).model_
+
+
+def test_labels_are_ignored(detector):
+    assert quick(n_steps=60).fit(X, np.arange(200)).model_ == detector.model_
+
+
+def test_every_parameter_reaches_the_model_file():
+    changed = {"loss": "hinge", "n_members": 3, "n_steps": 2, "width": 5, "depth": 1}
+    settings = quick(**changed).fit(X).scorer_.manifest["training"]["settings"]
+    assert {name: settings[name] for name in changed} == changed
+    assert settings["generator_width"] == 5
+
+
+def test_clones_are_unfitted_and_have_the_same_parameters(detector):
+    copy = clone(detector)
+    assert copy.get_params() == detector.get_params()
+    assert not hasattr(copy, "model_")
+
+
+def test_fitting_again_forgets_the_first_fit():
+    twice = quick().fit(pd.DataFrame(X, columns=["a", "b", "c"])).fit(X[:, :2])
+    assert twice.n_features_in_ == 2
+    assert not hasattr(twice, "feature_names_in_")
+    assert twice.model_ == quick().fit(X[:, :2]).model_
+
+
+def test_progress_is_told_while_fitting():
+    steps = []
+    quick(n_steps=5).fit(X, callback=lambda progress: steps.append(progress.step))
+    assert steps == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(("name", "value"), [("loss", "x"), ("contamination", 0.9), ("n_members", 1), ("device", "x")])
+def test_parameters_out_of_range_are_refused_in_fit(name, value):
+    with pytest.raises(InputError, match=rf"^Expected .*{name}.*, found {value!r}"):
+        quick(**{name: value}).fit(X)
+
+
+# --- frames -----------------------------------------------------------------------------------------------------------
+
+
+def mixed_frame(n_rows=60, seed=0):
+    random = np.random.default_rng(seed)
+    when = pd.Timestamp("2024-01-01") + pd.to_timedelta(random.uniform(0, 40, n_rows), unit="D")
+    return pd.DataFrame(
+        {
+            "amount": np.where(random.random(n_rows) < 0.1, np.nan, random.normal(size=n_rows)),
+            "count": pd.array(random.integers(0, 9, n_rows), dtype="Int64"),
+            "colour": random.choice(["red", "green", "blue"], n_rows),
+            "size": pd.Categorical(random.choice(["s", "m"], n_rows)),
+            "active": random.random(n_rows) < 0.5,
+            "at": pd.DatetimeIndex(when).tz_localize("UTC").round("us"),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def frame():
+    return mixed_frame()
+
+
+@pytest.fixture(scope="module")
+def fitted_on_frame(frame):
+    return quick().fit(frame)
+
+
+def test_dtypes_decide_the_kinds(fitted_on_frame):
+    kinds = {column.name: column.kind for column in fitted_on_frame.scorer_.schema.columns}
+    assert kinds == {
+        "amount": Kind.NUMBER,
+        "count": Kind.NUMBER,
+        "colour": Kind.CATEGORY,
+        "size": Kind.CATEGORY,
+        "active": Kind.YES_NO,
+        "at": Kind.TIME,
+    }
+    assert list(fitted_on_frame.feature_names_in_) == list(kinds)
+
+
+@pytest.mark.parametrize("library", [pl.from_pandas, pa.Table.from_pandas])
+def test_polars_and_pyarrow_give_the_model_and_the_scores_of_pandas(fitted_on_frame, frame, library):
+    assert quick().fit(library(frame)).model_ == fitted_on_frame.model_
+    fresh = mixed_frame(seed=1)
+    np.testing.assert_array_equal(fitted_on_frame.score_samples(library(fresh)), fitted_on_frame.score_samples(fresh))
+
+
+@pytest.mark.parametrize(
+    ("column", "change"),
+    [
+        ("amount", lambda values: values.astype("Float64")),
+        ("amount", lambda values: values.astype(object)),
+        ("count", lambda values: values.astype(float)),
+        ("count", lambda values: values.astype("int64[pyarrow]")),
+        ("colour", lambda values: values.astype("category")),
+        ("colour", lambda values: values.astype(object)),
+        ("colour", lambda values: values.astype("string")),
+        ("active", lambda values: values.astype("boolean")),
+        ("active", lambda values: values.astype(object)),
+        ("at", lambda values: values.dt.tz_convert("Asia/Tokyo")),
+        ("at", lambda values: values.dt.tz_localize(None)),
+        ("at", lambda values: values.astype("datetime64[ns, UTC]")),
+        ("at", lambda values: values.astype("timestamp[us, tz=UTC][pyarrow]")),
+        ("at", lambda values: values.astype(str)),
+    ],
+)
+def test_another_dtype_of_the_same_values_gives_the_same_scores(fitted_on_frame, frame, column, change):
+    changed = frame.assign(**{column: change(frame[column])})
+    np.testing.assert_array_equal(fitted_on_frame.score_samples(changed), fitted_on_frame.score_samples(frame))
+
+
+def test_every_way_to_say_missing_is_the_same(fitted_on_frame, frame):
+    def scores(**cells):
+        row = frame.iloc[:1].astype(object)
+        return fitted_on_frame.score_samples(row.assign(**cells))
+
+    for column in frame.columns:
+        ways = [None, np.nan, pd.NA, pd.NaT] if column != "count" else [None, np.nan]
+        answers = {scores(**{column: [way]}).item() for way in ways}
+        assert len(answers) == 1, column
+    assert scores(amount=[np.inf]) == scores(amount=[np.nan])
+
+
+def test_durations_are_numbers_of_seconds(frame):
+    seconds = frame.assign(amount=np.arange(60.0))
+    duration = seconds.assign(amount=pd.to_timedelta(seconds["amount"], unit="s"))
+    assert quick(n_steps=2).fit(duration).model_ == quick(n_steps=2).fit(seconds).model_
+
+
+def test_explanations_keep_the_frames_index_and_its_columns(fitted_on_frame, frame):
+    part = frame.iloc[10:15].set_axis(list("abcde"))
+    blame = fitted_on_frame.explain(part)
+    assert list(blame.index) == list("abcde")
+    assert list(blame.columns) == list(frame.columns)
+
+
+def test_an_unknown_category_of_a_frame_is_more_anomalous(fitted_on_frame, frame):
+    strange = fitted_on_frame.anomaly_score(frame.assign(colour="ultraviolet"))
+    assert (strange > fitted_on_frame.anomaly_score(frame)).mean() > 0.9
+
+
+def test_a_frame_of_numbers_is_the_array_of_its_values(detector):
+    named = quick(n_steps=60).fit(pd.DataFrame(X, columns=["a", "b", "c"]))
+    np.testing.assert_array_equal(
+        named.score_samples(pd.DataFrame(X, columns=["a", "b", "c"])), detector.score_samples(X)
+    )
+
+
+def test_frames_without_text_for_names_are_read_by_position(detector):
+    np.testing.assert_array_equal(detector.score_samples(pd.DataFrame(X)), detector.score_samples(X))
+
+
+def test_arrays_of_objects_are_read_as_the_numbers_that_they_hold(detector):
+    np.testing.assert_array_equal(detector.score_samples(X.astype(object)), detector.score_samples(X))
+
+
+def test_reordered_missing_and_new_columns_are_refused(fitted_on_frame, frame):
+    refusals = {
+        "Feature names must be in the same order": frame[frame.columns[::-1]],
+        "Feature names seen at fit time, yet now missing": frame.drop(columns="count"),
+        "Feature names unseen at fit time": frame.assign(new=1),
+    }
+    for message, changed in refusals.items():
+        with pytest.raises(ValueError, match=message):
+            fitted_on_frame.predict(changed)
+
+
+def test_another_number_of_columns_is_refused(detector):
+    with pytest.raises(ValueError, match="X has 2 features, but GANDetector is expecting 3 features"):
+        detector.predict(X[:, :2])
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "kind", "found"),
+    [
+        ("amount", ["much"] * 60, "number", "could not convert string to float: 'much'"),
+        ("at", ["yesterday noon"] * 60, "time", "parse"),
+        ("at", np.arange(60), "time", "a number has no unit of time"),
+        ("amount", np.full(60, 1j), "number", "it would lose its meaning as a number"),
+        ("amount", pd.date_range("2024", periods=60), "number", "it would lose its meaning as a number"),
+    ],
+)
+def test_values_of_another_kind_are_refused_with_the_column(fitted_on_frame, frame, column, values, kind, found):
+    message = rf"^Expected values of kind {kind} in column '{column}', found .*{re.escape(found)}"
+    with pytest.raises(InputError, match=message):
+        fitted_on_frame.predict(frame.assign(**{column: values}))
+
+
+@pytest.mark.parametrize("names", [["a", "b", "a"], [1, 1, 2]])
+def test_two_columns_of_one_name_are_refused(names):
+    with pytest.raises(ValueError, match=r"unique column names|different names"):
+        quick().fit(pd.DataFrame(X).set_axis(names, axis=1))
+
+
+def test_a_single_column_must_still_be_a_table(frame):
+    with pytest.raises(ValueError, match=r"Expected (a )?2"):
+        quick().fit(frame["amount"])
+
+
+# --- scikit-learn around it -------------------------------------------------------------------------------------------
+
+
+def test_it_works_behind_a_column_transformer_with_frames(frame):
+    encoder = OneHotEncoder(sparse_output=False, handle_unknown="ignore")
+    columns = ColumnTransformer([("number", StandardScaler(), ["amount"]), ("word", encoder, ["colour", "size"])])
+    pipeline = make_pipeline(columns, quick()).set_output(transform="pandas").fit(frame)
+    assert set(pipeline.predict(frame)) <= {-1, 1}
+    assert pipeline.score_samples(frame).shape == (60,)
+    assert pipeline[-1].feature_names_in_[0] == "number__amount"
+    assert list(pipeline[-1].explain(pipeline[:-1].transform(frame)).columns) == list(pipeline[-1].feature_names_in_)
+
+
+LABELLED = np.concatenate([X[:60], 4 + X[60:80]])
+LABELS = np.repeat([0, 1], [60, 20])
+
+
+def test_cross_validation_takes_the_scorer_that_is_shipped():
+    folds = StratifiedKFold(2, shuffle=True, random_state=0)
+    values = cross_val_score(quick(), LABELLED, LABELS, scoring=anomaly_auroc_scorer, cv=folds, error_score="raise")
+    assert (values > 0.5).all()
+
+
+def test_a_grid_search_takes_the_scorer_that_is_shipped():
+    folds = StratifiedKFold(2, shuffle=True, random_state=0)
+    grid = {"loss": ["logistic", "hinge"], "n_steps": np.array([2, 4])}
+    search = GridSearchCV(quick(), grid, scoring=anomaly_auroc_scorer, cv=folds, error_score="raise")
+    search.fit(LABELLED, LABELS)
+    assert 0.5 < search.best_score_ <= 1
+    assert set(search.predict(LABELLED)) <= {-1, 1}
+
+
+# --- the file behind it -----------------------------------------------------------------------------------------------
+
+
+class _Modules(pickle.Unpickler):
+    """Remembers which modules a pickle needs."""
+
+    def __init__(self, data):
+        super().__init__(io.BytesIO(data))
+        self.modules = set()
+
+    def find_class(self, module, name):
+        self.modules.add(module.partition(".")[0])
+        return super().find_class(module, name)
+
+
+def test_a_pickle_holds_the_model_files_bytes_and_nothing_of_torch(detector):
+    data = pickle.dumps(detector)
+    assert detector.model_ in data
+    reader = _Modules(data)
+    copy = reader.load()
+    assert reader.modules <= {"gandetect", "numpy", "builtins", "copyreg"}
+    assert copy.model_ == detector.model_
+    np.testing.assert_array_equal(copy.score_samples(X), detector.score_samples(X))
+    assert copy.get_params() == detector.get_params()
+
+
+def test_an_unfitted_detector_can_be_pickled():
+    assert pickle.loads(pickle.dumps(quick())).get_params() == quick().get_params()
+
+
+@pytest.mark.parametrize("contamination", ["auto", 0.1])
+def test_a_loaded_detector_answers_as_the_saved_one(tmp_path, contamination, frame):
+    saved = quick(contamination=contamination, loss="hinge").fit(frame)
+    saved.save(tmp_path / "detector.onnx")
+    assert (tmp_path / "detector.onnx").read_bytes() == saved.model_
+    loaded = GANDetector.load(tmp_path / "detector.onnx")
+    assert loaded.offset_ == saved.offset_
+    assert loaded.n_features_in_ == 6
+    np.testing.assert_array_equal(loaded.feature_names_in_, saved.feature_names_in_)
+    for method in ("score_samples", "predict", "p_value", "decision_function", "explain"):
+        np.testing.assert_array_equal(getattr(loaded, method)(frame), getattr(saved, method)(frame))
+    ignored = {"contamination": None}
+    assert loaded.get_params() | ignored == saved.get_params() | ignored
+
+
+def test_a_detector_loaded_from_a_model_of_an_array_takes_arrays(tmp_path, detector):
+    detector.save(tmp_path / "detector.onnx")
+    loaded = GANDetector.load(tmp_path / "detector.onnx")
+    assert not hasattr(loaded, "feature_names_in_")
+    np.testing.assert_array_equal(loaded.predict(X), detector.predict(X))
+
+
+LOAD = """
+import pickle, sys
+from gandetect import GANDetector
+loaded = GANDetector.load("detector.onnx")
+unpickled = pickle.loads(open("detector.pickle", "rb").read())
+print(loaded.score_samples([[0, 0, 0.5]])[0] == unpickled.score_samples([[0, 0, 0.5]])[0])
+print(sorted({"torch", "onnx"} & set(sys.modules)))
+"""
+
+
+def test_loading_and_scoring_need_neither_torch_nor_onnx(tmp_path, detector):
+    detector.save(tmp_path / "detector.onnx")
+    (tmp_path / "detector.pickle").write_bytes(pickle.dumps(detector))
+    answer = subprocess.run(
+        [sys.executable, "-c", LOAD], cwd=tmp_path, env=os.environ, capture_output=True, text=True, check=True
+    )
+    assert answer.stdout.split("\n")[:2] == ["True", "[]"]
+
+
+@pytest.mark.parametrize(
+    "method", ["predict", "score_samples", "decision_function", "anomaly_score", "p_value", "explain"]
+)
+def test_nothing_is_answered_before_the_fit(method):
+    with pytest.raises(NotFittedError, match="This GANDetector instance is not fitted yet"):
+        getattr(GANDetector(), method)(X)
+
+
+def test_nothing_is_saved_before_the_fit(tmp_path):
+    with pytest.raises(NotFittedError, match="This GANDetector instance is not fitted yet"):
+        GANDetector().save(tmp_path / "detector.onnx")
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,173 @@
+"""Reference negatives: each kind surrounds the data, in its own way, in every direction."""
+
+import pytest
+import torch
+
+from gandetect.negatives import REFERENCES, SCORED, Batch, Cloud, references
+
+MEMBERS = 2
+
+
+def samples_of(n_samples=500, sample_dim=3, seed=0):
+    """Correlated samples around a centre that is not zero."""
+    random = torch.Generator().manual_seed(seed)
+    mixing = torch.randn(sample_dim, sample_dim, generator=random)
+    return torch.randn(n_samples, sample_dim, generator=random) @ mixing + torch.arange(sample_dim)
+
+
+def batch_of(samples, seed=0, n_samples=2000, column_of=None, is_level=None):
+    random = torch.Generator().manual_seed(seed)
+    chosen = torch.randint(len(samples), (MEMBERS, n_samples), generator=random)
+    entries = torch.arange(samples.shape[1])
+    return Batch(
+        real=samples[chosen],
+        others=samples[chosen].roll(1, dims=1),
+        cloud=Cloud.of(samples),
+        column_of=entries if column_of is None else column_of,
+        is_level=entries < 0 if is_level is None else is_level,
+        random=random,
+    )
+
+
+def flat(tensor):
+    return tensor.flatten(0, 1)
+
+
+@pytest.mark.parametrize("kind", REFERENCES)
+@pytest.mark.parametrize("shape", [(500, 3), (40, 1), (12, 300), (9, 1600)])
+def test_negatives_have_the_shape_of_the_real_samples_and_are_finite(kind, shape):
+    batch = batch_of(samples_of(*shape), n_samples=8)
+    negatives = REFERENCES[kind](batch)
+    assert negatives.shape == batch.real.shape
+    assert negatives.dtype == batch.real.dtype
+    assert torch.isfinite(negatives).all()
+
+
+@pytest.mark.parametrize("kind", REFERENCES)
+def test_negatives_are_the_same_for_the_same_seed(kind):
+    samples = samples_of()
+    first, again, other = (REFERENCES[kind](batch_of(samples, seed)) for seed in (0, 0, 1))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+@pytest.mark.parametrize("kind", REFERENCES)
+def test_negatives_of_the_members_differ(kind):
+    negatives = REFERENCES[kind](batch_of(samples_of()))
+    assert not torch.equal(negatives[0], negatives[1])
+
+
+@pytest.mark.parametrize("kind", ["along-1", "along-0.3", "isotropic-1", "isotropic-0.3", "inflated"])
+def test_constant_samples_are_surrounded_on_both_sides(kind):
+    negatives = flat(REFERENCES[kind](batch_of(torch.full((50, 2), 3.0))))
+    assert (negatives.amin(0) < 2.95).all()
+    assert (negatives.amax(0) > 3.05).all()
+
+
+@pytest.mark.parametrize("kind", [kind for kind in SCORED if kind != "inflated"])
+def test_scored_negatives_leave_the_data_in_every_direction(kind):
+    samples = samples_of()
+    negatives = flat(REFERENCES[kind](batch_of(samples)))
+    directions = torch.nn.functional.normalize(torch.randn(50, 3, generator=torch.Generator().manual_seed(1)), dim=1)
+    centre = samples.mean(0)
+    reach = ((negatives - centre) @ directions.T).amax(0)
+    assert (reach > ((samples - centre) @ directions.T).amax(0)).all()
+
+
+def test_the_inflated_cloud_is_wider_than_the_data_in_every_direction():
+    samples = samples_of()
+    negatives = flat(REFERENCES["inflated"](batch_of(samples)))
+    narrow, wide = (torch.linalg.eigvalsh(x.T.cov()) for x in (samples, negatives))
+    assert (wide > narrow).all()
+    torch.testing.assert_close(negatives.mean(0), samples.mean(0), atol=0.3, rtol=0)
+
+
+def test_noise_along_the_data_has_the_datas_covariance():
+    samples = samples_of(5000)
+    batch = batch_of(samples, n_samples=40_000)
+    torch.testing.assert_close(flat(batch.spread_noise()).T.cov(), samples.T.cov(), rtol=0.05, atol=0.05)
+
+
+@pytest.mark.parametrize("sigma", [1.0, 0.3])
+def test_noise_along_the_data_follows_its_principal_axes(sigma):
+    samples = samples_of() * torch.tensor([1.0, 1.0, 100.0])
+    batch = batch_of(samples)
+    noise = flat(REFERENCES[f"along-{sigma:g}"](batch) - batch.real)
+    ratio = noise.std(0) / samples.std(0)
+    assert ratio.max() / ratio.min() < 1.2
+    assert sigma < ratio.mean() < 2 * sigma
+
+
+@pytest.mark.parametrize("sigma", [1.0, 0.3])
+def test_isotropic_noise_is_the_same_in_every_direction(sigma):
+    batch = batch_of(samples_of() * torch.tensor([1.0, 1.0, 100.0]))
+    noise = flat(REFERENCES[f"isotropic-{sigma:g}"](batch) - batch.real)
+    correlation = noise.T.corrcoef() - torch.eye(3)
+    assert correlation.abs().max() < 0.1
+    assert noise.std(0).max() / noise.std(0).min() < 1.1
+    assert sigma < noise.std() < 2 * sigma
+
+
+def test_the_uniform_box_covers_the_data_and_a_margin():
+    samples = samples_of()
+    negatives = flat(REFERENCES["uniform"](batch_of(samples)))
+    width = samples.amax(0) - samples.amin(0)
+    below, above = (samples.amin(0) - negatives.amin(0)) / width, (negatives.amax(0) - samples.amax(0)) / width
+    for margin in (below, above):
+        assert (margin > 0).all()
+        assert (margin <= 0.05 + 1e-6).all()
+
+
+def test_mixed_negatives_stand_on_the_line_through_two_real_samples_and_beyond_both():
+    batch = batch_of(samples_of())
+    difference = batch.others - batch.real
+    moved = REFERENCES["mixed"](batch) - batch.real
+    different = difference.any(2)
+    difference, moved = difference[different][:, None], moved[different][:, None]
+    share = (moved * difference).sum(2) / difference.square().sum(2)
+    torch.testing.assert_close(moved, share[..., None] * difference, atol=1e-4, rtol=1e-4)
+    assert share.min() < -0.9
+    assert share.max() > 1.9
+
+
+def test_shuffled_negatives_take_whole_columns_from_other_real_samples():
+    column_of = torch.tensor([0, 1, 1, 2])
+    batch = batch_of(samples_of(sample_dim=4), column_of=column_of)
+    negatives = REFERENCES["shuffled"](batch)
+    own, other = negatives == batch.real, negatives == batch.others
+    assert (own | other).all()
+    assert torch.equal(own[..., 1], own[..., 2])
+    assert own.any()
+    assert (~own).any()
+
+
+def test_the_clouds_rank_is_bounded_and_keeps_the_widest_directions():
+    samples = samples_of(600, 300)
+    cloud = Cloud.of(samples, max_rank=20)
+    assert cloud.spread.shape == (20, 300)
+    widest = torch.linalg.eigvalsh(samples.T.cov())[-20:]
+    kept = cloud.spread.double().square().sum(1).sort().values
+    torch.testing.assert_close(kept, widest.double(), rtol=0.02, atol=0.02)
+
+
+def test_every_scored_kind_is_a_reference():
+    assert set(SCORED) <= set(REFERENCES)
+
+
+def test_all_kinds_are_made_at_once_in_their_order():
+    batch, again = batch_of(samples_of()), batch_of(samples_of())
+    together = references(batch)
+    assert together.shape == (MEMBERS, len(REFERENCES), *batch.real.shape[1:])
+    for kind, make in enumerate(REFERENCES.values()):
+        assert torch.equal(together[:, kind], make(again))
+
+
+def test_categories_of_negatives_are_levels_that_real_samples_have():
+    samples = samples_of(sample_dim=4)
+    levels = torch.eye(3)[torch.arange(len(samples)) % 3]
+    samples = torch.cat([samples[:, :1], levels], dim=1)
+    negatives = references(
+        batch_of(samples, column_of=torch.tensor([0, 1, 1, 1]), is_level=torch.tensor([False, True, True, True]))
+    )
+    assert torch.equal(negatives[..., 1:].sum(-1), torch.ones(negatives.shape[:-1]))
+    assert set(negatives[..., 1:].unique().tolist()) == {0.0, 1.0}

@@ -1,0 +1,223 @@
+"""The scorer: raw columns and a model file in, answers out, and one sentence for anything else."""
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import onnx
+import pytest
+from made_tables import MIXED, hard_rows, mixed_rows, taken
+
+from gandetect.errors import FileAccessError, InputError, ModelFileError
+from gandetect.model_file import DIGEST_PLACEHOLDER, MANIFEST_KEY, manifest_json, seal
+from gandetect.schema import OUTPUTS
+from gandetect.scorer import Scorer, open_session
+
+
+@pytest.fixture
+def columns():
+    return mixed_rows(20, seed=2)
+
+
+def assert_same(answers, expected):
+    assert list(answers) == list(expected)
+    for name, values in expected.items():
+        np.testing.assert_array_equal(answers[name], values)
+
+
+def test_path_text_and_bytes_are_the_same_model(mixed, scorer, columns, tmp_path):
+    path = tmp_path / "detector.onnx"
+    path.write_bytes(mixed.model)
+    for model in (path, str(path), mixed.model):
+        assert_same(Scorer(model)(columns), scorer(columns))
+
+
+def test_all_outputs_come_in_the_documented_order_with_their_shapes(scorer, columns):
+    answers = scorer(columns)
+    assert tuple(answers) == OUTPUTS
+    assert answers["is_anomaly"].dtype == bool
+    for name in OUTPUTS:
+        assert answers[name].shape == ((20, len(MIXED.features)) if name == "contributions" else (20,))
+
+
+def test_only_the_outputs_asked_for_are_returned(scorer, columns):
+    expected = scorer(columns)
+    assert_same(scorer(columns, ["p_value", "realness"]), {name: expected[name] for name in ("p_value", "realness")})
+
+
+def test_columns_may_come_in_any_order_and_with_others(scorer, columns):
+    others = {"another": np.arange(20), **dict(reversed(columns.items()))}
+    assert_same(scorer(others), scorer(columns))
+
+
+def test_numbers_of_any_numeric_type_and_text_of_numpys_are_read(scorer, columns):
+    amount, colour = np.arange(20) + 40, columns["colour"]
+    expected = scorer(columns | {"amount": amount.astype(np.float64)})
+    for dtype in (np.float32, np.int64, np.uint8):
+        assert_same(scorer(columns | {"amount": amount.astype(dtype)}), expected)
+    assert_same(scorer(columns | {"colour": colour.astype(str)}), scorer(columns))
+
+
+@pytest.mark.parametrize("alpha", [0.001, 0.05, 0.3, 0.999])
+def test_alpha_decides_what_is_flagged(scorer, alpha):
+    answers = scorer(mixed_rows(300, seed=4), alpha=alpha)
+    np.testing.assert_array_equal(answers["is_anomaly"], answers["p_value"] <= np.float32(alpha))
+
+
+def test_without_alpha_the_files_own_decides(scorer, columns):
+    assert_same(scorer(columns), scorer(columns, alpha=scorer.manifest["calibration"]["alpha"]))
+
+
+def test_threads_within_a_run_do_not_change_the_answers(mixed, scorer, columns):
+    answers, expected = Scorer(mixed.model, threads=2)(columns), scorer(columns)
+    for name in OUTPUTS:
+        np.testing.assert_allclose(answers[name].astype(float), expected[name].astype(float), rtol=1e-5, atol=1e-5)
+
+
+def test_one_scorer_may_be_shared_by_several_threads(scorer):
+    columns = hard_rows(64)
+    expected = scorer(columns)
+    with ThreadPoolExecutor(4) as pool:
+        for answers in pool.map(lambda _: scorer(columns), range(40)):
+            assert_same(answers, expected)
+
+
+def test_scoring_leaves_the_columns_as_they_are(scorer, columns):
+    before = {name: values.copy() for name, values in columns.items()}
+    scorer(columns)
+    for name, values in before.items():
+        np.testing.assert_array_equal(columns[name], values)
+
+
+def refused(scorer, message, columns, *arguments, **options):
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        scorer(columns, *arguments, **options)
+
+
+def test_missing_columns_are_named(scorer, columns):
+    rest = {name: columns[name] for name in ("amount", "at", "price")}
+    refused(
+        scorer,
+        "Expected the columns that the model was trained on, found no 'colour', 'status', 'active', 'nothing', 'city', "
+        "'opened', 'heavy', 'no word' among 'amount', 'at', 'price'; add what is missing or rename a column.",
+        rest,
+    )
+
+
+def test_columns_of_different_lengths_are_refused(scorer, columns):
+    refused(
+        scorer, "Expected columns of one length, found lengths [19, 20].", columns | {"amount": columns["amount"][:19]}
+    )
+
+
+def test_a_column_of_two_dimensions_is_refused(scorer, columns):
+    refused(
+        scorer,
+        "Expected column 'amount' to have one dimension, found shape (20, 1).",
+        columns | {"amount": columns["amount"][:, None]},
+    )
+
+
+@pytest.mark.parametrize("dtype", [str, object, "datetime64[s]", complex])
+def test_anything_but_numbers_in_a_column_of_numbers_is_refused(scorer, columns, dtype):
+    values = np.zeros(20).astype(dtype)
+    refused(
+        scorer,
+        f"Expected numbers in column 'amount', found {values.dtype}; convert them to float64.",
+        columns | {"amount": values},
+    )
+
+
+@pytest.mark.parametrize("value", [None, np.nan, 5, b"red", np.str_("red")])
+def test_anything_but_text_in_a_column_of_text_is_refused(scorer, columns, value):
+    values = columns["colour"].copy()
+    values[3] = value
+    refused(
+        scorer,
+        "Expected text in column 'colour', found other values; use '' for a missing one.",
+        columns | {"colour": values},
+    )
+
+
+def test_numbers_in_a_column_of_text_are_refused(scorer, columns):
+    refused(
+        scorer,
+        "Expected text in column 'active', found other values; use '' for a missing one.",
+        columns | {"active": np.ones(20)},
+    )
+
+
+def test_unknown_outputs_are_refused(scorer, columns):
+    message = f"Expected outputs out of {', '.join(map(repr, OUTPUTS))}, found 'score'."
+    refused(scorer, message, columns, ["p_value", "score"])
+
+
+@pytest.mark.parametrize("alpha", [0, 1, -0.1, 5, float("nan")])
+def test_an_alpha_out_of_range_is_refused(scorer, columns, alpha):
+    message = f"Expected a false-alarm rate alpha between 0 and 1, found {alpha!r}."
+    refused(scorer, message, columns, alpha=alpha)
+
+
+def test_a_file_that_is_not_there_is_an_access_error(tmp_path):
+    with pytest.raises(FileAccessError, match=r"no\.onnx"):
+        Scorer(tmp_path / "no.onnx")
+
+
+def test_a_damaged_model_is_refused(mixed):
+    damaged = bytearray(mixed.model)
+    damaged[len(damaged) // 2] ^= 1
+    with pytest.raises(ModelFileError):
+        Scorer(bytes(damaged))
+
+
+def test_a_model_that_the_runtime_cannot_load_is_one_sentence():
+    with pytest.raises(
+        ModelFileError, match=r"^Expected a model that ONNX Runtime .* can load, found: .*; update onnx"
+    ):
+        open_session(b"nothing")
+
+
+# --- golden rows ------------------------------------------------------------------------------------------------------
+
+
+def with_golden(mixed, scorer, output, change):
+    """Return the model with one golden answer changed."""
+    golden = scorer.manifest["golden"]
+    first, *others = golden["outputs"][output]
+    changed = golden | {"outputs": golden["outputs"] | {output: [change(first), *others]}}
+    manifest = manifest_json(scorer.manifest | {"golden": changed})
+    model = onnx.load_model_from_string(mixed.model)
+    for entry in model.metadata_props:
+        entry.value = manifest if entry.key == MANIFEST_KEY else DIGEST_PLACEHOLDER
+    return Scorer(seal(model.SerializeToString(deterministic=True)))
+
+
+def test_golden_rows_are_computed_as_they_were_stored(scorer):
+    assert 0 <= scorer.verify() <= 1e-5
+
+
+@pytest.mark.parametrize(
+    ("output", "change"),
+    [
+        ("anomaly_score", lambda value: value + 1e-3),
+        ("p_value", lambda value: value * 0.99),
+        ("is_anomaly", lambda value: not value),
+        ("contributions", lambda value: [share + 1e-3 for share in value]),
+        ("anomaly_score", lambda value: 1e30),
+    ],
+)
+def test_golden_rows_that_come_out_otherwise_are_an_error(mixed, scorer, output, change):
+    message = rf"^Expected the golden rows' {output} within 1e-05, found a difference of .*: this machine does not "
+    with pytest.raises(ModelFileError, match=message):
+        with_golden(mixed, scorer, output, change).verify()
+
+
+def test_golden_rows_hold_no_training_row(scorer):
+    golden = scorer.manifest["golden"]["inputs"]["amount"][:-2]
+    training = mixed_rows(300)["amount"]
+    assert not np.isin(golden, training).any()
+
+
+def test_a_slice_of_the_rows_scores_as_the_slice_of_the_answers(scorer, columns):
+    answers, expected = scorer(taken(columns, slice(5, 15))), scorer(columns)
+    np.testing.assert_allclose(answers["anomaly_score"], expected["anomaly_score"][5:15], rtol=1e-5, atol=1e-5)

@@ -1,0 +1,224 @@
+"""The adversarial loop: both players move, in turn, and the same way every time."""
+
+import math
+
+import pytest
+import torch
+
+from gandetect.losses import LOSSES, Logistic
+from gandetect.negatives import REFERENCES, Batch, Cloud, references
+from gandetect.networks.tables import Discriminator, Generator, TableBatch, TablePair
+from gandetect.training import Plan, step_random, train
+
+MEMBERS, SAMPLE_DIM, N_HEADS = 2, 2, len(REFERENCES) + TablePair.N_KINDS
+
+
+def toy_samples(n_samples=400):
+    """Samples along a line, a little off the origin."""
+    first = torch.randn(n_samples, generator=torch.Generator().manual_seed(0))
+    second = first + 0.2 * torch.randn(n_samples, generator=torch.Generator().manual_seed(1))
+    return torch.stack([first + 0.5, second], dim=1)
+
+
+SAMPLES = toy_samples()
+
+
+def new_pair(seed=0):
+    random = torch.Generator().manual_seed(seed)
+    column_of = torch.arange(SAMPLE_DIM)
+    discriminator = Discriminator(MEMBERS, SAMPLE_DIM, 32, 3, N_HEADS, random)
+    memory = SAMPLES[:20].expand(MEMBERS, -1, -1)
+    generator = Generator(MEMBERS, SAMPLE_DIM, 32, 2, 4, column_of, memory, random)
+    cloud = Cloud.of(SAMPLES)
+
+    def surround(real, random):
+        return references(Batch(real, real.roll(1, dims=1), cloud, column_of, column_of < 0, random))
+
+    return TablePair(discriminator, generator, surround)
+
+
+def draw(step, random):
+    chosen = torch.randint(len(SAMPLES), (MEMBERS, 64), generator=random)
+    return TableBatch(SAMPLES[chosen], torch.ones(MEMBERS, 64, SAMPLE_DIM))
+
+
+def state(network):
+    return {name: value.clone() for name, value in network.state_dict().items()}
+
+
+def same(a, b):
+    return all(torch.equal(a[name], b[name]) for name in a if name != "column_of")
+
+
+def trained(loss="logistic", n_steps=10, seed=0, callback=None, **plan):
+    pair = new_pair()
+    train(pair, LOSSES[loss](), draw, Plan(n_steps=n_steps, **plan), seed, callback)
+    return pair
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_training_is_the_same_for_the_same_seed(loss):
+    first, again, other = (trained(loss, seed=seed) for seed in (0, 0, 1))
+    for network in ("discriminator", "generator"):
+        assert same(state(getattr(first, network)), state(getattr(again, network)))
+        assert not same(state(getattr(first, network)), state(getattr(other, network)))
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_training_changes_every_layer_of_both_networks(loss):
+    before, after = new_pair(), trained(loss)
+    for network in ("discriminator", "generator"):
+        old, new = state(getattr(before, network)), state(getattr(after, network))
+        assert not any(torch.equal(old[name], new[name]) for name in old if name != "column_of")
+
+
+def test_a_steps_randomness_is_keyed_by_seed_and_step_alone():
+    def numbers(seed, step):
+        return torch.rand(5, generator=step_random(seed, step))
+
+    torch.rand(3)
+    assert torch.equal(numbers(1, 2), numbers(1, 2))
+    assert len({tuple(numbers(seed, step).tolist()) for seed in range(5) for step in range(5)}) == 25
+
+
+class Watched(Logistic):
+    """A game that looks at both networks at the moment when the generator's turn begins."""
+
+    def __init__(self, pair):
+        self.pair = pair
+
+    def generator(self, logits):
+        self.generator_gradients = [parameter.grad for parameter in self.pair.generator.parameters()]
+        self.between = state(self.pair.discriminator), state(self.pair.generator)
+        return super().generator(logits)
+
+
+@pytest.fixture(scope="module")
+def one_step():
+    pair = new_pair()
+    game = Watched(pair)
+    before = state(pair.discriminator), state(pair.generator)
+    train(pair, game, draw, Plan(n_steps=1), seed=0)
+    return game, before, (state(pair.discriminator), state(pair.generator))
+
+
+def test_the_discriminators_turn_gives_the_generator_no_gradient(one_step):
+    assert one_step[0].generator_gradients == [None] * 7
+
+
+def test_each_player_moves_in_its_own_turn_only(one_step):
+    game, before, after = one_step
+    assert not same(before[0], game.between[0])
+    assert same(before[1], game.between[1])
+    assert same(game.between[0], after[0])
+    assert not same(game.between[1], after[1])
+
+
+def test_both_networks_can_learn_again_after_training():
+    pair = trained()
+    for network in (pair.discriminator, pair.generator):
+        assert all(parameter.requires_grad for parameter in network.parameters())
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_progress_is_finite_and_realness_a_share(loss):
+    told = []
+    trained(loss, n_steps=12, callback=told.append)
+    assert [progress.step for progress in told] == list(range(1, 13))
+    for progress in told:
+        assert progress.n_steps == 12
+        assert math.isfinite(progress.discriminator_loss)
+        assert math.isfinite(progress.generator_loss)
+        assert 0 <= progress.realness_real <= 1
+        assert 0 <= progress.realness_generated <= 1
+
+
+def test_progress_is_told_about_a_hundred_times_and_after_the_last_step():
+    steps = []
+    trained(n_steps=250, callback=lambda progress: steps.append(progress.step))
+    assert 100 <= len(steps) <= 130
+    assert steps[-1] == 250
+
+
+def test_the_callback_does_not_change_the_training():
+    assert same(state(trained().discriminator), state(trained(callback=lambda progress: None).discriminator))
+
+
+@pytest.fixture
+def three_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(before)
+
+
+class StopError(Exception):
+    pass
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_an_exception_in_the_callback_ends_the_training_and_gives_the_threads_back():
+    steps, during = [], []
+
+    def stop(progress):
+        steps.append(progress.step)
+        during.append(torch.get_num_threads())
+        if progress.step == 4:
+            raise StopError
+
+    with pytest.raises(StopError):
+        trained(callback=stop)
+    assert steps == [1, 2, 3, 4]
+    assert during == [1] * 4
+    assert torch.get_num_threads() == 3
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_training_gives_the_threads_back():
+    trained(n_steps=1)
+    assert torch.get_num_threads() == 3
+
+
+@pytest.fixture(scope="module", params=LOSSES)
+def ready(request):
+    """Return a pair that was trained long enough for its toy samples, in every game."""
+    return trained(request.param, n_steps=200, learning_rate=6e-3)
+
+
+def grid():
+    """Points all around the samples, each further from every sample than samples are from each other."""
+    angle = torch.linspace(0, 2 * math.pi, 25)[:-1]
+    return torch.cat([r * torch.stack([angle.cos(), angle.sin()], dim=1) for r in (6.0, 20.0)]) + SAMPLES.mean(0)
+
+
+def logits_of(pair, samples):
+    with torch.no_grad():
+        return pair.discriminator(samples.expand(MEMBERS, -1, -1)).mean(0)
+
+
+def test_the_discriminator_tells_samples_from_what_surrounds_them_in_every_game(ready):
+    real, far = (logits_of(ready, points)[:, :4].mean(1) for points in (SAMPLES, grid()))
+    assert far.max() < real.quantile(0.05)
+
+
+def test_the_discriminator_sees_what_contradicts_the_data_between_its_columns(ready):
+    centre = SAMPLES.mean(0)
+    against = centre + torch.tensor([[2.0, -2.0], [-2.0, 2.0]])
+    along = centre + torch.tensor([[1.5, 1.5], [-1.5, -1.5]])
+    contradicting, agreeing = (logits_of(ready, points)[:, :4].mean(1) for points in (against, along))
+    assert contradicting.max() < agreeing.min()
+
+
+def test_the_generator_fills_in_masked_columns_from_the_others_in_every_game(ready):
+    mask = torch.tensor([0.0, 1.0]).expand(MEMBERS, len(SAMPLES), 2)
+    noise = torch.zeros(MEMBERS, len(SAMPLES), 4)
+    with torch.no_grad():
+        completed = ready.generator.complete(SAMPLES.expand(MEMBERS, -1, -1), mask, noise)
+    error = (completed[..., 1] - SAMPLES[:, 1]).square().mean()
+    assert error < 0.3 * SAMPLES[:, 1].var()
+
+
+def test_the_adversarial_weight_matters_to_the_generator_alone_in_the_first_step():
+    with_game, without = trained(n_steps=1), trained(n_steps=1, adversarial_weight=0.0)
+    assert same(state(with_game.discriminator), state(without.discriminator))
+    assert not same(state(with_game.generator), state(without.generator))
