@@ -21,14 +21,14 @@ _PACKED = (".gz", ".zst")
 
 
 class Table:
-    """A table that is read once, in chunks.
+    r"""A table that is read once, in chunks.
 
     Parameters
     ----------
     data : str
         A path, or ``-`` for standard input.
     delimiter : str, optional
-        The character between fields, ``\\t`` being a tab; found from the header line if not given.
+        The character between fields, ``\t`` being a tab; found from the header line if not given.
     allow_empty : bool
         Whether a table without rows is one chunk without rows, and no error.
 
