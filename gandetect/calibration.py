@@ -166,4 +166,5 @@ def default_alpha(n_rows: int) -> float:
 def float32_at_most(value: float) -> np.float32:
     """Return the largest float32 not above `value`: float32 scores compare with both in the same way."""
     rounded = np.float32(value)
-    return np.nextafter(rounded, np.float32(-np.inf)) if rounded > value else rounded
+    # Beside a float32 numpy would round a Python float before it compares them.
+    return np.nextafter(rounded, np.float32(-np.inf)) if float(rounded) > value else rounded

@@ -68,7 +68,7 @@ def score(
         for scored in score_table(table, scorer, chosen.outputs, alpha, on_error, tally):
             if layout is None:
                 names = chosen.names(scored.chunk.names, table.name)
-                layout = JsonLines(scorer.schema) if as_json else Csv(table.delimiter(scored.chunk), csv_safe)
+                layout = JsonLines(scorer.schema) if as_json else Csv(scored.chunk.delimiter, csv_safe)
                 write(layout.header(names))
             write(chosen.lines(scored, layout))
             bar.update(*table.progress)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import os
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -13,9 +11,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self, cast
 
-from gandetect.readers.files import open_file, open_lines
+from gandetect.readers.files import open_file
 from gandetect.readers.parquet import SUFFIXES
-from gandetect.readers.tables import DELIMITERS, Chunk, read_table
+from gandetect.readers.tables import Chunk, read_table
 
 _PACKED = (".gz", ".zst")
 
@@ -70,37 +68,20 @@ class Table:
         """Bytes read so far, and in all where that is known."""
         return (0, None) if self._tapped is None else (self._tapped.n_read, self._tapped.n_bytes)
 
-    def delimiter(self, chunk: Chunk) -> str:
-        """Return the character between the fields of the chunk's file; a comma where there is none."""
-        if self._delimiter is not None or Path(self._data).suffix.lower() in SUFFIXES:
-            return self._delimiter or ","
-        header = self._first_line()
-        candidates = (mark for mark in DELIMITERS if next(csv.reader([header], delimiter=mark))[0] == chunk.names[0])
-        return next(candidates, ",")
-
-    def _first_line(self) -> str:
-        if self._tapped is not None:
-            return re.split(rb"[\r\n]", bytes(self._tapped.start), maxsplit=1)[0].decode("utf-8-sig")
-        with open_lines(self._data) as lines:
-            return next(lines).rstrip("\r\n")
-
 
 class _Tapped(io.BufferedIOBase):
-    """Passes a binary stream on; remembers how it starts and how much was read."""
+    """Passes a binary stream on; counts how much was read."""
 
     def __init__(self, stream: BinaryIO, name: str, n_bytes: int | None) -> None:
         self._stream = stream
         self.name = name
         self.n_bytes = n_bytes
         self.n_read = 0
-        self.start = bytearray()
 
     def readable(self) -> bool:
         return True
 
     def read1(self, size: int = -1) -> bytes:
         data: bytes = self._stream.read1(size)  # type: ignore[attr-defined]
-        if b"\n" not in self.start and b"\r" not in self.start:
-            self.start += data
         self.n_read += len(data)
         return data

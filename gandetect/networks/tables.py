@@ -223,5 +223,5 @@ class TablePair:
         completed = generator.fill_in(samples, unseen, noise[1])
         judged = (masked[1] * present)[..., generator.column_of]  # only cells that are masked and known can be wrong
         error = (judged * (completed - samples).square()).sum((1, 2)) / judged.sum((1, 2)).clamp_min(1)
-        forgotten = generator.recall_error(self.real(batch)).mean(1) / samples.shape[2]
+        forgotten = generator.recall_error(self.real(batch)).mean(1)
         return torch.stack([recalled, completed], dim=1), (error + forgotten).mean()

@@ -39,7 +39,7 @@ FIELD_LIMIT = 2**20
 
 # Lines and columns of some rows; names and batches of a table; line and fields of a record.
 _Batch = tuple[Sequence[int], Iterable[Sequence[str]]]
-_Table = tuple[tuple[str, ...], Iterator[_Batch]]
+_Table = tuple[tuple[str, ...], str, Iterator[_Batch]]
 _Record = tuple[int, list[str]]
 
 _QUOTED = re.compile(r'(?:^|(?<=[,;\t]))"(?:[^"]|"")*(?:"|$)')
@@ -57,11 +57,14 @@ class Chunk:
         Every field as it was written.
     lines : sequence of int, of length n_rows
         The line of the file on which each row starts; for Parquet the number of the row, from 1.
+    delimiter : str
+        The character between the fields of the file; a comma where it has none.
     """
 
     names: tuple[str, ...]
     columns: dict[str, NDArray[np.object_]]
     lines: Sequence[int]
+    delimiter: str = ","
 
     @property
     def n_rows(self) -> int:
@@ -109,27 +112,26 @@ def read_table(
         table = _open_parquet(source, chunk_rows)
     else:
         table = _open_csv(source, delimiter, chunk_rows)
-    with table as (names, batches):
+    with table as (names, mark, batches):
         empty = True
         for lines, columns in batches:
             empty = False
-            yield _chunk(names, columns, lines)
+            yield _chunk(names, columns, lines, mark)
         if empty and not allow_empty:
             raise InputError(f"{name}: expected rows below the column names, found none; add rows.")
         if empty:
-            yield _chunk(names, [()] * len(names), ())
+            yield _chunk(names, [()] * len(names), (), mark)
 
 
-def _chunk(names: tuple[str, ...], columns: Iterable[Sequence[str]], lines: Sequence[int]) -> Chunk:
-    return Chunk(
-        names, {key: np.array(column, dtype=object) for key, column in zip(names, columns, strict=True)}, lines
-    )
+def _chunk(names: tuple[str, ...], columns: Iterable[Sequence[str]], lines: Sequence[int], delimiter: str) -> Chunk:
+    texts = {key: np.array(column, dtype=object) for key, column in zip(names, columns, strict=True)}
+    return Chunk(names, texts, lines, delimiter)
 
 
 @contextmanager
 def _open_parquet(path: str | os.PathLike[str], chunk_rows: int) -> Iterator[_Table]:
     with parquet.open_batches(path, chunk_rows) as (header, batches):
-        yield _checked_names(header, source_name(path)), _number_rows(batches)
+        yield _checked_names(header, source_name(path)), ",", _number_rows(batches)
 
 
 def _number_rows(batches: Iterable[list[list[str]]]) -> Iterator[_Batch]:
@@ -153,7 +155,7 @@ def _open_csv(source: str | os.PathLike[str] | BinaryIO, delimiter: str | None, 
         _, header = next(records)
         _refuse_data(header, name)
         names = _checked_names(header, f"{name}, line 1")
-        yield names, _batches(_rows(records, len(names), mark, name), chunk_rows)
+        yield names, mark, _batches(_rows(records, len(names), mark, name), chunk_rows)
 
 
 def _first_line(lines: Iterator[str], name: str) -> str:

@@ -7,6 +7,7 @@ import sys
 from typing import NamedTuple
 
 import pytest
+
 from gandetect_cli.main import main
 
 NOT_INSTALLED = """

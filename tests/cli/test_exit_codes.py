@@ -5,10 +5,10 @@ import threading
 from importlib.metadata import version
 
 import pytest
-from gandetect_cli.stopping import Stopped, stop_if_asked, stoppable, unbroken
-from gandetect_cli.terminal import plain
 
 import gandetect
+from gandetect_cli.stopping import Stopped, stop_if_asked, stoppable, unbroken
+from gandetect_cli.terminal import plain
 
 
 def test_the_version_is_shown(cli):

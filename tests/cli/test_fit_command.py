@@ -6,12 +6,12 @@ import signal
 import sys
 
 import pytest
-from gandetect_cli import fit
-from gandetect_cli.progress import ProgressBar
 
 import gandetect
 from gandetect.losses import LOSSES
 from gandetect.schema import Role
+from gandetect_cli import fit
+from gandetect_cli.progress import ProgressBar
 
 
 def roles(path):

@@ -1,7 +1,7 @@
 import numpy as np
-from gandetect_cli.reservoir import Reservoir
 
 from gandetect.readers.tables import Chunk
+from gandetect_cli.reservoir import Reservoir
 
 
 def chunk(first, n_rows):

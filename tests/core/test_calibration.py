@@ -111,10 +111,11 @@ def test_the_default_alpha_is_reached_by_the_most_anomalous_score(n_rows):
 @given(st.floats(-1e9, 1e9), st.floats(-1e9, 1e9, width=32))
 def test_float32_scores_compare_with_a_threshold_and_with_its_single_precision_in_the_same_way(value, score):
     rounded = float32_at_most(value)
+    above = np.nextafter(rounded, np.float32(np.inf))
     assert rounded.dtype == np.float32
-    assert rounded <= value < np.nextafter(rounded, np.float32(np.inf))
-    for at in (np.float32(score), rounded, np.nextafter(rounded, np.float32(np.inf))):
-        assert (at > value) == (at > rounded)
+    assert float(rounded) <= value < float(above)
+    for at in (np.float32(score), rounded, above):
+        assert (float(at) > value) == (at > rounded)
 
 
 # --- evidence ---------------------------------------------------------------------------------------------------------

@@ -113,7 +113,7 @@ def test_missing_cells_alone_do_not_raise_the_flagged_share(normal_detectors, al
         holes = np.where(np.random.default_rng(seed).random(X.shape) < 0.2, np.nan, X)
         for rows, shares in ((X, whole), (holes, masked)):
             shares.append(detector(by_column(rows), ["is_anomaly"], alpha=alpha)["is_anomaly"].mean())
-    assert np.mean(masked) <= np.mean(whole) + 0.1 * alpha
+    assert np.mean(masked) <= np.mean(whole) + 0.3 * alpha
 
 
 def test_a_row_without_any_value_is_not_flagged(normal_detectors):

@@ -15,11 +15,14 @@ from made_tables import EXTREMES, MIXED, by_column, hard_rows, mixed_rows, numbe
 from onnx import shape_inference
 from recording import recorded_fit
 
+from gandetect.calibration import calibrate
 from gandetect.fitting import TableSettings, fit_table
+from gandetect.graph.builder import GraphBuilder
+from gandetect.graph.score import Measured, add_answers
 from gandetect.guard import OPERATORS
 from gandetect.networks.tables import TableBatch
 from gandetect.schema import ALPHA, OUTPUTS, Column, Kind, Schema
-from gandetect.scorer import Scorer
+from gandetect.scorer import Scorer, open_session, run_in_chunks
 
 TOLERANCE = 1e-5
 CONTINUOUS = ("anomaly_score", "realness", "reconstruction_error", "contributions")
@@ -102,6 +105,37 @@ def test_the_torch_networks_say_what_the_file_says(mixed, scorer):
         logits = mixed.pair.discriminator(mixed.pair.real(TableBatch(samples, present)))
     realness = logits[..., mixed.networks().scored].mean((0, 2)).sigmoid()
     assert_equal(scorer(columns, ["realness"])["realness"], realness.numpy())
+
+
+def answers_at(calibration, scores, **options):
+    """Run only the last part of a graph on given scores."""
+    builder = GraphBuilder()
+    inputs = [builder.input(name, np.float32, ["n", 1]) for name in ("components", "error", "blame", "score")]
+    add_answers(builder, Measured(*inputs[:3]), inputs[3], calibration, 1, 1, **options)
+    feeds = dict.fromkeys(inputs, np.asarray(scores, dtype=np.float32)[:, None])
+    return run_in_chunks(open_session(builder.build()), ["p_value", "is_anomaly"], feeds)
+
+
+def at_and_beside(scores):
+    """Return values at, just below and just above others, and the ends."""
+    ends = np.array([-np.inf, np.inf, 0, -1e30, 1e30], dtype=np.float32)
+    return np.concatenate([scores, *(np.nextafter(scores, np.float32(end)) for end in (-np.inf, np.inf)), ends])
+
+
+@pytest.mark.parametrize("n_rows", [1, 2, 3, 4, 5, 99, 100, 101, 4096, 20_000])
+def test_p_values_at_and_beside_every_calibration_score_are_those_of_searchsorted(n_rows):
+    calibration = calibrate(np.random.default_rng(0).gamma(2, size=n_rows).astype(np.float32))
+    scores = at_and_beside(calibration.scores)
+    p_values = answers_at(calibration, scores, threshold=None)["p_value"]
+    np.testing.assert_array_equal(p_values, reference.p_values(calibration, scores))
+
+
+def test_rows_are_flagged_above_a_threshold_and_not_at_it():
+    calibration = calibrate(np.arange(50, dtype=np.float32))
+    scores = at_and_beside(np.float32([7.5, 8.0, 49.0]))
+    for threshold in (7.5, 8.0, 49.0):
+        flags = answers_at(calibration, scores, threshold=threshold)["is_anomaly"]
+        np.testing.assert_array_equal(flags, scores > np.float32(threshold))
 
 
 # --- one row, one score -----------------------------------------------------------------------------------------------
