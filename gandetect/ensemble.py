@@ -231,5 +231,5 @@ def _features(pair: TablePair, rows: Rows, member: int, chosen: NDArray[np.int64
                 for v in (rows.samples, rows.present)
             )
         )
-        parts.append(pair.discriminator.hidden(pair.real(batch))[member].cpu().numpy())
+        parts.append(pair.discriminator.hidden(pair.completed(batch))[member].cpu().numpy())
     return np.concatenate(parts).astype(np.float64)

@@ -99,9 +99,11 @@ class Scorer:
         Raises
         ------
         ModelFileError
-            A difference is larger than 1e-5, or a p-value or flag differs.
+            A difference is larger than 1e-5, or there are no golden rows.
         """
-        golden = self.manifest["golden"]
+        golden = self.manifest.get("golden")
+        if not golden:
+            raise ModelFileError("Expected golden rows in the model file, found none; fit the model again.")
         columns = {column.name: _from_json(column, golden["inputs"][column.name]) for column in self.schema.features}
         computed = self(columns)
         largest = 0.0

@@ -33,7 +33,7 @@ class Pair(Protocol):
     def generator(self) -> nn.Module:
         """Whatever `generate` runs."""
 
-    def real(self, batch: Any) -> Tensor:
+    def real(self, batch: Any, random: torch.Generator) -> Tensor:
         """Return the real samples of a batch, as the discriminator sees them."""
 
     def references(self, real: Tensor, random: torch.Generator) -> Tensor:
@@ -124,7 +124,7 @@ def train(
         for step in range(plan.n_steps):
             random = step_random(seed, step)
             batch = draw(step, random)
-            real = pair.real(batch).detach()
+            real = pair.real(batch, random).detach()
             references = pair.references(real, random)
             fakes, reconstruction = pair.generate(batch, random)
             discriminator_loss, logits_real = turns[0].move(real, references, fakes.detach(), random)

@@ -188,6 +188,9 @@ class TablePair:
     N_KINDS = 2
     """Kinds of generated samples: recalled and completed ones, each with a head of its own."""
 
+    HIDDEN_ROWS, HIDDEN_CELLS = 0.25, 0.5
+    """Share of the real rows that have cells hidden from the discriminator, and the largest share of them in a row."""
+
     def __init__(
         self,
         discriminator: Discriminator,
@@ -198,13 +201,25 @@ class TablePair:
         self.generator = generator
         self.references = references
 
-    def real(self, batch: TableBatch) -> Tensor:
+    def real(self, batch: TableBatch, random: torch.Generator) -> Tensor:
+        """Return the rows as the discriminator sees them: missing cells completed, and some more cells of some rows.
+
+        So a completed cell alone never tells a row from the others, however rarely cells are missing in the training
+        rows.
+        """
+        samples, present = batch
+        hides = torch.rand(*present.shape[:2], 1, generator=random) < self.HIDDEN_ROWS
+        share = self.HIDDEN_CELLS * torch.rand(*present.shape[:2], 1, generator=random)
+        hidden = hides & (torch.rand(present.shape, generator=random) < share)
+        return self.completed(TableBatch(samples, torch.where(hidden.to(present.device), 0.0, present)))
+
+    @torch.no_grad()
+    def completed(self, batch: TableBatch) -> Tensor:
         """Return the rows with their missing cells completed by the generator, without noise."""
         if bool((batch.present == 1).all()):
             return batch.samples
-        with torch.no_grad():
-            noise = batch.samples.new_zeros(*batch.samples.shape[:2], self.generator.noise_dim)
-            return self.generator.fill_in(batch.samples, 1 - batch.present, noise)
+        noise = batch.samples.new_zeros(*batch.samples.shape[:2], self.generator.noise_dim)
+        return self.generator.fill_in(batch.samples, 1 - batch.present, noise)
 
     def generate(self, batch: TableBatch, random: torch.Generator) -> tuple[Tensor, Tensor]:
         """Return recalled and completed rows, (members, 2, n_samples, sample_dim), and the reconstruction loss.
@@ -223,5 +238,5 @@ class TablePair:
         completed = generator.fill_in(samples, unseen, noise[1])
         judged = (masked[1] * present)[..., generator.column_of]  # only cells that are masked and known can be wrong
         error = (judged * (completed - samples).square()).sum((1, 2)) / judged.sum((1, 2)).clamp_min(1)
-        forgotten = generator.recall_error(self.real(batch)).mean(1)
+        forgotten = generator.recall_error(self.completed(batch)).mean(1)
         return torch.stack([recalled, completed], dim=1), (error + forgotten).mean()

@@ -116,6 +116,16 @@ def test_missing_cells_alone_do_not_raise_the_flagged_share(normal_detectors, al
     assert np.mean(masked) <= np.mean(whole) + 0.3 * alpha
 
 
+def test_missing_cells_of_correlated_columns_do_not_raise_the_flagged_share():
+    schema = Schema(tuple(Column(f"x{i}", Kind.NUMBER) for i in range(12)))
+    training, X = normal_rows(500, 12, seed=0), normal_rows(3000, 12, seed=1)
+    settings = TableSettings(n_steps=300)
+    scorer = Scorer(fit_table(by_column(training), schema, settings=settings))
+    holes = np.where(np.random.default_rng(2).random(X.shape) < 0.2, np.nan, X)
+    whole, masked = (scorer(by_column(rows), ["is_anomaly"], alpha=0.1)["is_anomaly"].mean() for rows in (X, holes))
+    assert masked <= 1.1 * whole
+
+
 def test_a_row_without_any_value_is_not_flagged(normal_detectors):
     for detector in normal_detectors:
         assert not detector(by_column(np.full((1, 4), np.nan)))["is_anomaly"].any()

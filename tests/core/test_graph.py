@@ -102,7 +102,7 @@ def test_the_torch_networks_say_what_the_file_says(mixed, scorer):
         torch.from_numpy(values).float().expand(members, -1, -1) for values in (encoded.samples, encoded.present)
     )
     with torch.no_grad():
-        logits = mixed.pair.discriminator(mixed.pair.real(TableBatch(samples, present)))
+        logits = mixed.pair.discriminator(mixed.pair.completed(TableBatch(samples, present)))
     realness = logits[..., mixed.networks().scored].mean((0, 2)).sigmoid()
     assert_equal(scorer(columns, ["realness"])["realness"], realness.numpy())
 
