@@ -179,7 +179,9 @@ def _new_pair(
     def surround(real: Tensor, random: torch.Generator) -> Tensor:
         return references(Batch(real, real.roll(1, dims=1), cloud, column_of, is_level, random))
 
-    return TablePair(discriminator.to(samples.device), generator.to(samples.device), surround)
+    hideable = torch.ones(int(column_of.max()) + 1, dtype=torch.bool, device=samples.device)
+    hideable[column_of[is_level]] = False
+    return TablePair(discriminator.to(samples.device), generator.to(samples.device), surround, hideable)
 
 
 def trained_weights(pair: TablePair, rows: Rows) -> TableWeights:

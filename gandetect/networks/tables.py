@@ -183,6 +183,9 @@ class TablePair:
         The masked, conditional generator.
     references : callable
         From real samples and a source of randomness to the reference negatives, (members, kinds, n_samples, ...).
+    hideable : Tensor of shape (n_columns,)
+        Columns that may be hidden from the discriminator. A category is not: what the generator expects there lies
+        between the levels, and a discriminator that takes it for real takes contradictions for real, too.
     """
 
     N_KINDS = 2
@@ -196,10 +199,12 @@ class TablePair:
         discriminator: Discriminator,
         generator: Generator,
         references: Callable[[Tensor, torch.Generator], Tensor],
+        hideable: Tensor,
     ) -> None:
         self.discriminator = discriminator
         self.generator = generator
         self.references = references
+        self.hideable = hideable
 
     def real(self, batch: TableBatch, random: torch.Generator) -> Tensor:
         """Return the rows as the discriminator sees them: missing cells completed, and some more cells of some rows.
@@ -210,8 +215,8 @@ class TablePair:
         samples, present = batch
         hides = torch.rand(*present.shape[:2], 1, generator=random) < self.HIDDEN_ROWS
         share = self.HIDDEN_CELLS * torch.rand(*present.shape[:2], 1, generator=random)
-        hidden = hides & (torch.rand(present.shape, generator=random) < share)
-        return self.completed(TableBatch(samples, torch.where(hidden.to(present.device), 0.0, present)))
+        hidden = (hides & (torch.rand(present.shape, generator=random) < share)).to(present.device)
+        return self.completed(TableBatch(samples, torch.where(hidden & self.hideable, 0.0, present)))
 
     @torch.no_grad()
     def completed(self, batch: TableBatch) -> Tensor:

@@ -34,7 +34,7 @@ def new_pair(seed=0):
     def surround(real, random):
         return references(Batch(real, real.roll(1, dims=1), cloud, column_of, column_of < 0, random))
 
-    return TablePair(discriminator, generator, surround)
+    return TablePair(discriminator, generator, surround, torch.ones(SAMPLE_DIM, dtype=torch.bool))
 
 
 def draw(step, random):
