@@ -59,8 +59,8 @@ class Evidence:
     excess_limit: float
 
 
-EXCESS_WEIGHT = 2.0
-"""Slope of the score in the excess beyond its training range; large enough to outgrow all other evidence."""
+EXCESS_WEIGHT = 8.0
+"""Slope of the score in growth and unseen excess; large enough to outgrow all other evidence."""
 
 
 def fit_evidence(components: Floats, weights: Floats, smallest_deviation: Floats) -> Evidence:

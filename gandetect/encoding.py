@@ -11,7 +11,8 @@ time       sine and cosine per cycle (day, week, year) that the training data co
 category   one-hot over the frequent levels and one entry for all rare ones, centred, times 0.25; an unknown level is
            none of them
 missing    0 in every entry of the block, and 0 in `present`: the networks complete it, they never judge it
-excess     how far outside the training range a number is, how surprising an unknown category is (see `excess`)
+excess     how far outside the training range a number is, how surprising it is that a constant left its value or that
+           a category has an unknown level
 =========  =========================================================================================================
 """
 
@@ -57,13 +58,17 @@ class NumberEncoding:
     centre, scale : float
         Mean and standard deviation of the winsorized training values.
     middle, half_range : float
-        Of all training values; ``excess = log(1 + max(0, abs(x - middle) / half_range - 3))``.
+        Of all training values; a number's growth is ``log(1 + max(0, abs(x - middle) / half_range - 3))``. Half the
+        range of a constant is its absolute value, or 1 if that is more.
+    is_constant : bool
+        Whether there was one training value only; another one is more than `scale` away from it.
     """
 
     centre: float
     scale: float
     middle: float
     half_range: float
+    is_constant: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,9 +104,19 @@ ColumnEncoding = NumberEncoding | TimeEncoding | CategoryEncoding
 
 @dataclass(frozen=True)
 class Encoding:
-    """Encodings of all features, by column name in the order of the schema."""
+    """Encodings of all features, by column name in the order of the schema.
+
+    Parameters
+    ----------
+    columns : dict of str to NumberEncoding, TimeEncoding or CategoryEncoding
+        Fitted parameters.
+    departure : float
+        Excess of a number that was constant in training and leaves its value: ``log(1 + 1 / q)``, q being the share of
+        rows in which that happened out of fold.
+    """
 
     columns: dict[str, ColumnEncoding]
+    departure: float = 1.0
 
     def of_kind(self, kind: type[Any]) -> dict[str, Any]:
         """Return the columns that are encoded in one way."""
@@ -123,6 +138,12 @@ class Encoding:
     def is_category(self) -> NDArray[np.bool_]:
         """Whether each feature is a category, shape (n_columns,)."""
         return np.array([isinstance(column, CategoryEncoding) for column in self.columns.values()], dtype=bool)
+
+    @property
+    def is_constant(self) -> NDArray[np.bool_]:
+        """Whether each feature is a number that was constant, shape (n_columns,)."""
+        numbers = [isinstance(column, NumberEncoding) and column.is_constant for column in self.columns.values()]
+        return np.array(numbers, dtype=bool)
 
     def _widths(self) -> Iterator[tuple[str, int]]:
         for name in self.of_kind(NumberEncoding):
@@ -164,19 +185,16 @@ def _fit_number(values: Floats) -> NumberEncoding:
     low, high = values.min(), values.max()
     # Halves first: the sum and the difference of two huge numbers may overflow.
     middle, half_range = low / 2 + high / 2, high / 2 - low / 2
-    smallest = _smallest_change(middle, half_range)
+    if half_range <= 1e-12 * abs(middle):
+        # Copies of a constant in single precision are still the constant.
+        change = max(1e-6 * abs(middle), _SMALLEST) if middle else 1e-9
+        return NumberEncoding(middle, change, middle, max(abs(middle), 1.0), is_constant=True)
     centre, scale = _mean_and_deviation(_winsorized(values))
-    return NumberEncoding(centre, max(scale, smallest), middle, max(half_range, smallest))
+    return NumberEncoding(centre, max(scale, _SMALLEST), middle, max(half_range, _SMALLEST))
 
 
-def _smallest_change(middle: float, half_range: float) -> float:
-    """Return the smallest change of a number that counts as one."""
-    # ONNX Runtime may take a constant below the range of single precision for zero.
-    smallest = 1e-38
-    if half_range > 1e-12 * abs(middle):
-        return smallest
-    # Copies of a constant in single precision are still the constant.
-    return max(1e-6 * abs(middle), smallest) if middle else 1e-9
+_SMALLEST = 1e-38
+"""Smallest unit of a number: ONNX Runtime may take a constant below the range of single precision for zero."""
 
 
 def _winsorized(values: Floats) -> Floats:

@@ -80,11 +80,15 @@ class TableSettings:
 
 @dataclass(frozen=True)
 class Rows:
-    """Encoded training rows and the fold of each; arrays of shape (n_rows, ...)."""
+    """Encoded training rows and the fold of each; arrays of shape (n_rows, ...).
+
+    `excess` is measured out of fold; `departure` is that of a constant that leaves its value.
+    """
 
     samples: Floats
     present: Floats
     excess: Floats
+    departure: float
     folds: NDArray[np.int64]
 
     def unseen_by(self, member: int) -> NDArray[np.int64]:

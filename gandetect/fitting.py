@@ -99,6 +99,7 @@ def fit_table(
     remembered = summaries(columns, encoding)
     schema = Schema(tuple(replace(column, summary=remembered.get(column.name, {})) for column in schema.columns))
     rows = _encode(columns, schema, encoding, seed, settings.n_members)
+    encoding = replace(encoding, departure=rows.departure)
     last = _Last(callback)
     pair = train_pair(rows, encoding.column_of, encoding.is_level, settings, seed, _device(device), last)
     learned = _calibrated(rows, schema, encoding, trained_weights(pair, rows), settings)
@@ -160,26 +161,33 @@ class _Last:
 
 
 def _encode(columns: Columns, schema: Schema, encoding: Encoding, seed: int, n_members: int) -> Rows:
-    """Encode the training rows; a row's excess is measured against the other folds' range."""
-    samples, present, _ = _encoded(columns, schema, encoding)
+    """Encode the training rows; what surprises in a row is what the other folds do not have.
+
+    Numbers that vary have no excess out of fold: it is measured in units of the whole range, which no row leaves.
+    """
+    samples, present, *_ = _encoded(columns, schema, encoding)
     n_rows = len(samples)
     folds = np.random.default_rng([seed, n_rows]).permutation(n_rows) % n_members
-    excess = np.zeros_like(present)
+    excess, departed = np.zeros_like(present), np.zeros(present.shape, dtype=bool)
     for member in range(n_members):
-        seen, unseen = (
-            {name: values[rows] for name, values in columns.items()} for rows in (folds != member, folds == member)
-        )
-        excess[folds == member] = _encoded(unseen, schema, fit_encoding(seen, schema))[2]
-    return Rows(samples, present, excess, folds)
+        own = folds == member
+        seen, unseen = ({name: values[rows] for name, values in columns.items()} for rows in (~own, own))
+        blind = fit_encoding(seen, schema)
+        surprise = _encoded(unseen, schema, blind)[3]
+        excess[own] = surprise * blind.is_category
+        departed[own] = (surprise > 0) & blind.is_constant
+    departure = float(np.log1p((n_rows + 1) / (departed.any(1).sum() + 1)))
+    return Rows(samples, present, np.where(departed, np.float32(departure), excess), departure, folds)
 
 
 def _encoded(columns: Columns, schema: Schema, encoding: Encoding) -> tuple[Floats, ...]:
     builder = GraphBuilder()
     encoded = add_encoding(builder, encoding, add_inputs(builder, schema))
-    for name in ("samples", "present", "excess"):
+    names = ["samples", "present", "growth", "excess"]
+    for name in names:
         builder.output(name, getattr(encoded, name), np.float32, ["n", None])
     feeds = {column.input_name: columns[column.name] for column in schema.features}
-    answers = run_in_chunks(open_session(builder.build()), ["samples", "present", "excess"], feeds)
+    answers = run_in_chunks(open_session(builder.build()), names, feeds)
     return tuple(answers.values())
 
 
@@ -194,7 +202,13 @@ def _calibrated(
     counts = np.maximum(rows.present.sum(0), 1)
     smallest_error = np.where(encoding.is_category, SMALLEST_LEVEL_ERROR, SMALLEST_ERROR)
     error_scale = np.maximum((column_errors * rows.present).sum(0) / counts, smallest_error).astype(np.float32)
-    feeds = {"values": values, "column_errors": column_errors, "present": rows.present, "excess": rows.excess}
+    feeds = {
+        "values": values,
+        "column_errors": column_errors,
+        "present": rows.present,
+        "growth": np.zeros_like(rows.excess),
+        "excess": rows.excess,
+    }
     components = _components(feeds, error_scale)
     n_heads = len(SCORED)
     importance = np.array(
@@ -220,7 +234,7 @@ def _out_of_fold(rows: Rows, encoding: Encoding, weights: TableWeights) -> tuple
         builder = GraphBuilder()
         samples, present = (builder.input(name, np.float32, ["n", None]) for name in ("samples", "present"))
         components = add_networks(
-            builder, Encoded(samples, present, excess=""), weights.member(member), encoding.column_of
+            builder, Encoded(samples, present, growth="", excess=""), weights.member(member), encoding.column_of
         )
         builder.output("values", components.values, np.float32, ["n", None])
         builder.output("column_errors", components.column_errors, np.float32, ["n", None])
@@ -244,7 +258,8 @@ def _components(feeds: dict[str, Floats], error_scale: Floats) -> Floats:
 
 def _scores(components: Floats, evidence: Evidence) -> Floats:
     builder = GraphBuilder()
-    score = add_score(builder, builder.input("components", np.float32, ["n", components.shape[1]]), evidence)
+    tensor = builder.input("components", np.float32, ["n", components.shape[1]])
+    score = add_score(builder, tensor, builder.floats([[0.0]]), evidence)
     builder.output("score", score, np.float32, ["n", 1])
     return run_in_chunks(open_session(builder.build()), ["score"], {"components": components})["score"][:, 0]
 
@@ -264,9 +279,15 @@ def _model(learned: _Learned, threshold: float | None, manifest: dict[str, Any])
     encoded = add_encoding(builder, learned.encoding, add_inputs(builder, learned.schema))
     components = add_networks(builder, encoded, learned.weights, learned.encoding.column_of)
     measured = add_measures(
-        builder, components.values, components.column_errors, encoded.present, encoded.excess, learned.error_scale
+        builder,
+        components.values,
+        components.column_errors,
+        encoded.present,
+        encoded.growth,
+        encoded.excess,
+        learned.error_scale,
     )
-    score = add_score(builder, measured.components, learned.evidence)
+    score = add_score(builder, measured.components, measured.growth, learned.evidence)
     n_columns = len(learned.schema.features)
     add_answers(builder, measured, score, learned.calibration, len(SCORED), n_columns, threshold)
     return builder.build({MANIFEST_KEY: manifest_json(manifest), DIGEST_KEY: DIGEST_PLACEHOLDER})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -17,11 +18,13 @@ class Encoded:
 
     Shape
     -----
-    samples (n, sample_dim); present (n, n_columns) with 0 = missing; excess (n, n_columns)
+    samples (n, sample_dim); present (n, n_columns) with 0 = missing; growth (n, n_columns): of numbers far outside the
+    training range; excess (n, n_columns): growth and surprise together
     """
 
     samples: str
     present: str
+    growth: str
     excess: str
 
 
@@ -48,29 +51,33 @@ def add_encoding(builder: GraphBuilder, encoding: Encoding, inputs: dict[str, st
     parts = [
         add(builder, chosen, [inputs[name] for name in chosen])
         for kind, add in (
-            (NumberEncoding, _add_numbers),
+            (NumberEncoding, partial(_add_numbers, departure=encoding.departure)),
             (TimeEncoding, _add_times),
             (CategoryEncoding, _add_categories),
         )
         if (chosen := encoding.of_kind(kind))
     ]
-    samples, present, excess = (_joined(builder, [getattr(part, name) for part in parts]) for name in _PARTS)
+    samples, present, growth, excess = (_joined(builder, [getattr(part, name) for part in parts]) for name in _PARTS)
     # Numbers, times and categories were computed together; put the columns back into the schema's order.
     computed = [name for kind in (NumberEncoding, TimeEncoding, CategoryEncoding) for name in encoding.of_kind(kind)]
     order = [computed.index(name) for name in encoding.columns]
     if order != sorted(order):
-        present, excess = (builder.node("Gather", t, builder.ints(order), axis=1) for t in (present, excess))
-    return Encoded(samples, present, excess)
+        present, growth, excess = (
+            builder.node("Gather", tensor, builder.ints(order), axis=1) for tensor in (present, growth, excess)
+        )
+    return Encoded(samples, present, growth, excess)
 
 
-_PARTS = ("samples", "present", "excess")
+_PARTS = ("samples", "present", "growth", "excess")
 
 
 def _joined(builder: GraphBuilder, tensors: list[str]) -> str:
     return tensors[0] if len(tensors) == 1 else builder.node("Concat", *tensors, axis=1)
 
 
-def _add_numbers(builder: GraphBuilder, encoding: dict[str, NumberEncoding], inputs: list[str]) -> Encoded:
+def _add_numbers(
+    builder: GraphBuilder, encoding: dict[str, NumberEncoding], inputs: list[str], departure: float
+) -> Encoded:
     doubles = _Doubles(builder)
     centre, scale, middle, half_range = (
         doubles.constant([getattr(number, field) for number in encoding.values()])
@@ -78,15 +85,19 @@ def _add_numbers(builder: GraphBuilder, encoding: dict[str, NumberEncoding], inp
     )
     values, present = doubles.finite(inputs, centre)
     scaled = builder.node("Div", builder.node("Sub", values, centre), scale)
-    distance = builder.node("Div", builder.node("Abs", builder.node("Sub", values, middle)), half_range)
+    away = builder.node("Abs", builder.node("Sub", values, middle))
+    distance = builder.node("Div", away, half_range)
     beyond = doubles.clip(builder.node("Sub", distance, doubles.constant(EXCESS_FREE)), 0.0, 1e300)
-    excess = builder.node("Log", builder.node("Add", beyond, doubles.constant(1.0)))
-    # Where a value is missing its place was taken by the centre: no deviation, and no excess to speak of.
-    return Encoded(
-        doubles.to_float(doubles.clip(scaled, -CLIP, CLIP)),
-        present,
-        builder.node("Mul", doubles.to_float(excess), present),
-    )
+    growth = doubles.to_float(builder.node("Log", builder.node("Add", beyond, doubles.constant(1.0))))
+    # Where a value is missing its place was taken by the centre, which may be outside the range of the others.
+    growth = builder.node("Mul", growth, present)
+    excess = growth
+    constant = [number.is_constant for number in encoding.values()]
+    if any(constant):
+        left = builder.node("Cast", builder.node("Greater", away, scale), to=1)
+        surprise = builder.node("Mul", left, builder.floats(departure * np.array(constant)))
+        excess = builder.node("Add", growth, surprise)
+    return Encoded(doubles.to_float(doubles.clip(scaled, -CLIP, CLIP)), present, growth, excess)
 
 
 def _add_times(builder: GraphBuilder, encoding: dict[str, TimeEncoding], inputs: list[str]) -> Encoded:
@@ -107,7 +118,8 @@ def _add_times(builder: GraphBuilder, encoding: dict[str, TimeEncoding], inputs:
         clipped = builder.node("Clip", scaled, builder.floats(-CLIP), builder.floats(CLIP))
         own = builder.node("Gather", present, builder.ints([position]), axis=1)
         blocks.append(builder.node("Mul", clipped, own))
-    return Encoded(_joined(builder, blocks), present, builder.node("Mul", present, builder.floats(0.0)))
+    none = builder.node("Mul", present, builder.floats(0.0))
+    return Encoded(_joined(builder, blocks), present, none, none)
 
 
 def _add_categories(builder: GraphBuilder, encoding: dict[str, CategoryEncoding], inputs: list[str]) -> Encoded:
@@ -126,10 +138,11 @@ def _add_categories(builder: GraphBuilder, encoding: dict[str, CategoryEncoding]
     table = _joined(builder, rows)  # (n, sum of widths + 2)
     widths = [category.block.shape[1] + 2 for category in encoding.values()]
     ends = np.cumsum(widths)
-    samples = np.setdiff1d(np.arange(ends[-1]), [ends - 2, ends - 1])
-    return Encoded(
-        *(builder.node("Gather", table, builder.ints(chosen), axis=1) for chosen in (samples, ends - 2, ends - 1))
+    entries = np.setdiff1d(np.arange(ends[-1]), [ends - 2, ends - 1])
+    samples, present, excess = (
+        builder.node("Gather", table, builder.ints(chosen), axis=1) for chosen in (entries, ends - 2, ends - 1)
     )
+    return Encoded(samples, present, builder.node("Mul", excess, builder.floats(0.0)), excess)
 
 
 def _table(category: CategoryEncoding) -> np.ndarray:

@@ -20,16 +20,24 @@ class Measured:
     Shape
     -----
     components (n, n_components): the networks' values, the reconstruction error, the excess;
-    reconstruction_error (n, 1); blame (n, n_columns): non-negative, not yet shares
+    growth (n, 1): the largest of any column; reconstruction_error (n, 1); blame (n, n_columns): non-negative, not yet
+    shares
     """
 
     components: str
+    growth: str
     reconstruction_error: str
     blame: str
 
 
 def add_measures(
-    builder: GraphBuilder, values: str, column_errors: str, present: str, excess: str, error_scale: NDArray[np.float32]
+    builder: GraphBuilder,
+    values: str,
+    column_errors: str,
+    present: str,
+    growth: str,
+    excess: str,
+    error_scale: NDArray[np.float32],
 ) -> Measured:
     """Scale the columns' errors, average them over the columns that are present, and join all components.
 
@@ -37,8 +45,8 @@ def add_measures(
     ----------
     builder : GraphBuilder
         Gets the nodes.
-    values, column_errors, present, excess : str
-        Tensors of shape (n, heads + 1) and three times (n, n_columns).
+    values, column_errors, present, growth, excess : str
+        Tensors of shape (n, heads + 2) and four times (n, n_columns).
     error_scale : array of shape (n_columns,)
         Mean out-of-fold error of each column.
     """
@@ -46,13 +54,17 @@ def add_measures(
     relative = builder.node("Mul", builder.node("Min", relative, builder.floats(MAX_ERROR)), present)
     total, count = (builder.node("ReduceSum", x, builder.ints([1]), keepdims=1) for x in (relative, present))
     error = builder.node("Div", total, builder.node("Max", count, builder.floats(1.0)))
-    largest = builder.node("ReduceMax", excess, builder.ints([1]), keepdims=1)
+    largest, grown = (builder.node("ReduceMax", tensor, builder.ints([1]), keepdims=1) for tensor in (excess, growth))
     components = builder.node("Concat", values, error, largest, axis=1)
-    return Measured(components, error, builder.node("Add", relative, excess))
+    return Measured(components, grown, error, builder.node("Add", relative, excess))
 
 
-def add_score(builder: GraphBuilder, components: str, evidence: Evidence) -> str:
-    """Add up the weighted evidence; returns the anomaly score's tensor, (n, 1)."""
+def add_score(builder: GraphBuilder, components: str, growth: str, evidence: Evidence) -> str:
+    """Add up the weighted evidence; returns the anomaly score's tensor, (n, 1).
+
+    What goes beyond everything that training rows show out of fold has a slope of its own, so that no other evidence
+    can outweigh it: the growth of a number, and an excess above the largest one of a training row.
+    """
     n_components, n_intervals = evidence.knots.shape
     each = builder.node("Unsqueeze", components, builder.ints([2]))  # (n, n_components, 1)
     share = builder.node(
@@ -71,7 +83,7 @@ def add_score(builder: GraphBuilder, components: str, evidence: Evidence) -> str
     beyond = builder.node("MatMul", tail, builder.floats(TAIL_WEIGHT * evidence.weights[:, None]))
     largest = builder.node("Gather", components, builder.ints([n_components - 1]), axis=1)
     outside = builder.node("Relu", builder.node("Sub", largest, builder.floats(evidence.excess_limit)))
-    grown = builder.node("Mul", outside, builder.floats(EXCESS_WEIGHT))
+    grown = builder.node("Mul", builder.node("Max", outside, growth), builder.floats(EXCESS_WEIGHT))
     return builder.node("Add", builder.node("Add", below, beyond), grown)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from gandetect.calibration import EXCESS_WEIGHT
 from gandetect.encoding import CategoryEncoding, NumberEncoding, TimeEncoding
 
 
@@ -15,19 +16,20 @@ from gandetect.encoding import CategoryEncoding, NumberEncoding, TimeEncoding
 class Encoded:
     samples: np.ndarray
     present: np.ndarray
+    growth: np.ndarray
     excess: np.ndarray
 
 
 def encode(encoding, columns):
-    """Return samples, presence and excess of raw columns, all float64."""
-    blocks = {name: _block(column, columns[name]) for name, column in encoding.columns.items()}
+    """Return samples, presence, growth and excess of raw columns, all float64."""
+    blocks = {name: _block(column, columns[name], encoding.departure) for name, column in encoding.columns.items()}
     kinds = (NumberEncoding, TimeEncoding, CategoryEncoding)
     samples = [blocks[name][0] for kind in kinds for name, c in encoding.columns.items() if type(c) is kind]
-    present, excess = (np.stack([block[i] for block in blocks.values()], axis=1) for i in (1, 2))
-    return Encoded(np.concatenate(samples, axis=1), present.astype(float), excess)
+    present, growth, excess = (np.stack([block[i] for block in blocks.values()], axis=1) for i in (1, 2, 3))
+    return Encoded(np.concatenate(samples, axis=1), present.astype(float), growth, excess)
 
 
-def _block(column, values):
+def _block(column, values, departure):
     if isinstance(column, CategoryEncoding):
         return _category_block(column, values)
     known = np.isfinite(values)
@@ -36,12 +38,13 @@ def _block(column, values):
         angles = 2 * np.pi * np.remainder(values[:, None] / column.periods, 1)
         parts = np.stack([np.sin(angles), np.cos(angles)], axis=2).reshape(len(values), -1)
         scaled = np.clip((parts - column.centres) / column.scales, -8, 8)
-        return scaled * known[:, None], known, np.zeros(len(values))
+        return scaled * known[:, None], known, np.zeros(len(values)), np.zeros(len(values))
     with np.errstate(over="ignore"):
         scaled = np.clip((values - column.centre) / column.scale, -8, 8)
-        distance = np.abs(values - column.middle) / column.half_range
-    excess = np.log1p(np.clip(distance - 3, 0, 1e300))
-    return np.where(known, scaled, 0)[:, None], known, np.where(known, excess, 0)
+        away = np.where(known, np.abs(values - column.middle), 0)
+        growth = np.log1p(np.clip(away / column.half_range - 3, 0, 1e300))
+    surprise = departure * (column.is_constant & (away > column.scale))
+    return np.where(known, scaled, 0)[:, None], known, growth, growth + surprise
 
 
 def _category_block(column, values):
@@ -53,7 +56,7 @@ def _category_block(column, values):
         if value:
             block[i] = np.clip(column.block[row.get(value, unknown)], -8, 8)
             excess[i] = 0 if value in row else column.unknown_excess
-    return block, values != "", excess
+    return block, values != "", np.zeros(len(values)), excess
 
 
 def silu(x):
@@ -148,9 +151,9 @@ def components(networks, encoded, error_scale):
     return values, error, relative + encoded.excess
 
 
-def anomaly_score(evidence, values):
-    """Add up the evidence of all components."""
-    score = 2.0 * np.maximum(values[:, -1] - evidence.excess_limit, 0)
+def anomaly_score(evidence, values, growth=0.0):
+    """Add up the evidence of all components, and what goes beyond all training rows."""
+    score = EXCESS_WEIGHT * np.maximum(values[:, -1] - evidence.excess_limit, growth)
     for c, weight in enumerate(evidence.weights):
         x = values[:, c]
         rise = np.clip((x[:, None] - evidence.knots[c]) / evidence.widths[c], 0, 1).sum(1) * evidence.step
@@ -163,9 +166,9 @@ def answers(encoding, networks, error_scale, evidence, columns):
     """Return all continuous outputs of a model file for raw columns."""
     encoded = encode(encoding, columns)
     values, error, blame = components(networks, encoded, error_scale)
-    blame = blame + 1e-6
+    blame, growth = blame + 1e-6, encoded.growth.max(1)
     return {
-        "anomaly_score": anomaly_score(evidence, values),
+        "anomaly_score": anomaly_score(evidence, values, growth),
         "realness": 1 / (1 + np.exp(values[:, : len(networks.scored)].mean(1))),
         "reconstruction_error": error,
         "contributions": blame / blame.sum(1, keepdims=True),

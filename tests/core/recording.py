@@ -62,8 +62,8 @@ def recorded_fit(columns, schema, settings, **options):
         draw=seen["train"][2],
         encoding=seen["add_encoding"][1],
         weights=seen["add_networks"][2],
-        error_scale=seen["add_measures"][5],
-        evidence=seen["add_score"][2],
+        error_scale=seen["add_measures"][6],
+        evidence=seen["add_score"][3],
         calibration=seen["add_answers"][3],
     )
 

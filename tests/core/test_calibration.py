@@ -125,7 +125,8 @@ def scorer_of(evidence):
     """Return a function from components (n, n_components) to the graph's scores (n,)."""
     builder = GraphBuilder()
     components = builder.input("components", np.float32, ["n", len(evidence.weights)])
-    builder.output("score", add_score(builder, components, evidence), np.float32, ["n", 1])
+    no_growth = builder.floats([[0.0]])
+    builder.output("score", add_score(builder, components, no_growth, evidence), np.float32, ["n", 1])
     session = open_session(builder.build())
     return lambda values: run_in_chunks(session, ["score"], {"components": values.astype(np.float32)})["score"][:, 0]
 
@@ -195,7 +196,7 @@ def test_evidence_keeps_the_order_beyond_the_largest_training_value(score_of, co
     assert (np.diff(computed) > 0).all()
 
 
-def test_the_score_outgrows_everything_with_the_excess(score_of, evidence):
+def test_the_score_outgrows_everything_with_an_unseen_excess(score_of, evidence):
     far, further = score_of(along(2, evidence.excess_limit + np.array([50.0, 51.0])))
     assert further - far == pytest.approx(EXCESS_WEIGHT, abs=0.01)
 

@@ -7,14 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_tables import DAY, EXTREMES, MIXED, STRANGE, hard_rows, mixed_rows, taken
 
-from gandetect.encoding import CLIP, MAX_LEVELS, decode, fit_encoding, summaries
+from gandetect.encoding import CLIP, MAX_LEVELS, Encoding, decode, fit_encoding, summaries
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.encoding import add_encoding, add_inputs
 from gandetect.model_file import manifest_json
 from gandetect.schema import NUMERIC, Column, Kind, Schema
 from gandetect.scorer import open_session, run_in_chunks
 
-PARTS = ("samples", "present", "excess")
+PARTS = ("samples", "present", "growth", "excess")
 
 
 def encoder(encoding, schema):
@@ -96,7 +96,8 @@ def test_graph_computes_what_the_reference_computes_for_any_table(table):
         assert np.isfinite(computed.samples).all()
         assert np.isfinite(computed.excess).all()
         assert np.abs(computed.samples).max(initial=0) <= CLIP
-        assert (computed.excess >= 0).all()
+        assert (computed.growth >= 0).all()
+        assert (computed.excess >= computed.growth).all()
 
 
 @settings(max_examples=60, deadline=None)
@@ -209,11 +210,12 @@ def test_excess_never_falls_further_out(training):
 
 
 @pytest.mark.parametrize("constant", [0.0, 7.0, -3.5, 1e9, 1e-300])
-def test_a_constant_column_that_leaves_its_value_has_a_large_excess(constant):
-    left = constant + max(1.0, abs(constant))
-    excess = encoded_column(Kind.NUMBER, [constant] * 20, [constant, left]).excess[:, 0]
+def test_a_constant_column_that_leaves_its_value_has_an_excess_that_grows(constant):
+    steps = max(1.0, abs(constant)) * np.array([0, 1e-4, 1, 10, 1e6])
+    excess = encoded_column(Kind.NUMBER, [constant] * 20, constant + steps).excess[:, 0]
     assert excess[0] == 0
-    assert excess[1] > 10
+    np.testing.assert_allclose(excess[1:3], Encoding({}).departure)
+    assert (np.diff(excess[2:]) > 0).all()
 
 
 def test_a_constant_in_single_precision_is_still_the_constant():

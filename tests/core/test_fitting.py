@@ -58,9 +58,9 @@ def test_calibration_scores_come_from_the_member_that_never_saw_the_row(mixed, u
     errors, values = np.zeros_like(encoded.present), []
     for member, own in enumerate(unseen):
         rest = fit_encoding(taken(columns, ~own), MIXED)
-        rows = reference.Encoded(
-            encoded.samples[own], encoded.present[own], reference.encode(rest, taken(columns, own)).excess
-        )
+        surprise = reference.encode(rest, taken(columns, own)).excess
+        excess = np.where(rest.is_category, surprise, mixed.encoding.departure * (rest.is_constant & (surprise > 0)))
+        rows = reference.Encoded(encoded.samples[own], encoded.present[own], np.zeros_like(excess), excess)
         alone = networks.member(member)
         errors[own] = alone.column_errors(rows)
         values.append(reference.components(alone, rows, mixed.error_scale)[0])

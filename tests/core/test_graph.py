@@ -110,8 +110,8 @@ def test_the_torch_networks_say_what_the_file_says(mixed, scorer):
 def answers_at(calibration, scores, **options):
     """Run only the last part of a graph on given scores."""
     builder = GraphBuilder()
-    inputs = [builder.input(name, np.float32, ["n", 1]) for name in ("components", "error", "blame", "score")]
-    add_answers(builder, Measured(*inputs[:3]), inputs[3], calibration, 1, 1, **options)
+    inputs = [builder.input(name, np.float32, ["n", 1]) for name in ("components", "growth", "error", "blame", "score")]
+    add_answers(builder, Measured(*inputs[:4]), inputs[4], calibration, 1, 1, **options)
     feeds = dict.fromkeys(inputs, np.asarray(scores, dtype=np.float32)[:, None])
     return run_in_chunks(open_session(builder.build()), ["p_value", "is_anomaly"], feeds)
 
