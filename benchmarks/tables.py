@@ -212,21 +212,29 @@ def table(results: pd.DataFrame) -> str:
     )
     finished = cells.dropna()
     kept = results.set_index(["set", "seed"]).loc[finished.index]
-    means = kept.groupby("detector")[["auroc", "ap", "fit_seconds", "score_seconds"]].mean()
+    groups = kept.groupby("detector")
+    means = groups[["auroc", "ap", "flagged_at_0.05", "flagged_at_0.1", "fit_seconds", "score_seconds"]].mean()
+    means["lowest"], means["longest"] = groups["auroc"].min(), groups["fit_seconds"].max()
     # A part of a detector is not a rival of its whole.
     rivals = finished[[name for name in finished if ":" not in str(name)]]
     means["rank"] = rivals.rank(axis=1, ascending=False).mean()
     means["wins"] = rivals.eq(rivals.max(axis=1), axis=0).sum()
     lines = [table_row(name, row) for name, row in means.sort_values("auroc", ascending=False).iterrows()]
-    head = "| detector | mean AUROC | mean AP | mean rank | wins | fit s | score s |\n|---|---|---|---|---|---|---|"
+    head = (
+        "| detector | mean AUROC | lowest | mean AP | mean rank | wins | flagged at 0.05, 0.1 | fit s: mean, longest | "
+        "score s |\n|---|---|---|---|---|---|---|---|---|"
+    )
     return f"{len(finished)} of {len(cells)} runs (sets x seeds) finished by all.\n\n" + "\n".join([head, *lines])
 
 
 def table_row(name: Any, row: pd.Series) -> str:
     """Render one detector; parts have neither rank nor wins."""
     rank, wins = ("-", "-") if pd.isna(row["rank"]) else (f"{row['rank']:.2f}", f"{row['wins']:.0f}")
-    times = f"{row['fit_seconds']:.2f} | {row['score_seconds']:.2f}"
-    return f"| {name} | {row['auroc']:.2f} | {row['ap']:.2f} | {rank} | {wins} | {times} |"
+    shares = [row[f"flagged_at_{alpha}"] for alpha in ALPHAS]
+    flagged = "-" if pd.isna(shares[0]) else ", ".join(f"{share:.3f}" for share in shares)
+    times = f"{row['fit_seconds']:.2f}, {row['longest']:.2f} | {row['score_seconds']:.2f}"
+    accuracy = f"{row['auroc']:.2f} | {row['lowest']:.1f} | {row['ap']:.2f}"
+    return f"| {name} | {accuracy} | {rank} | {wins} | {flagged} | {times} |"
 
 
 def names(text: str) -> list[str]:

@@ -37,6 +37,7 @@ class Evidence:
 
     The evidence of component c at x is ``sum_k step * clip((x - knot[c, k]) / width[c, k], 0, 1)
     + 0.1 * asinh(max(0, (x - mean[c]) / deviation[c]))``. All its terms are non-negative, so rounding cannot pile up.
+    The score is their weighted sum ``+ 8 * max(growth, excess - excess_limit, 0)``.
 
     Parameters
     ----------
@@ -47,7 +48,7 @@ class Evidence:
     mean, deviation, weights : array of shape (n_components,)
         Of the out-of-fold values; weights of the evidence in the score.
     excess_limit : float
-        Largest out-of-fold excess. Beyond it the score grows with `excess_weight`, whatever the networks say.
+        Largest out-of-fold excess; beyond it the score rises with `UNSEEN_SLOPE`, whatever the networks say.
     """
 
     knots: Floats
@@ -59,7 +60,7 @@ class Evidence:
     excess_limit: float
 
 
-EXCESS_WEIGHT = 8.0
+UNSEEN_SLOPE = 8.0
 """Slope of the score in growth and unseen excess; large enough to outgrow all other evidence."""
 
 

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from gandetect.frames import array_columns, array_schema, as_frame, frame_columns, frame_schema
 from gandetect.model_file import read_model, write_model
-from gandetect.schema import Kind
+from gandetect.schema import Kind, Schema
 from gandetect.scorer import Scorer
 
 if TYPE_CHECKING:
@@ -153,6 +153,7 @@ class GANDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             settings=self._settings(),
             seed=self._seed(),
             contamination=self.contamination,
+            named=hasattr(self, "feature_names_in_"),
             device=self.device,
             callback=callback,
         )
@@ -187,7 +188,8 @@ class GANDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model file, whole or not at all.
 
-        It takes what `fit` was given: earlier steps of a scikit-learn pipeline are not in it.
+        It takes what `fit` was given. Earlier steps of a scikit-learn pipeline, ``pipeline[:-1]``, are not in the
+        file: whoever scores with it has to run them first.
 
         Raises
         ------
@@ -211,10 +213,10 @@ class GANDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         model, manifest = read_model(path)
         training, known = manifest["training"], cls().get_params()
         settings = {name: value for name, value in training["settings"].items() if name in known}
-        detector = cls(**settings, random_state=training["seed"])._use(model)
-        names = [column.name for column in detector.scorer_.schema.columns]
+        detector = cls(**settings, contamination=training["contamination"], random_state=training["seed"])._use(model)
+        names = [column.name for column in detector.scorer_.schema.features]
         detector.n_features_in_ = len(names)
-        if names != [column.name for column in array_schema(len(names)).columns]:
+        if training["named"]:
             detector.feature_names_in_ = np.array(names, dtype=object)
         return detector
 
@@ -230,7 +232,7 @@ class GANDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
     def _answer(self, X: Any, output: str) -> NDArray[Any]:
         """Run the model file on rows and return one of its outputs."""
         check_is_fitted(self)
-        X, schema = as_frame(X), self.scorer_.schema
+        X, schema = as_frame(X), Schema(self.scorer_.schema.features)
         if isinstance(X, pd.DataFrame):
             validate_data(self, X, skip_check_array=True, reset=False)
             columns = frame_columns(X, schema)

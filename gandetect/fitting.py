@@ -25,12 +25,9 @@ from gandetect.losses import LOSSES
 from gandetect.model_file import DIGEST_KEY, DIGEST_PLACEHOLDER, FORMAT, MANIFEST_KEY, manifest_json, seal
 from gandetect.negatives import SCORED
 from gandetect.networks.tables import TablePair
-from gandetect.schema import NUMERIC, OUTPUTS, Schema, quoted
+from gandetect.schema import MIN_ROWS, NUMERIC, OUTPUTS, Schema, quoted
 from gandetect.scorer import open_session, run_in_chunks
 from gandetect.training import Progress
-
-MIN_ROWS = 8
-"""Fewest rows that a detector can be fitted on."""
 
 SMALLEST_ERROR, SMALLEST_LEVEL_ERROR = 1e-3, 0.25 * LEVEL_STEP**2
 """Units of a column's reconstruction error where the mean over the training rows is smaller.
@@ -61,6 +58,7 @@ def fit_table(
     settings: TableSettings | None = None,
     seed: int = 0,
     contamination: float | Literal["auto"] = "auto",
+    named: bool = True,
     device: str = "auto",
     callback: Callable[[Progress], None] | None = None,
 ) -> bytes:
@@ -78,6 +76,8 @@ def fit_table(
         Same data, seed, package versions and kind of CPU: same bytes.
     contamination : float in (0, 0.5] or "auto", default="auto"
         Share of the training rows that the file flags as long as no `alpha` is given; "auto": the p-value decides.
+    named : bool, default=True
+        Whether the columns' names are the user's own, or were made up for an array.
     device : str, default="auto"
         A torch device; "auto" is a GPU when there is one, else the CPU.
     callback : callable, optional
@@ -105,7 +105,8 @@ def fit_table(
     learned = _calibrated(rows, schema, encoding, trained_weights(pair, rows), settings)
     threshold = None if contamination == "auto" else _threshold(learned, columns, contamination)
     golden = _golden(learned, threshold, _generated(pair, encoding, seed))
-    manifest = _manifest(learned, settings, seed, threshold, last.progress) | {"golden": golden}
+    manifest = _manifest(learned, settings, threshold, last.progress) | {"golden": golden}
+    manifest["training"] |= {"seed": seed, "contamination": contamination, "named": named}
     return seal(_model(learned, threshold, manifest))
 
 
@@ -322,6 +323,7 @@ def _golden(learned: _Learned, threshold: float | None, columns: Columns) -> dic
     scores = answers["anomaly_score"][:, None]
     steps = np.append(learned.calibration.scores, np.inf if threshold is None else threshold)
     clear = (np.abs(scores - steps) > 1e-4 * np.maximum(1, np.abs(scores))).all(1)
+    clear |= not clear.any()
     columns, answers = ({name: values[clear] for name, values in group.items()} for group in (columns, answers))
     numeric = {column.name for column in learned.schema.features if column.kind in NUMERIC}
     inputs = {
@@ -332,7 +334,7 @@ def _golden(learned: _Learned, threshold: float | None, columns: Columns) -> dic
 
 
 def _manifest(
-    learned: _Learned, settings: TableSettings, seed: int, threshold: float | None, progress: Progress | None
+    learned: _Learned, settings: TableSettings, threshold: float | None, progress: Progress | None
 ) -> dict[str, Any]:
     calibration = learned.calibration
     packages = ("gandetect", "numpy", "onnx", "onnxruntime", "scikit-learn", "torch")
@@ -343,7 +345,6 @@ def _manifest(
         "columns": learned.schema.to_json(),
         "training": {
             "n_rows": calibration.n_rows,
-            "seed": seed,
             "settings": asdict(settings),
             "versions": {"python": platform.python_version()} | {name: version(name) for name in packages},
         },

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gandetect.errors import InputError, MissingExtraError
+from gandetect.readers.values import parse_column
 from gandetect.schema import NUMERIC, Column, Kind, Schema, quoted
 
 
@@ -65,6 +66,8 @@ def _kind(column: pd.Series[Any]) -> Kind:
 def frame_columns(frame: pd.DataFrame, schema: Schema) -> dict[str, NDArray[Any]]:
     """Return the raw columns of a frame whose columns stand in the schema's order.
 
+    Text in columns of numbers, times and yes/no, which only a model of a file has, is read as in that file.
+
     Raises
     ------
     InputError
@@ -84,6 +87,8 @@ def _raw(values: pd.Series[Any], column: Column) -> NDArray[Any]:
     if column.kind in NUMERIC and values.isna().all():
         return np.full(len(values), np.nan)  # whatever its dtype says
     try:
+        if column.kind is not Kind.CATEGORY and _is_text(values):
+            return _read(_texts(values), column)
         if column.kind is Kind.TIME:
             return _seconds(values)
         if column.kind is Kind.NUMBER:
@@ -96,7 +101,20 @@ def _raw(values: pd.Series[Any], column: Column) -> NDArray[Any]:
         raise InputError(
             f"Expected values of kind {column.kind.value} in column {column.name!r}, found {values.dtype}: {error}."
         ) from error
-    return _texts(values, column.kind)
+    texts = _texts(values)
+    return _read(texts, column) if column.kind is Kind.YES_NO else texts
+
+
+def _is_text(values: pd.Series[Any]) -> bool:
+    return bool(pd.api.types.infer_dtype(values, skipna=True) in ("string", "mixed"))
+
+
+def _read(texts: NDArray[Any], column: Column) -> NDArray[Any]:
+    """Read texts as the reader of files does."""
+    values, unreadable = parse_column(texts, column)
+    if unreadable.any():
+        raise ValueError(f"it holds {texts[unreadable][0]!r}")
+    return values
 
 
 def _seconds(values: pd.Series[Any]) -> NDArray[np.float64]:
@@ -108,14 +126,13 @@ def _seconds(values: pd.Series[Any]) -> NDArray[np.float64]:
     return np.asarray(seconds, dtype=np.float64)
 
 
-def _texts(values: pd.Series[Any], kind: Kind) -> NDArray[Any]:
+def _texts(values: pd.Series[Any]) -> NDArray[Any]:
     missing = values.isna().to_numpy()
     objects = values.astype(object).to_numpy()
-    texts = [_text(value, kind) for value in np.where(missing, "", objects)]
-    return np.array(texts, dtype=object)
+    return np.array([_text(value) for value in np.where(missing, "", objects)], dtype=object)
 
 
-def _text(value: object, kind: Kind) -> str:
-    if kind is Kind.YES_NO and isinstance(value, bool | np.bool_):
-        return "yes" if value else "no"  # as the reader of files writes it
+def _text(value: object) -> str:
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return str(int(value))  # pandas makes floats of whole numbers where one is missing
     return str(value)

@@ -29,6 +29,10 @@ INPUT_PREFIX = "column/"
 """Put before a column's name where the name itself cannot be an input's name."""
 
 
+MIN_ROWS = 8
+"""Fewest rows that a detector can be fitted on."""
+
+
 class Kind(StrEnum):
     """What the values of a column are."""
 

@@ -101,21 +101,27 @@ class Scorer:
         ModelFileError
             A difference is larger than 1e-5, or there are no golden rows.
         """
-        golden = self.manifest.get("golden")
-        if not golden:
-            raise ModelFileError("Expected golden rows in the model file, found none; fit the model again.")
-        columns = {column.name: _from_json(column, golden["inputs"][column.name]) for column in self.schema.features}
-        computed = self(columns)
-        largest = 0.0
-        for name, expected in golden["outputs"].items():
-            difference = np.abs(computed[name].astype(float) - np.array(expected, dtype=float))
-            largest = max(largest, float((difference / np.maximum(1, np.abs(expected))).max()))
+        try:
+            golden = self.manifest["golden"]
+            inputs = {column.name: _from_json(column, golden["inputs"][column.name]) for column in self.schema.features}
+            outputs = {name: np.array(golden["outputs"][name], dtype=float) for name in OUTPUTS}
+            computed = self(inputs)
+            differences = {name: np.abs(computed[name] - expected) for name, expected in outputs.items()}
+            relative = {
+                name: float((d / np.maximum(1, np.abs(outputs[name]))).max()) for name, d in differences.items()
+            }
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelFileError(
+                "Expected golden rows and their outputs in the model file, found none that can be used; "
+                "fit the model again."
+            ) from error
+        for name, largest in relative.items():
             if not largest <= TOLERANCE:
                 raise ModelFileError(
                     f"Expected the golden rows' {name} within {TOLERANCE:g}, found a difference of {largest:.3g}: "
                     "this machine does not compute what was trained; update onnxruntime."
                 )
-        return largest
+        return max(relative.values())
 
     def _feeds(self, columns: Columns) -> dict[str, NDArray[Any]]:
         """Check and convert the columns that the model needs, by input name."""

@@ -15,7 +15,7 @@ import gandetect
 from gandetect.readers.kinds import find_schema
 from gandetect.readers.tables import Chunk
 from gandetect.readers.values import Parsed, parse_columns
-from gandetect.schema import Role, Schema
+from gandetect.schema import MIN_ROWS, Role, Schema
 from gandetect_cli import options
 from gandetect_cli.output import emit, require_writable, write_stdout
 from gandetect_cli.progress import ProgressBar
@@ -80,7 +80,8 @@ def fit(
     share, kinds = _contamination(contamination), _kinds(kind or [])
     if output == "-" and as_json:
         raise gandetect.InputError("Expected one thing on standard output, found --output - and --json; drop one.")
-    require_writable(output)
+    if output != "-":
+        require_writable(output)
     sample, n_seen = _read(data, delimiter, max_rows, seed, quiet)
     name = "<stdin>" if data == "-" else data
     schema = find_schema(
@@ -96,6 +97,7 @@ def fit(
     )
     parsed = parse_columns(sample.columns, sample.lines, schema, on_error=on_error, name=name)
     lesson, reporter = _Lesson(name, schema, parsed, sample, n_seen), Reporter(quiet)
+    _require_rows(lesson)
     _report_data(lesson, reporter)
     start = time.monotonic()
     model = _train(lesson, {"loss": loss} | ({"n_steps": steps} if steps else {}), seed, share, device, quiet)
@@ -135,6 +137,13 @@ def _read(data: str, delimiter: str | None, max_rows: int, seed: int, quiet: boo
             reservoir.add(chunk)
             bar.update(*table.progress, note=counted(reservoir.n_seen, "row"))
     return reservoir.rows(), reservoir.n_seen
+
+
+def _require_rows(lesson: _Lesson) -> None:
+    if lesson.n_rows < MIN_ROWS:
+        raise gandetect.InputError(
+            f"{lesson.name}: expected at least {MIN_ROWS} rows to fit, found {lesson.n_rows}; add normal rows."
+        )
 
 
 def _report_data(lesson: _Lesson, reporter: Reporter) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import typer
 
@@ -56,6 +57,7 @@ def score(
     """Add an anomaly score, a p-value and a flag to every row."""
     if as_json and csv_safe:
         raise InputError("Expected one of --json and --csv-safe, found both; JSON needs no protection.")
+    _require_another_file(data, output)
     scorer = Scorer(model, threads=threads)
     chosen = _Chosen(scorer.schema, explain, prefix, only_anomalies)
     tally = Tally()
@@ -75,6 +77,11 @@ def score(
     tally.report(Reporter(quiet), flag_rule(scorer.manifest, alpha))
     if fail_on_anomalies and tally.flagged:
         raise typer.Exit(ANOMALIES_FOUND)
+
+
+def _require_another_file(data: str, output: str) -> None:
+    if Path(data).exists() and Path(output).exists() and Path(data).samefile(output):
+        raise InputError(f"Expected an output that is not the input, found {output!r} for both; choose another name.")
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ class Tally:
         for column in schema.features:
             values = columns[column.name]
             if column.kind in NUMERIC:
-                self.missing += int(np.isnan(values).sum())
+                self.missing += int((~np.isfinite(values)).sum())  # the model takes infinities for missing
                 continue
             counts = Counter(values.tolist())
             self.missing += counts.pop("", 0)

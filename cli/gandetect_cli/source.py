@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self, cast
 
+from gandetect.files import access_error
 from gandetect.readers.files import open_file
 from gandetect.readers.parquet import SUFFIXES
 from gandetect.readers.tables import Chunk, read_table
@@ -47,6 +48,8 @@ class Table:
     def __enter__(self) -> Self:
         suffix = Path(self._data).suffix.lower()
         if self._data == "-":
+            if sys.stdin is None:
+                raise access_error(self.name, "read", OSError("it is closed"))
             self._tapped = _Tapped(sys.stdin.buffer, self.name, None)
         elif suffix not in (*SUFFIXES, *_PACKED):
             file = self._open.enter_context(open_file(self._data))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gandetect.calibration import EXCESS_WEIGHT, TAIL_WEIGHT, Calibration, Evidence, default_alpha
+from gandetect.calibration import TAIL_WEIGHT, UNSEEN_SLOPE, Calibration, Evidence, default_alpha
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.networks import MAX_ERROR
 from gandetect.schema import ALPHA
@@ -83,7 +83,7 @@ def add_score(builder: GraphBuilder, components: str, growth: str, evidence: Evi
     beyond = builder.node("MatMul", tail, builder.floats(TAIL_WEIGHT * evidence.weights[:, None]))
     largest = builder.node("Gather", components, builder.ints([n_components - 1]), axis=1)
     outside = builder.node("Relu", builder.node("Sub", largest, builder.floats(evidence.excess_limit)))
-    grown = builder.node("Mul", builder.node("Max", outside, growth), builder.floats(EXCESS_WEIGHT))
+    grown = builder.node("Mul", builder.node("Max", outside, growth), builder.floats(UNSEEN_SLOPE))
     return builder.node("Add", builder.node("Add", below, beyond), grown)
 
 

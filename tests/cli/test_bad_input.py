@@ -21,7 +21,7 @@ TABLES = {
         "data.csv, line 1: expected UTF-8, found the byte order mark of UTF-16",
     ),
     "text among numbers": (f"a,b\n{ROWS}oops,1\n", "data.csv, line 42: expected a number in column 'a'"),
-    "too few rows": ("a,b\n1,2\n3,4\n", "Expected at least 8 rows to fit, found 2 samples"),
+    "too few rows": ("a,b\n1,2\n3,4\n", "data.csv: expected at least 8 rows to fit, found 2"),
 }
 
 

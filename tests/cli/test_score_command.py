@@ -263,12 +263,6 @@ def test_a_table_without_rows_gives_a_header_and_says_so(cli, small_model, new_r
     assert result.err.startswith("0 rows scored, 0 anomalies (none)")
 
 
-def test_a_file_can_be_scored_into_itself(cli, small_model, new_rows, tmp_path):
-    (tmp_path / "new.csv").write_text(written(new_rows[:5]))
-    assert cli("score", "new.csv", "-m", small_model, "-o", "new.csv").code == 0
-    assert len(table((tmp_path / "new.csv").read_text())) == 5
-
-
 def test_rows_do_not_depend_on_their_chunk(cli, small_model, new_rows):
     text = written(new_rows * 9).encode()
     rows = table(cli("score", "-", "-m", small_model, "-q", stdin=text).out)
@@ -316,3 +310,20 @@ def test_scoring_loads_nothing_that_only_fitting_needs(start, machines_new, smal
     process = start("score", machines_new, "-m", small_model, "-q", code=code)
     _, err = process.communicate()
     assert (process.returncode, err) == (0, b"set()\n")
+
+
+def test_the_input_is_never_replaced_by_the_output(cli, small_model, machines_new, tmp_path):
+    text = machines_new.read_bytes()
+    (tmp_path / "new.csv").write_bytes(text)
+    result = cli("score", "new.csv", "-m", small_model, "-o", "./new.csv")
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("gandetect: Expected an output that is not the input, found './new.csv' for both")
+    assert (tmp_path / "new.csv").read_bytes() == text
+
+
+def test_infinities_are_counted_as_missing(cli, small_model, machines_new):
+    header, row, *_ = machines_new.read_text().splitlines()
+    cells = row.split(",")
+    cells[header.split(",").index("power_kw")] = "inf"
+    result = cli("score", "-", "-m", small_model, stdin=f"{header}\n{','.join(cells)}\n".encode())
+    assert "1 missing value\n" in result.err

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gandetect.calibration import EXCESS_WEIGHT
+from gandetect.calibration import UNSEEN_SLOPE
 from gandetect.encoding import CategoryEncoding, NumberEncoding, TimeEncoding
 
 
@@ -153,7 +153,7 @@ def components(networks, encoded, error_scale):
 
 def anomaly_score(evidence, values, growth=0.0):
     """Add up the evidence of all components, and what goes beyond all training rows."""
-    score = EXCESS_WEIGHT * np.maximum(values[:, -1] - evidence.excess_limit, growth)
+    score = UNSEEN_SLOPE * np.maximum(values[:, -1] - evidence.excess_limit, growth)
     for c, weight in enumerate(evidence.weights):
         x = values[:, c]
         rise = np.clip((x[:, None] - evidence.knots[c]) / evidence.widths[c], 0, 1).sum(1) * evidence.step

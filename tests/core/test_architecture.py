@@ -36,7 +36,7 @@ FLOORS = {
         *("errors", "schema", "encoding", "calibration", "model_file", "scorer"),
         *("networks", "negatives", "losses", "training", "graph", "ensemble"),
     },
-    "frames": {"errors", "schema"},
+    "frames": {"errors", "schema", "readers"},
     "evaluation": {"errors"},
     "estimators": {"errors", "schema", "frames", "model_file", "scorer", "ensemble", "fitting", "training"},
     "__init__": {

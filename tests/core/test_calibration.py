@@ -7,8 +7,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gandetect.calibration import (
-    EXCESS_WEIGHT,
     MAX_SCORES,
+    UNSEEN_SLOPE,
     Calibration,
     calibrate,
     default_alpha,
@@ -198,7 +198,7 @@ def test_evidence_keeps_the_order_beyond_the_largest_training_value(score_of, co
 
 def test_the_score_outgrows_everything_with_an_unseen_excess(score_of, evidence):
     far, further = score_of(along(2, evidence.excess_limit + np.array([50.0, 51.0])))
-    assert further - far == pytest.approx(EXCESS_WEIGHT, abs=0.01)
+    assert further - far == pytest.approx(UNSEEN_SLOPE, abs=0.01)
 
 
 def test_the_evidence_of_a_training_value_is_about_the_logarithm_of_its_tail(evidence):

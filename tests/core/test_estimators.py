@@ -21,7 +21,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from gandetect import GANDetector, InputError, anomaly_auroc_scorer
+from gandetect import GANDetector, InputError, Scorer, TableSettings, anomaly_auroc_scorer, fit_table
+from gandetect.readers.kinds import find_schema
+from gandetect.readers.values import parse_columns
 from gandetect.schema import Kind
 
 QUICK = {"n_steps": 20, "n_members": 2, "width": 8, "depth": 2, "random_state": 0}
@@ -300,8 +302,8 @@ def test_another_number_of_columns_is_refused(detector):
 @pytest.mark.parametrize(
     ("column", "values", "kind", "found"),
     [
-        ("amount", ["much"] * 60, "number", "could not convert string to float: 'much'"),
-        ("at", ["yesterday noon"] * 60, "time", "parse"),
+        ("amount", ["much"] * 60, "number", "it holds 'much'"),
+        ("at", ["yesterday noon"] * 60, "time", "it holds 'yesterday noon'"),
         ("at", np.arange(60), "time", "a number has no unit of time"),
         ("amount", np.full(60, 1j), "number", "it would lose its meaning as a number"),
         ("amount", pd.date_range("2024", periods=60), "number", "it would lose its meaning as a number"),
@@ -439,3 +441,62 @@ def test_nothing_is_saved_before_the_fit(tmp_path):
     with pytest.raises(NotFittedError, match="This GANDetector instance is not fitted yet"):
         GANDetector().save(tmp_path / "detector.onnx")
     assert not list(tmp_path.iterdir())
+
+
+# A model that was fitted on text, as a file holds it, and loaded into the estimator.
+
+WRITTEN = "\n".join(
+    ["ok,when,amount,zone,id,label"]
+    + [f"{'YN'[i % 3 == 0]},{i % 28 + 1:02}.0{i % 9 + 1}.2025,{i % 17 + 0.5},{i % 4},r-{i},n" for i in range(120)]
+)
+
+
+@pytest.fixture(scope="module")
+def texts():
+    return pd.read_csv(io.StringIO(WRITTEN), dtype=str, keep_default_na=False)
+
+
+@pytest.fixture(scope="module")
+def path(texts, tmp_path_factory):
+    columns, lines = {name: texts[name].to_numpy(dtype=object) for name in texts}, range(2, 122)
+    kinds = {"when": "time:%d.%m.%Y", "zone": "category"}
+    schema = find_schema(columns, lines, kinds=kinds, label="label")
+    raw = parse_columns(columns, lines, schema).columns
+    path = tmp_path_factory.mktemp("command") / "model.onnx"
+    path.write_bytes(fit_table(raw, schema, settings=TableSettings(n_steps=20, n_members=2, width=8)))
+    return path
+
+
+@pytest.fixture(scope="module")
+def expected(path, texts):
+    scorer = Scorer(path)
+    columns = {name: texts[name].to_numpy(dtype=object) for name in texts}
+    return scorer(parse_columns(columns, range(2, 122), scorer.schema).columns)["anomaly_score"]
+
+
+def test_a_loaded_model_of_a_file_scores_a_frame_as_the_command_line_scores_the_file(path, expected):
+    detector = GANDetector.load(path)
+    frame = pd.read_csv(io.StringIO(WRITTEN))[list(detector.feature_names_in_)]
+    np.testing.assert_array_equal(detector.anomaly_score(frame), expected)
+
+
+def test_a_loaded_model_of_a_file_asks_for_the_columns_that_it_learned_from_only(path):
+    detector = GANDetector.load(path)
+    assert list(detector.feature_names_in_) == ["ok", "when", "amount", "zone"]
+    assert detector.n_features_in_ == 4
+
+
+def test_text_that_a_model_of_a_file_cannot_read_is_refused(path):
+    detector = GANDetector.load(path)
+    frame = pd.read_csv(io.StringIO(WRITTEN))[list(detector.feature_names_in_)].assign(when="soon")
+    with pytest.raises(InputError, match=r"Expected values of kind time in column 'when', found .*'soon'"):
+        detector.anomaly_score(frame)
+
+
+def test_a_loaded_detector_has_the_parameters_it_was_fitted_with(tmp_path):
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    GANDetector(**QUICK, contamination=0.1).fit(X).save(tmp_path / "model.onnx")
+    loaded = GANDetector.load(tmp_path / "model.onnx")
+    assert loaded.contamination == 0.1
+    assert not hasattr(loaded, "feature_names_in_")
+    assert (loaded.predict(X) == -1).sum() == 6

@@ -13,8 +13,8 @@ from recording import recorded_fit
 from gandetect.calibration import default_alpha
 from gandetect.encoding import fit_encoding
 from gandetect.errors import InputError
-from gandetect.fitting import MIN_ROWS, TableSettings, fit_table
-from gandetect.schema import Column, Kind, Role, Schema
+from gandetect.fitting import TableSettings, fit_table
+from gandetect.schema import MIN_ROWS, Column, Kind, Role, Schema
 from gandetect.scorer import Scorer
 
 

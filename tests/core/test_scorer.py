@@ -1,5 +1,6 @@
 """The scorer: raw columns and a model file in, answers out, and one sentence for anything else."""
 
+import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,7 +10,7 @@ import pytest
 from made_tables import MIXED, hard_rows, mixed_rows, taken
 
 from gandetect.errors import FileAccessError, InputError, ModelFileError
-from gandetect.model_file import DIGEST_PLACEHOLDER, MANIFEST_KEY, manifest_json, seal
+from gandetect.model_file import DIGEST_KEY, DIGEST_PLACEHOLDER, MANIFEST_KEY, manifest_json, seal
 from gandetect.schema import OUTPUTS
 from gandetect.scorer import Scorer, open_session
 
@@ -221,3 +222,16 @@ def test_golden_rows_hold_no_training_row(scorer):
 def test_a_slice_of_the_rows_scores_as_the_slice_of_the_answers(scorer, columns):
     answers, expected = scorer(taken(columns, slice(5, 15))), scorer(columns)
     np.testing.assert_allclose(answers["anomaly_score"], expected["anomaly_score"][5:15], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("golden", [{}, {"inputs": {}}, {"inputs": {}, "outputs": {}}, "empty"])
+def test_golden_rows_that_cannot_be_used_are_one_sentence(mixed, golden):
+    model = onnx.load_from_string(mixed.model)
+    (manifest,) = (prop for prop in model.metadata_props if prop.key == MANIFEST_KEY)
+    content = json.loads(manifest.value)
+    none = {part: {name: [] for name in content["golden"][part]} for part in ("inputs", "outputs")}
+    manifest.value = manifest_json(content | {"golden": none if golden == "empty" else golden})
+    (digest,) = (prop for prop in model.metadata_props if prop.key == DIGEST_KEY)
+    digest.value = DIGEST_PLACEHOLDER
+    with pytest.raises(ModelFileError, match=r"^Expected golden rows and their outputs in the model file, found none"):
+        Scorer(seal(model.SerializeToString(deterministic=True))).verify()
