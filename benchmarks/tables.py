@@ -274,7 +274,9 @@ def main() -> None:
     arguments = parse()
     if arguments.table:
         results = pd.read_csv(arguments.output)
-        print(table(results[results["setting"] == arguments.setting]))
+        # A part of a detector, ``detector:part``, goes with its whole.
+        chosen = results["detector"].str.split(":").str[0].isin(arguments.detectors)
+        print(table(results[chosen & (results["setting"] == arguments.setting)]))
     else:
         run_all(arguments)
 
