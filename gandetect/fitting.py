@@ -106,7 +106,8 @@ def fit_table(
     threshold = None if contamination == "auto" else _threshold(learned, columns, contamination)
     golden = _golden(learned, threshold, _generated(pair, encoding, seed))
     manifest = _manifest(learned, settings, threshold, last.progress) | {"golden": golden}
-    manifest["training"] |= {"seed": seed, "contamination": contamination, "named": named}
+    share = contamination if contamination == "auto" else float(contamination)
+    manifest["training"] |= {"seed": seed, "contamination": share, "named": named}
     return seal(_model(learned, threshold, manifest))
 
 
