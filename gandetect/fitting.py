@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, Literal
 
@@ -13,19 +11,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gandetect.calibration import Calibration, Evidence, calibrate, default_alpha, fit_evidence, float32_at_most
-from gandetect.encoding import LEVEL_STEP, Encoding, decode, fit_encoding, summaries
+from gandetect.assembly import Learned, build_model, generated_rows, golden_rows, manifest_of, share_threshold
+from gandetect.calibration import Evidence, calibrate, fit_evidence
+from gandetect.encoding import LEVEL_STEP, Encoding, fit_encoding, summaries
 from gandetect.ensemble import Rows, TableSettings, train_pair, trained_weights
 from gandetect.errors import InputError
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.encoding import Encoded, add_encoding, add_inputs
 from gandetect.graph.networks import TableWeights, add_networks
-from gandetect.graph.score import add_answers, add_measures, add_score
+from gandetect.graph.score import add_measures, add_score
 from gandetect.losses import LOSSES
-from gandetect.model_file import DIGEST_KEY, DIGEST_PLACEHOLDER, FORMAT, MANIFEST_KEY, manifest_json, seal
+from gandetect.model_file import seal
 from gandetect.negatives import SCORED
-from gandetect.networks.tables import TablePair
-from gandetect.schema import MIN_ROWS, NUMERIC, OUTPUTS, Schema, quoted
+from gandetect.schema import MIN_ROWS, Schema, quoted
 from gandetect.scorer import open_session, run_in_chunks
 from gandetect.training import Progress
 
@@ -37,18 +35,6 @@ The mean error of a category is small where one level is rare, and would let eve
 
 Columns = Mapping[str, NDArray[Any]]
 Floats = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class _Learned:
-    """Everything that the final graph is built from."""
-
-    schema: Schema
-    encoding: Encoding
-    weights: TableWeights
-    error_scale: Floats
-    evidence: Evidence
-    calibration: Calibration
 
 
 def fit_table(
@@ -103,12 +89,12 @@ def fit_table(
     last = _Last(callback)
     pair = train_pair(rows, encoding.column_of, encoding.is_level, settings, seed, _device(device), last)
     learned = _calibrated(rows, schema, encoding, trained_weights(pair, rows), settings)
-    threshold = None if contamination == "auto" else _threshold(learned, columns, contamination)
-    golden = _golden(learned, threshold, _generated(pair, encoding, seed))
-    manifest = _manifest(learned, settings, threshold, last.progress) | {"golden": golden}
+    threshold = None if contamination == "auto" else share_threshold(learned, columns, contamination)
+    golden = golden_rows(learned, threshold, generated_rows(pair, encoding, seed))
+    manifest = manifest_of(learned, settings, threshold, last.progress) | {"golden": golden}
     share = contamination if contamination == "auto" else float(contamination)
     manifest["training"] |= {"seed": seed, "contamination": share, "named": named}
-    return seal(_model(learned, threshold, manifest))
+    return seal(build_model(learned, threshold, manifest))
 
 
 def _checked(settings: TableSettings, contamination: float | str) -> TableSettings:
@@ -198,7 +184,7 @@ def _encoded(columns: Columns, schema: Schema, encoding: Encoding) -> tuple[Floa
 
 def _calibrated(
     rows: Rows, schema: Schema, encoding: Encoding, weights: TableWeights, settings: TableSettings
-) -> _Learned:
+) -> Learned:
     """Score every training row by the member that never saw it, and calibrate on these scores."""
     values, column_errors = _out_of_fold(rows, encoding, weights)
     counts = np.maximum(rows.present.sum(0), 1)
@@ -226,7 +212,7 @@ def _calibrated(
     smallest = np.array([0.1] * (n_heads + 3) + [1.0])
     evidence = fit_evidence(components.astype(np.float64), importance, smallest)
     calibration = calibrate(_scores(components, evidence))
-    return _Learned(schema, encoding, weights, error_scale, evidence, calibration)
+    return Learned(schema, encoding, weights, error_scale, evidence, calibration)
 
 
 def _out_of_fold(rows: Rows, encoding: Encoding, weights: TableWeights) -> tuple[Floats, Floats]:
@@ -264,97 +250,3 @@ def _scores(components: Floats, evidence: Evidence) -> Floats:
     score = add_score(builder, tensor, builder.floats([[0.0]]), evidence)
     builder.output("score", score, np.float32, ["n", 1])
     return run_in_chunks(open_session(builder.build()), ["score"], {"components": components})["score"][:, 0]
-
-
-def _threshold(learned: _Learned, columns: Columns, contamination: float) -> float:
-    """Return the score that is exceeded by the given share of the training rows, as the model file scores them."""
-    scores = _answers(learned, None, columns, ["anomaly_score"])["anomaly_score"].astype(np.float64)
-    return float(float32_at_most(-np.percentile(-scores, 100 * contamination)))
-
-
-# --- the model file ---------------------------------------------------------------------------------------------------
-
-
-def _model(learned: _Learned, threshold: float | None, manifest: dict[str, Any]) -> bytes:
-    """Build the whole graph: raw columns in, all answers out."""
-    builder = GraphBuilder()
-    encoded = add_encoding(builder, learned.encoding, add_inputs(builder, learned.schema))
-    components = add_networks(builder, encoded, learned.weights, learned.encoding.column_of)
-    measured = add_measures(
-        builder,
-        components.values,
-        components.column_errors,
-        encoded.present,
-        encoded.growth,
-        encoded.excess,
-        learned.error_scale,
-    )
-    score = add_score(builder, measured.components, measured.growth, learned.evidence)
-    n_columns = len(learned.schema.features)
-    add_answers(builder, measured, score, learned.calibration, len(SCORED), n_columns, threshold)
-    return builder.build({MANIFEST_KEY: manifest_json(manifest), DIGEST_KEY: DIGEST_PLACEHOLDER})
-
-
-def _answers(
-    learned: _Learned, threshold: float | None, columns: Columns, outputs: list[str]
-) -> dict[str, NDArray[Any]]:
-    feeds = {column.input_name: columns[column.name] for column in learned.schema.features}
-    return run_in_chunks(open_session(_model(learned, threshold, {})), outputs, feeds)
-
-
-def _generated(pair: TablePair, encoding: Encoding, seed: int, n_rows: int = 6) -> dict[str, NDArray[Any]]:
-    """Draw rows from the generator, and add two hard ones: everything missing, everything unheard of."""
-    generator = pair.generator
-    noise = torch.randn(n_rows, generator.noise_dim, generator=torch.Generator().manual_seed(seed))
-    with torch.no_grad():
-        noise = noise.to(generator.column_of.device).expand(generator.n_members, -1, -1)
-        n_columns = int(generator.column_of.max()) + 1
-        samples = noise.new_zeros(*noise.shape[:2], len(generator.column_of))
-        rows = generator.complete(samples, noise.new_ones(*noise.shape[:2], n_columns), noise)[0]
-    columns = decode(encoding, rows.cpu().numpy().astype(np.float64))
-    return {name: np.append(values, _HARD[values.dtype.kind]) for name, values in columns.items()}
-
-
-_HARD: dict[str, list[Any]] = {"f": [np.nan, 1e30], "O": ["", "\u2400 unheard of"]}
-
-
-def _golden(learned: _Learned, threshold: float | None, columns: Columns) -> dict[str, Any]:
-    answers = _answers(learned, threshold, columns, list(OUTPUTS))
-    # Beside a step of the p-value another machine's rounding could fall on its other side.
-    scores = answers["anomaly_score"][:, None]
-    steps = np.append(learned.calibration.scores, np.inf if threshold is None else threshold)
-    clear = (np.abs(scores - steps) > 1e-4 * np.maximum(1, np.abs(scores))).all(1)
-    clear |= not clear.any()
-    columns, answers = ({name: values[clear] for name, values in group.items()} for group in (columns, answers))
-    numeric = {column.name for column in learned.schema.features if column.kind in NUMERIC}
-    inputs = {
-        name: [None if value != value else value for value in values.tolist()] if name in numeric else values.tolist()
-        for name, values in columns.items()
-    }
-    return {"inputs": inputs, "outputs": {name: values.tolist() for name, values in answers.items()}}
-
-
-def _manifest(
-    learned: _Learned, settings: TableSettings, threshold: float | None, progress: Progress | None
-) -> dict[str, Any]:
-    calibration = learned.calibration
-    packages = ("gandetect", "numpy", "onnx", "onnxruntime", "scikit-learn", "torch")
-    return {
-        "format": FORMAT,
-        "modality": "table",
-        "gandetect_version": version("gandetect"),
-        "columns": learned.schema.to_json(),
-        "training": {
-            "n_rows": calibration.n_rows,
-            "settings": asdict(settings),
-            "versions": {"python": platform.python_version()} | {name: version(name) for name in packages},
-        },
-        "calibration": {
-            "n": calibration.n_rows,
-            "alpha": default_alpha(calibration.n_rows),
-            "threshold": threshold,
-            "critical_score": calibration.critical_score(default_alpha(calibration.n_rows)),
-        },
-        "quality": {},
-        "health": asdict(progress) if progress else {},
-    }

@@ -32,9 +32,13 @@ FLOORS = {
     "graph": {"errors", "schema", "encoding", "calibration"},
     # What wires the rooms.
     "ensemble": {"networks", "negatives", "losses", "training", "graph"},
+    "assembly": {
+        *("schema", "encoding", "calibration", "model_file", "scorer"),
+        *("networks", "negatives", "training", "graph", "ensemble"),
+    },
     "fitting": {
         *("errors", "schema", "encoding", "calibration", "model_file", "scorer"),
-        *("networks", "negatives", "losses", "training", "graph", "ensemble"),
+        *("negatives", "losses", "training", "graph", "ensemble", "assembly"),
     },
     "frames": {"errors", "schema", "readers"},
     "evaluation": {"errors"},
@@ -54,6 +58,7 @@ MAY_IMPORT_HEAVY = {
     "losses": {"torch"},
     "training": {"torch"},
     "ensemble": {"torch", "sklearn"},
+    "assembly": {"torch"},
     "fitting": {"torch"},
     "graph": {"onnx"},
     "frames": {"pandas"},

@@ -1,0 +1,135 @@
+"""Puts a trained table detector into its model file: the whole graph, golden rows and the manifest."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from gandetect.calibration import Calibration, Evidence, default_alpha, float32_at_most
+from gandetect.encoding import Encoding, decode
+from gandetect.ensemble import TableSettings
+from gandetect.graph.builder import GraphBuilder
+from gandetect.graph.encoding import add_encoding, add_inputs
+from gandetect.graph.networks import TableWeights, add_networks
+from gandetect.graph.score import add_answers, add_measures, add_score
+from gandetect.model_file import DIGEST_KEY, DIGEST_PLACEHOLDER, FORMAT, MANIFEST_KEY, manifest_json
+from gandetect.negatives import SCORED
+from gandetect.networks.tables import TablePair
+from gandetect.schema import NUMERIC, OUTPUTS, Schema
+from gandetect.scorer import open_session, run_in_chunks
+from gandetect.training import Progress
+
+Columns = Mapping[str, NDArray[Any]]
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Learned:
+    """Everything that the final graph is built from."""
+
+    schema: Schema
+    encoding: Encoding
+    weights: TableWeights
+    error_scale: Floats
+    evidence: Evidence
+    calibration: Calibration
+
+
+def share_threshold(learned: Learned, columns: Columns, contamination: float) -> float:
+    """Return the score that is exceeded by the given share of the training rows, as the model file scores them."""
+    scores = _answers(learned, None, columns, ["anomaly_score"])["anomaly_score"].astype(np.float64)
+    return float(float32_at_most(-np.percentile(-scores, 100 * contamination)))
+
+
+def build_model(learned: Learned, threshold: float | None, manifest: dict[str, Any]) -> bytes:
+    """Build the whole graph: raw columns in, all answers out."""
+    builder = GraphBuilder()
+    encoded = add_encoding(builder, learned.encoding, add_inputs(builder, learned.schema))
+    components = add_networks(builder, encoded, learned.weights, learned.encoding.column_of)
+    measured = add_measures(
+        builder,
+        components.values,
+        components.column_errors,
+        encoded.present,
+        encoded.growth,
+        encoded.excess,
+        learned.error_scale,
+    )
+    score = add_score(builder, measured.components, measured.growth, learned.evidence)
+    n_columns = len(learned.schema.features)
+    add_answers(builder, measured, score, learned.calibration, len(SCORED), n_columns, threshold)
+    return builder.build({MANIFEST_KEY: manifest_json(manifest), DIGEST_KEY: DIGEST_PLACEHOLDER})
+
+
+def _answers(
+    learned: Learned, threshold: float | None, columns: Columns, outputs: list[str]
+) -> dict[str, NDArray[Any]]:
+    feeds = {column.input_name: columns[column.name] for column in learned.schema.features}
+    return run_in_chunks(open_session(build_model(learned, threshold, {})), outputs, feeds)
+
+
+def generated_rows(pair: TablePair, encoding: Encoding, seed: int, n_rows: int = 6) -> dict[str, NDArray[Any]]:
+    """Draw rows from the generator, and add two hard ones: everything missing, everything unheard of."""
+    generator = pair.generator
+    noise = torch.randn(n_rows, generator.noise_dim, generator=torch.Generator().manual_seed(seed))
+    with torch.no_grad():
+        noise = noise.to(generator.column_of.device).expand(generator.n_members, -1, -1)
+        n_columns = int(generator.column_of.max()) + 1
+        samples = noise.new_zeros(*noise.shape[:2], len(generator.column_of))
+        rows = generator.complete(samples, noise.new_ones(*noise.shape[:2], n_columns), noise)[0]
+    columns = decode(encoding, rows.cpu().numpy().astype(np.float64))
+    return {name: np.append(values, _HARD[values.dtype.kind]) for name, values in columns.items()}
+
+
+_HARD: dict[str, list[Any]] = {"f": [np.nan, 1e30], "O": ["", "\u2400 unheard of"]}
+
+
+def golden_rows(learned: Learned, threshold: float | None, columns: Columns) -> dict[str, Any]:
+    """Return rows and what the file answers to them, as JSON values, so that any machine can check itself."""
+    answers = _answers(learned, threshold, columns, list(OUTPUTS))
+    # Beside a step of the p-value another machine's rounding could fall on its other side.
+    scores = answers["anomaly_score"][:, None]
+    steps = np.append(learned.calibration.scores, np.inf if threshold is None else threshold)
+    clear = (np.abs(scores - steps) > 1e-4 * np.maximum(1, np.abs(scores))).all(1)
+    clear |= not clear.any()
+    columns, answers = ({name: values[clear] for name, values in group.items()} for group in (columns, answers))
+    numeric = {column.name for column in learned.schema.features if column.kind in NUMERIC}
+    inputs = {
+        name: [None if value != value else value for value in values.tolist()] if name in numeric else values.tolist()
+        for name, values in columns.items()
+    }
+    return {"inputs": inputs, "outputs": {name: values.tolist() for name, values in answers.items()}}
+
+
+def manifest_of(
+    learned: Learned, settings: TableSettings, threshold: float | None, progress: Progress | None
+) -> dict[str, Any]:
+    """Return what the model file says of itself, as JSON values; golden rows and the arguments of `fit` come later."""
+    calibration = learned.calibration
+    packages = ("gandetect", "numpy", "onnx", "onnxruntime", "scikit-learn", "torch")
+    return {
+        "format": FORMAT,
+        "modality": "table",
+        "gandetect_version": version("gandetect"),
+        "columns": learned.schema.to_json(),
+        "training": {
+            "n_rows": calibration.n_rows,
+            "settings": asdict(settings),
+            "versions": {"python": platform.python_version()} | {name: version(name) for name in packages},
+        },
+        "calibration": {
+            "n": calibration.n_rows,
+            "alpha": default_alpha(calibration.n_rows),
+            "threshold": threshold,
+            "critical_score": calibration.critical_score(default_alpha(calibration.n_rows)),
+        },
+        "quality": {},
+        "health": asdict(progress) if progress else {},
+    }
