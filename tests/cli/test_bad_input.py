@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from types import SimpleNamespace
 
 import pytest
 
@@ -131,3 +132,22 @@ def test_a_missing_model_is_named(cli, machines_new, verb):
     result = cli(verb, *arguments)
     assert (result.code, result.out) == (4, "")
     assert result.err.startswith("gandetect: Cannot read the model file 'gandetect.onnx': No such file or directory")
+
+
+@pytest.mark.parametrize("command", ["fit", "score"])
+def test_a_closed_standard_input_cannot_be_read(cli, small_model, monkeypatch, command):
+    options = ["-m", small_model] if command == "score" else []
+    monkeypatch.setattr("gandetect_cli.source.sys", SimpleNamespace(stdin=None))
+    result = cli(command, "-", *options)
+    assert (result.code, result.out) == (4, "")
+    assert result.err.startswith("gandetect: ")
+    assert "<stdin>" in result.err
+
+
+def test_a_model_for_standard_output_tries_no_file(cli, monkeypatch):
+    def refuse(path):
+        raise AssertionError(path)
+
+    monkeypatch.setattr("gandetect_cli.fit.require_writable", refuse)
+    result = cli("fit", "-", "-o", "-", "--steps", 2, stdin=b"a\n")
+    assert result.err.startswith("gandetect: <stdin>: expected rows below the column names")
