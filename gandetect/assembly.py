@@ -20,7 +20,6 @@ from gandetect.graph.encoding import add_encoding, add_inputs
 from gandetect.graph.networks import TableWeights, add_networks
 from gandetect.graph.score import add_answers, add_measures, add_score
 from gandetect.model_file import DIGEST_KEY, DIGEST_PLACEHOLDER, FORMAT, MANIFEST_KEY, manifest_json
-from gandetect.negatives import SCORED
 from gandetect.networks.tables import TablePair
 from gandetect.schema import NUMERIC, OUTPUTS, Schema
 from gandetect.scorer import open_session, run_in_chunks
@@ -64,7 +63,7 @@ def build_model(learned: Learned, threshold: float | None, manifest: dict[str, A
     )
     score = add_score(builder, measured.components, measured.growth, learned.evidence)
     n_columns = len(learned.schema.features)
-    add_answers(builder, measured, score, learned.calibration, len(SCORED), n_columns, threshold)
+    add_answers(builder, measured, score, learned.calibration, n_columns, threshold)
     return builder.build({MANIFEST_KEY: manifest_json(manifest), DIGEST_KEY: DIGEST_PLACEHOLDER})
 
 

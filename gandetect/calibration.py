@@ -3,7 +3,7 @@
 Every training row is scored by the one member that never saw it. From these out-of-fold values come, in this order:
 
 * *evidence*: each component's value turned into ``-log p`` of its own tail, as a continuous function;
-* the *anomaly score*: a weighted sum of the evidence;
+* the *anomaly score*: a weighted sum of the evidence, in which strong evidence can weigh more;
 * the *p-value*: ``(1 + number of out-of-fold scores >= the row's score) / (1 + number of out-of-fold scores)``
   (Vovk, Gammerman and Shafer, 2005; Bates et al., 2023).
 
@@ -25,6 +25,9 @@ N_KNOTS = 32
 TAIL_WEIGHT = 0.1
 """Weight of ``asinh`` of the standardised value: it keeps the order beyond the largest training value."""
 
+STRONG = 3.0
+"""Evidence above this (p < 0.05) is strong."""
+
 MAX_SCORES = 4096
 """Calibration scores kept in a model file."""
 
@@ -37,7 +40,8 @@ class Evidence:
 
     The evidence of component c at x is ``sum_k step * clip((x - knot[c, k]) / width[c, k], 0, 1)
     + 0.1 * asinh(max(0, (x - mean[c]) / deviation[c]))``. All its terms are non-negative, so rounding cannot pile up.
-    The score is their weighted sum ``+ 8 * max(growth, excess - excess_limit, 0)``.
+    The score is ``sum_c weights[c] * evidence[c] + strong_weights[c] * max(0, evidence[c] - 3)``, and
+    ``+ 8 * max(growth, excess - excess_limit, 0)``.
 
     Parameters
     ----------
@@ -45,8 +49,10 @@ class Evidence:
         Where each interval begins and how wide it is.
     step : float
         Rise over one interval.
-    mean, deviation, weights : array of shape (n_components,)
-        Of the out-of-fold values; weights of the evidence in the score.
+    mean, deviation : array of shape (n_components,)
+        Of the out-of-fold values.
+    weights, strong_weights : array of shape (n_components,)
+        Weights of the evidence in the score, and of its strong part.
     excess_limit : float
         Largest out-of-fold excess; beyond it the score rises with `UNSEEN_SLOPE`, whatever the networks say.
     """
@@ -57,6 +63,7 @@ class Evidence:
     mean: Floats
     deviation: Floats
     weights: Floats
+    strong_weights: Floats
     excess_limit: float
 
 
@@ -64,15 +71,15 @@ UNSEEN_SLOPE = 8.0
 """Slope of the score in growth and unseen excess; large enough to outgrow all other evidence."""
 
 
-def fit_evidence(components: Floats, weights: Floats, smallest_deviation: Floats) -> Evidence:
+def fit_evidence(components: Floats, weights: Floats, strong_weights: Floats, smallest_deviation: Floats) -> Evidence:
     """Fit the evidence of every component on its out-of-fold values.
 
     Parameters
     ----------
     components : array of shape (n_rows, n_components)
         Out-of-fold values, high = anomalous; the last component is the excess.
-    weights : array of shape (n_components,)
-        Weights of the evidence in the score.
+    weights, strong_weights : array of shape (n_components,)
+        Weights of the evidence in the score, and of its strong part.
     smallest_deviation : array of shape (n_components,)
         Unit of a component that hardly varies on the training rows.
 
@@ -98,6 +105,7 @@ def fit_evidence(components: Floats, weights: Floats, smallest_deviation: Floats
         components.mean(0),
         deviation,
         weights,
+        strong_weights,
         float(components[:, -1].max()),
     )
 

@@ -49,15 +49,18 @@ class TableSettings:
         Of the generator's hidden layers, and of its noise.
     learning_rate, weight_decay, adversarial_weight : float
         See `gandetect.training.Plan`.
-    distance_weight, recall_weight, reconstruction_weight, excess_weight : float
-        Weights of the evidence, relative to the mean of the heads: distance in the discriminator's features, distance
-        to the generator's memory, reconstruction error, excess beyond the training range.
+    realness_weight, recall_weight, typical_weight, reconstruction_weight, excess_weight : float
+        Weights of the evidence in the score: realness, distance to the generator's memory, distance to the row that it
+        finds typical, reconstruction error, excess beyond the training range.
+    strong_realness_weight, strong_typical_weight : float
+        Further weights of the strong part of evidence. A row far from the typical one is an anomaly, though not every
+        anomaly is far; and among contaminated training rows this distance is the evidence that holds best.
     """
 
     loss: str = "logistic"
     n_members: int = 4
     n_steps: int = 1200
-    batch_size: int = 64
+    batch_size: int = 32
     width: int = 64
     depth: int = 3
     generator_width: int = 64
@@ -67,10 +70,21 @@ class TableSettings:
     learning_rate: float = 6e-3
     weight_decay: float = 1e-3
     adversarial_weight: float = 0.1
-    distance_weight: float = 0.5
+    realness_weight: float = 1.5
     recall_weight: float = 1.0
+    typical_weight: float = 0.0
     reconstruction_weight: float = 0.25
     excess_weight: float = 0.5
+    strong_realness_weight: float = 1.5
+    strong_typical_weight: float = 3.0
+
+    @property
+    def evidence_weights(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Weights of all evidence and of its strong part, in the order of the score's components."""
+        names = "realness", "recall", "typical", "reconstruction", "excess"
+        weights = np.array([getattr(self, f"{name}_weight") for name in names], dtype=np.float64)
+        strong = [self.strong_realness_weight, 0.0, self.strong_typical_weight, 0.0, 0.0]
+        return weights, np.array(strong)
 
     def plan(self, sample_dim: int) -> Plan:
         """Return what the training loop needs to know about samples of a width."""
@@ -194,48 +208,14 @@ def trained_weights(pair: TablePair, rows: Rows) -> TableWeights:
     *hidden, (weight, bias) = _layers(pair.discriminator)
     (first_weight, first_bias), *others = _layers(pair.generator)
     known = rows.samples.shape[1] + rows.present.shape[1]  # the inputs after these are noise, zero when scoring
-    feature_mean, feature_whitening = _feature_gaussian(pair, rows)
+    logit = weight[..., heads].mean(2, keepdims=True), bias[..., heads].mean(2, keepdims=True)
     return TableWeights(
-        (*hidden, (weight[..., heads], bias[..., heads])),
+        (*hidden, logit),
         ((first_weight[:, :known], first_bias), *others),
-        feature_mean,
-        feature_whitening,
         pair.generator.memory.detach().cpu().numpy(),
+        pair.generator.typical().cpu().numpy(),
     )
 
 
 def _layers(network: Discriminator | Generator) -> list[tuple[Floats, Floats]]:
     return [(layer.weight.detach().cpu().numpy(), layer.bias.detach().cpu().numpy()) for layer in network.linear_layers]
-
-
-def _feature_gaussian(pair: TablePair, rows: Rows, at_most: int = 50_000) -> tuple[Floats, Floats]:
-    """Fit a Gaussian to each member's features of the rows that it saw; return the means and the whitening matrices."""
-    from sklearn.covariance import ledoit_wolf
-
-    means, whitenings = [], []
-    for member in range(len(np.unique(rows.folds))):
-        chosen = rows.seen_by(member)
-        features = _features(pair, rows, member, chosen[:: -(-len(chosen) // at_most)])
-        covariance, _ = ledoit_wolf(features)
-        variances, axes = np.linalg.eigh(covariance)
-        means.append(features.mean(0))
-        # Directions without variance would blow rounding errors up.
-        whitenings.append(axes / np.sqrt(np.maximum(variances, 1e-6 * variances[-1] + 1e-6)))
-    return np.array(means, dtype=np.float32), np.array(whitenings, dtype=np.float32)
-
-
-@torch.no_grad()
-def _features(pair: TablePair, rows: Rows, member: int, chosen: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Last hidden layer of one member's discriminator, (n_rows, width)."""
-    device = pair.generator.column_of.device
-    parts = []
-    for start in range(0, len(chosen), 4096):
-        part = chosen[start : start + 4096]
-        batch = TableBatch(
-            *(
-                torch.from_numpy(v[part]).to(device).expand(rows.folds.max() + 1, -1, -1)
-                for v in (rows.samples, rows.present)
-            )
-        )
-        parts.append(pair.discriminator.hidden(pair.completed(batch))[member].cpu().numpy())
-    return np.concatenate(parts).astype(np.float64)

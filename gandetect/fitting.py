@@ -22,7 +22,6 @@ from gandetect.graph.networks import TableWeights, add_networks
 from gandetect.graph.score import add_measures, add_score
 from gandetect.losses import LOSSES
 from gandetect.model_file import seal
-from gandetect.negatives import SCORED
 from gandetect.schema import MIN_ROWS, Schema, quoted
 from gandetect.scorer import open_session, run_in_chunks
 from gandetect.training import Progress
@@ -198,19 +197,9 @@ def _calibrated(
         "excess": rows.excess,
     }
     components = _components(feeds, error_scale)
-    n_heads = len(SCORED)
-    importance = np.array(
-        [1 / n_heads] * n_heads
-        + [
-            settings.distance_weight,
-            settings.recall_weight,
-            settings.reconstruction_weight,
-            settings.excess_weight,
-        ]
-    )
     # Logits and logarithms that vary less are rounding. Where no training row has any excess, one unit is its step.
-    smallest = np.array([0.1] * (n_heads + 3) + [1.0])
-    evidence = fit_evidence(components.astype(np.float64), importance, smallest)
+    smallest = np.array([0.1, 0.1, 0.1, 0.1, 1.0])
+    evidence = fit_evidence(components.astype(np.float64), *settings.evidence_weights, smallest)
     calibration = calibrate(_scores(components, evidence))
     return Learned(schema, encoding, weights, error_scale, evidence, calibration)
 

@@ -27,27 +27,24 @@ class TableWeights:
     Parameters
     ----------
     discriminator : tuple of (weight, bias)
-        Layers, (members, in_dim, out_dim) and (members, 1, out_dim); the last one holds the scored heads only.
+        Layers, (members, in_dim, out_dim) and (members, 1, out_dim); the last one gives the scored heads' mean logit.
     generator : tuple of (weight, bias)
         Layers; the first one's inputs are the sample and the mask (at scoring time the noise is zero).
-    feature_mean : array of shape (members, width)
-        Mean of the discriminator's last hidden layer on training rows.
-    feature_whitening : array of shape (members, width, width)
-        Makes these features' covariance the identity.
     memory : array of shape (members, n_codes, sample_dim)
         Samples that each generator recalls.
+    typical : array of shape (members, sample_dim)
+        What each generator expects of a row of which it sees nothing.
     """
 
     discriminator: tuple[Layer, ...]
     generator: tuple[Layer, ...]
-    feature_mean: Floats
-    feature_whitening: Floats
     memory: Floats
+    typical: Floats
 
     @property
     def n_members(self) -> int:
         """Number of members."""
-        return len(self.feature_mean)
+        return len(self.memory)
 
     def member(self, index: int) -> TableWeights:
         """Return an ensemble of one member."""
@@ -56,8 +53,7 @@ class TableWeights:
             tuple((weight[one], bias[one]) for weight, bias in layers)
             for layers in (self.discriminator, self.generator)
         )
-        others = self.feature_mean[one], self.feature_whitening[one], self.memory[one]
-        return TableWeights(discriminator, generator, *others)
+        return TableWeights(discriminator, generator, self.memory[one], self.typical[one])
 
 
 @dataclass(frozen=True)
@@ -66,8 +62,8 @@ class Components:
 
     Shape
     -----
-    values (n, heads + 2): minus the logit of every scored head, then the log distance in the discriminator's features
-    and the log distance to the generator's memory;
+    values (n, 3): minus the scored heads' mean logit, then the log distances to the generator's memory and to the row
+    that it finds typical;
     column_errors (n, n_columns): squared reconstruction error of each raw column
     """
 
@@ -132,22 +128,16 @@ def _spread(builder: GraphBuilder, per_column: str, column_of: NDArray[np.int64]
 
 
 def _judge(builder: GraphBuilder, samples: str, weights: TableWeights) -> str:
-    """Mean over the members of minus each scored logit and of both log distances: (n, heads + 2)."""
+    """Mean over the members of minus the logit and of both log distances: (n, 3)."""
     *hidden, last = weights.discriminator
-    features = _hidden(builder, samples, tuple(hidden))  # (members, n, width)
-    logits = _affine(builder, features, *last)
-    whitened = _affine(
-        builder,
-        features,
-        weights.feature_whitening,
-        -weights.feature_mean[:, None] @ weights.feature_whitening,
-    )
-    distance = builder.node("ReduceSum", builder.node("Mul", whitened, whitened), builder.ints([2]), keepdims=1)
-    distances = builder.node("Concat", distance, _recall_error(builder, samples, weights.memory), axis=2)
+    logit = _affine(builder, _hidden(builder, samples, tuple(hidden)), *last)  # (members, n, 1)
+    apart = builder.node("Abs", builder.node("Sub", samples, builder.floats(weights.typical[:, None])))
+    atypical = builder.node("ReduceMean", apart, builder.ints([2]), keepdims=1)
+    distances = builder.node("Concat", _recall_error(builder, samples, weights.memory), atypical, axis=2)
     # Both offsets are small beside usual distances: below them rounding would show.
-    smallest = builder.floats([1.0, 0.01 * weights.memory.shape[2]])
+    smallest = builder.floats([0.01 * weights.memory.shape[2], 0.01])
     log_distances = builder.node("Log", builder.node("Add", distances, smallest))
-    each = builder.node("Concat", builder.node("Neg", logits), log_distances, axis=2)
+    each = builder.node("Concat", builder.node("Neg", logit), log_distances, axis=2)
     return builder.node("ReduceMean", each, builder.ints([0]), keepdims=0)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gandetect.calibration import TAIL_WEIGHT, UNSEEN_SLOPE, Calibration, Evidence, default_alpha
+from gandetect.calibration import STRONG, TAIL_WEIGHT, UNSEEN_SLOPE, Calibration, Evidence, default_alpha
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.networks import MAX_ERROR
 from gandetect.schema import ALPHA
@@ -46,7 +46,7 @@ def add_measures(
     builder : GraphBuilder
         Gets the nodes.
     values, column_errors, present, growth, excess : str
-        Tensors of shape (n, heads + 2) and four times (n, n_columns).
+        Tensors of shape (n, 3) and four times (n, n_columns).
     error_scale : array of shape (n_columns,)
         Mean out-of-fold error of each column.
     """
@@ -74,17 +74,21 @@ def add_score(builder: GraphBuilder, components: str, growth: str, evidence: Evi
         builder.floats(1.0),
     )
     flat = builder.node("Reshape", share, builder.ints([0, n_components * n_intervals]))
-    heights = np.repeat(evidence.weights * evidence.step, n_intervals)[:, None]
-    below = builder.node("MatMul", flat, builder.floats(heights))  # (n, 1)
+    heights = np.repeat(evidence.step * np.eye(n_components), n_intervals, axis=0)
+    below = builder.node("MatMul", flat, builder.floats(heights))  # (n, n_components)
     standardised = builder.node(
         "Div", builder.node("Sub", components, builder.floats(evidence.mean)), builder.floats(evidence.deviation)
     )
     tail = builder.node("Asinh", builder.node("Relu", standardised))
-    beyond = builder.node("MatMul", tail, builder.floats(TAIL_WEIGHT * evidence.weights[:, None]))
+    all_of_it = builder.node("Add", below, builder.node("Mul", tail, builder.floats(TAIL_WEIGHT)))
+    strong = builder.node("Relu", builder.node("Sub", all_of_it, builder.floats(STRONG)))
+    both = builder.node("Concat", all_of_it, strong, axis=1)
+    weights = np.concatenate([evidence.weights, evidence.strong_weights])
+    summed = builder.node("MatMul", both, builder.floats(weights[:, None]))  # (n, 1)
     largest = builder.node("Gather", components, builder.ints([n_components - 1]), axis=1)
     outside = builder.node("Relu", builder.node("Sub", largest, builder.floats(evidence.excess_limit)))
     grown = builder.node("Mul", builder.node("Max", outside, growth), builder.floats(UNSEEN_SLOPE))
-    return builder.node("Add", builder.node("Add", below, beyond), grown)
+    return builder.node("Add", summed, grown)
 
 
 def add_answers(
@@ -92,7 +96,6 @@ def add_answers(
     measured: Measured,
     score: str,
     calibration: Calibration,
-    n_heads: int,
     n_columns: int,
     threshold: float | None,
 ) -> None:
@@ -106,23 +109,22 @@ def add_answers(
         What the score was made of, and the score, (n, 1).
     calibration : Calibration
         Scores to p-values.
-    n_heads, n_columns : int
-        Number of scored heads and of features.
+    n_columns : int
+        Number of features.
     threshold : float or None
         Flag rows whose score is above it as long as no `alpha` is given; None: the default `alpha` decides.
     """
     flat = builder.ints([-1])
     score = builder.node("Reshape", score, flat)
     p_value = _p_value(builder, score, calibration)
-    logits = builder.node("Gather", measured.components, builder.ints(np.arange(n_heads)), axis=1)
-    mean = builder.node("ReduceMean", logits, builder.ints([1]), keepdims=0)
+    unreal = builder.node("Reshape", builder.node("Gather", measured.components, builder.ints([0]), axis=1), flat)
     blame = builder.node("Add", measured.blame, builder.floats(1e-6))
     total = builder.node("ReduceSum", blame, builder.ints([1]), keepdims=1)
     answers = {
         "anomaly_score": score,
         "p_value": p_value,
         "is_anomaly": _flag(builder, score, p_value, calibration, threshold),
-        "realness": builder.node("Sigmoid", builder.node("Neg", mean)),
+        "realness": builder.node("Sigmoid", builder.node("Neg", unreal)),
         "reconstruction_error": builder.node("Reshape", measured.reconstruction_error, flat),
     }
     for name, tensor in answers.items():

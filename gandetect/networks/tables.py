@@ -154,6 +154,13 @@ class Generator(MemberNetwork):
         codes = self.memory[torch.arange(len(nearest), device=nearest.device)[:, None], nearest]
         return (samples - codes).square().sum(2)
 
+    @torch.no_grad()
+    def typical(self) -> Tensor:
+        """Return what each member expects of a row of which it sees nothing, (members, sample_dim)."""
+        nothing = self.memory.new_zeros(self.n_members, 1, len(self.column_of))
+        all_columns = self.memory.new_ones(self.n_members, 1, int(self.column_of.max()) + 1)
+        return self.complete(nothing, all_columns, self.memory.new_zeros(self.n_members, 1, self.noise_dim))[:, 0]
+
     def fill_in(self, samples: Tensor, mask: Tensor, noise: Tensor) -> Tensor:
         """Return the samples with only their masked columns replaced by the generator's."""
         hidden = mask[..., self.column_of]  # (members, n_samples, sample_dim)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gandetect.calibration import UNSEEN_SLOPE
+from gandetect.calibration import STRONG, UNSEEN_SLOPE
 from gandetect.encoding import CategoryEncoding, NumberEncoding, TimeEncoding
 
 
@@ -83,14 +83,12 @@ class Networks:
     discriminator: list
     generator: list
     scored: list
-    feature_mean: np.ndarray
-    feature_whitening: np.ndarray
     memory: np.ndarray
     column_of: np.ndarray
 
     @property
     def n_members(self):
-        return len(self.feature_mean)
+        return len(self.memory)
 
     def member(self, index):
         """Return an ensemble of one member."""
@@ -102,8 +100,6 @@ class Networks:
             self,
             discriminator=discriminator,
             generator=generator,
-            feature_mean=self.feature_mean[one],
-            feature_whitening=self.feature_whitening[one],
             memory=self.memory[one],
         )
 
@@ -114,18 +110,20 @@ class Networks:
         return forward(self.generator, np.concatenate([samples * (1 - entries), mask, noise], axis=1), member)[1]
 
     def judge(self, encoded, member):
-        """Return one member's components: minus its scored logits, and two log distances; missing cells filled in.
+        """Return one member's components: minus its scored heads' mean logit, and two log distances.
 
-        The distances are those to the training rows' mean in its features, and to the nearest code of its memory.
+        The distances are those to the nearest code of its memory, and to what it expects of a row of which it sees
+        nothing; missing cells are filled in.
         """
         missing = 1 - encoded.present
         filled = self.complete(encoded.samples, missing, member)
         samples = np.where(missing[:, self.column_of] == 1, filled, encoded.samples)
-        features, logits = forward(self.discriminator, samples, member)
-        whitened = (features - self.feature_mean[member]) @ self.feature_whitening[member]
+        logits = forward(self.discriminator, samples, member)[1]
         nearest = np.min([((samples - code) ** 2).sum(1) for code in self.memory[member]], axis=0)
-        distance, recall = np.log1p((whitened**2).sum(1)), np.log(nearest + 0.01 * samples.shape[1])
-        return np.column_stack([-logits[:, self.scored], distance, recall])
+        typical = self.complete(np.zeros((1, samples.shape[1])), np.ones((1, missing.shape[1])), member)
+        atypical = np.abs(samples - typical).mean(1)
+        recall, atypical = np.log(nearest + 0.01 * samples.shape[1]), np.log(atypical + 0.01)
+        return np.column_stack([-logits[:, self.scored].mean(1), recall, atypical])
 
     def column_errors(self, encoded):
         """Hide every column once, in at most 16 groups dealt out to the members; return its squared error."""
@@ -154,11 +152,12 @@ def components(networks, encoded, error_scale):
 def anomaly_score(evidence, values, growth=0.0):
     """Add up the evidence of all components, and what goes beyond all training rows."""
     score = UNSEEN_SLOPE * np.maximum(values[:, -1] - evidence.excess_limit, growth)
-    for c, weight in enumerate(evidence.weights):
+    for c, (weight, strong_weight) in enumerate(zip(evidence.weights, evidence.strong_weights, strict=True)):
         x = values[:, c]
         rise = np.clip((x[:, None] - evidence.knots[c]) / evidence.widths[c], 0, 1).sum(1) * evidence.step
         tail = np.arcsinh(np.maximum((x - evidence.mean[c]) / evidence.deviation[c], 0))
-        score = score + weight * (rise + 0.1 * tail)
+        strength = rise + 0.1 * tail
+        score = score + weight * strength + strong_weight * np.maximum(strength - STRONG, 0)
     return score
 
 
@@ -169,7 +168,7 @@ def answers(encoding, networks, error_scale, evidence, columns):
     blame, growth = blame + 1e-6, encoded.growth.max(1)
     return {
         "anomaly_score": anomaly_score(evidence, values, growth),
-        "realness": 1 / (1 + np.exp(values[:, : len(networks.scored)].mean(1))),
+        "realness": 1 / (1 + np.exp(values[:, 0])),
         "reconstruction_error": error,
         "contributions": blame / blame.sum(1, keepdims=True),
     }

@@ -31,8 +31,6 @@ class Fitted:
             layers_of(self.pair.discriminator),
             layers_of(self.pair.generator),
             [list(REFERENCES).index(name) for name in SCORED],
-            self.weights.feature_mean.astype(float),
-            self.weights.feature_whitening.astype(float),
             self.pair.generator.memory.detach().double().numpy(),
             self.encoding.column_of,
         )

@@ -1,5 +1,7 @@
 """Scores become p-values and thresholds that can never disagree; evidence is monotone and gentle."""
 
+from dataclasses import replace
+
 import numpy as np
 import numpy_reference as reference
 import pytest
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 
 from gandetect.calibration import (
     MAX_SCORES,
+    STRONG,
     UNSEEN_SLOPE,
     Calibration,
     calibrate,
@@ -131,7 +134,7 @@ def scorer_of(evidence):
     return lambda values: run_in_chunks(session, ["score"], {"components": values.astype(np.float32)})["score"][:, 0]
 
 
-WEIGHTS = np.array([1.0, 0.5, 0.5])
+WEIGHTS, STRONG_WEIGHTS = np.array([1.0, 0.5, 0.5]), np.array([0.0, 2.0, 0.0])
 SMALLEST = np.array([0.1, 0.1, 1.0])
 
 
@@ -144,7 +147,7 @@ def made_components(n_rows=500, seed=0):
 
 @pytest.fixture(scope="module")
 def evidence():
-    return fit_evidence(made_components(), WEIGHTS, SMALLEST)
+    return fit_evidence(made_components(), WEIGHTS, STRONG_WEIGHTS, SMALLEST)
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +164,7 @@ def along(component, at):
 
 @pytest.mark.parametrize("n_rows", [8, 50, 5000])
 def test_the_graph_adds_the_evidence_up_as_the_reference_does(n_rows):
-    evidence = fit_evidence(made_components(n_rows), WEIGHTS, SMALLEST)
+    evidence = fit_evidence(made_components(n_rows), WEIGHTS, STRONG_WEIGHTS, SMALLEST)
     rows = np.vstack([made_components(1000, seed=1), 100 * made_components(200, seed=2)]).astype(np.float32)
     expected = reference.anomaly_score(evidence, rows.astype(float))
     np.testing.assert_allclose(scorer_of(evidence)(rows), expected, rtol=1e-5, atol=1e-5)
@@ -183,7 +186,7 @@ def test_evidence_is_continuous(score_of, evidence, component):
 def test_evidence_is_gentle_even_for_components_that_hardly_vary():
     constant = np.full((200, 3), 0.3)
     constant[:, :2] += np.random.default_rng(0).normal(0, 1e-7, (200, 2))
-    score = scorer_of(fit_evidence(constant, WEIGHTS, SMALLEST))
+    score = scorer_of(fit_evidence(constant, WEIGHTS, STRONG_WEIGHTS, SMALLEST))
     rows = np.tile(constant[:1], (201, 1))
     rows[:, :2] += np.linspace(-1e-6, 1e-6, 201)[:, None]
     assert np.ptp(score(rows)) < 2e-5
@@ -212,6 +215,18 @@ def test_the_evidence_of_a_training_value_is_about_the_logarithm_of_its_tail(evi
     np.testing.assert_allclose(rank[:-3], expected[:-3], atol=0.15)
 
 
+def test_only_the_part_of_evidence_above_the_limit_counts_as_strong(evidence):
+    rows = along(1, np.linspace(-5, 5, 101))
+    weak, strong = (
+        reference.anomaly_score(replace(evidence, strong_weights=np.array([0.0, weight, 0.0])), rows)
+        for weight in (0.0, 2.0)
+    )
+    others = reference.anomaly_score(evidence, along(1, [-1000.0]))
+    strength = (weak - others) / WEIGHTS[1]
+    assert strength.max() > STRONG
+    np.testing.assert_allclose(strong - weak, 2 * np.maximum(strength - STRONG, 0), atol=1e-9)
+
+
 @settings(deadline=None, max_examples=50)
 @given(
     st.lists(st.tuples(*[st.floats(-10, 10)] * 2, st.floats(0, 10)), min_size=8, max_size=30),
@@ -219,7 +234,7 @@ def test_the_evidence_of_a_training_value_is_about_the_logarithm_of_its_tail(evi
     st.lists(st.floats(-50, 50), min_size=2, max_size=10),
 )
 def test_evidence_of_any_components_is_finite_and_never_falls(rows, component, at):
-    evidence = fit_evidence(np.array(rows), WEIGHTS, SMALLEST)
+    evidence = fit_evidence(np.array(rows), WEIGHTS, STRONG_WEIGHTS, SMALLEST)
     values = np.tile(np.array(rows[0]), (len(at), 1))
     values[:, component] = np.sort(at)
     computed = reference.anomaly_score(evidence, values)
