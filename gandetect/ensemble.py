@@ -73,10 +73,10 @@ class TableSettings:
     realness_weight: float = 1.5
     recall_weight: float = 1.0
     typical_weight: float = 0.0
-    reconstruction_weight: float = 0.25
+    reconstruction_weight: float = 0.4
     excess_weight: float = 0.5
     strong_realness_weight: float = 1.5
-    strong_typical_weight: float = 3.0
+    strong_typical_weight: float = 3.3
 
     @property
     def evidence_weights(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
