@@ -39,13 +39,14 @@ def fit_peer(
     module: str, name: str, X_train: np.ndarray, known: np.ndarray | None, seed: int, *, sign: int = 1, **options: Any
 ) -> Fitted:
     """Train a detector with PyOD's methods on standardised columns; ``sign`` -1 turns its scores around."""
-    seed_everything(seed)
     scaler = StandardScaler().fit(X_train)
     X_scaled = scaler.transform(X_train)
-    peer = getattr(import_module(module), name)
-    accepted = signature(peer).parameters
+    kind = getattr(import_module(module), name)
+    accepted = signature(kind).parameters
     given = {"random_state": seed, "n_features": X_train.shape[1]}
-    detector = peer(**options, **{key: value for key, value in given.items() if key in accepted})
+    # After the import, since PyOD's DevNet seeds the global generators when it is imported.
+    seed_everything(seed)
+    detector = kind(**options, **{key: value for key, value in given.items() if key in accepted})
     detector.fit(X_scaled, known)
 
     def score(X: np.ndarray) -> np.ndarray:

@@ -7,24 +7,27 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from splits import n_for_share
 
 KEY = ["setting", "set", "seed", "detector"]
 ALPHAS = (0.05, 0.1)
 N_RESAMPLES = 10_000
 
 
-def comparable(results: pd.DataFrame, setting: str, detectors: Iterable[str] | None = None) -> pd.DataFrame:
-    """Return the latest result of each run in a setting, for those sets and seeds that every chosen detector has tried.
-
-    A run that failed counts as tried. A part of a detector, ``detector:part``, goes with its whole.
-    """
+def latest(results: pd.DataFrame, setting: str, detectors: Iterable[str] | None = None) -> pd.DataFrame:
+    """Return the latest result of each run in a setting; a part of a detector, ``detector:part``, goes with it."""
     chosen = results[results["setting"] == setting].drop_duplicates(KEY, keep="last")
-    wholes = chosen["detector"].str.split(":").str[0]
-    if detectors is not None:
-        chosen = chosen[wholes.isin(list(detectors))]
-    tried = rivals(chosen).groupby(["set", "seed"])["detector"].nunique()
-    complete = tried.index[tried == rivals(chosen)["detector"].nunique()]
-    return chosen[pd.MultiIndex.from_frame(chosen[["set", "seed"]]).isin(complete)]
+    if detectors is None:
+        return chosen
+    return chosen[chosen["detector"].str.split(":").str[0].isin(list(detectors))]
+
+
+def tried_by_all(results: pd.DataFrame) -> pd.DataFrame:
+    """Return the results on those sets and seeds that every detector has tried; a run that failed counts as tried."""
+    whole = rivals(results)
+    n_tried = whole.groupby(["set", "seed"])["detector"].nunique()
+    complete = n_tried.index[n_tried == whole["detector"].nunique()]
+    return results[pd.MultiIndex.from_frame(results[["set", "seed"]]).isin(complete)]
 
 
 def rivals(results: pd.DataFrame) -> pd.DataFrame:
@@ -68,8 +71,8 @@ def summary(results: pd.DataFrame) -> pd.DataFrame:
 def differences(results: pd.DataFrame, reference: str, other: str, measure: str) -> np.ndarray:
     """Return reference minus other on each set (sets,), averaged over the seeds that both finished."""
     cells = results.pivot_table(index=["set", "seed"], columns="detector", values=measure, aggfunc="first")
-    if other not in cells or reference not in cells:
-        return np.empty(0)
+    # A detector that never finished has no column.
+    cells = cells.reindex(columns=[reference, other])
     return (cells[reference] - cells[other]).groupby("set").mean().dropna().to_numpy()
 
 
@@ -81,11 +84,19 @@ def bootstrap_interval(values: np.ndarray, seed: int = 0) -> tuple[float, float]
 
 
 def report(results: pd.DataFrame, reference: str) -> str:
-    """Render everything that is known about one setting as Markdown."""
-    n_sets, n_runs = results["set"].nunique(), len(results[["set", "seed"]].drop_duplicates())
-    head = f"{n_sets} sets, {n_runs / max(n_sets, 1):g} seeds."
-    lines = [head, mixed_in(results), main_table(results), false_alarms(results), difference_table(results, reference)]
-    return "\n\n".join(line for line in lines if line)
+    """Render the results of one setting as Markdown."""
+    kept = tried_by_all(results)
+    parts = [counts(results, kept), anomalies_in_training(kept), main_table(kept)]
+    parts += [false_alarms(kept), difference_table(kept, reference) if reference in set(kept["detector"]) else ""]
+    return "\n\n".join(part for part in parts if part)
+
+
+def counts(results: pd.DataFrame, kept: pd.DataFrame) -> str:
+    """Say on how many sets and seeds the detectors are compared."""
+    n_left_out = len(results.drop_duplicates(["set", "seed"])) - len(kept.drop_duplicates(["set", "seed"]))
+    text = f"{kept['set'].nunique()} sets, seeds {', '.join(str(seed) for seed in sorted(kept['seed'].unique()))}"
+    left_out = f"; left out since not every detector has tried them: {n_left_out} runs" if n_left_out else ""
+    return f"{text}{left_out}."
 
 
 def markdown(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -152,14 +163,21 @@ def false_alarms(results: pd.DataFrame) -> str:
     )
 
 
-def mixed_in(results: pd.DataFrame) -> str:
-    """Say what share of the training rows are anomalies; empty where none are."""
-    runs = results.dropna(subset="auroc").drop_duplicates(["set", "seed"])
-    if "n_train_anomalies" not in runs or not runs["n_train_anomalies"].sum() > 0:
+def anomalies_in_training(results: pd.DataFrame) -> str:
+    """Say how many anomalies the detectors trained on, where the number differs between sets by design."""
+    setting = str(results["setting"].iloc[0])
+    if setting != "labelled" and not setting.startswith("mixed-"):
         return ""
-    shares = (100 * runs["n_train_anomalies"] / runs["n_train"]).groupby(runs["set"]).mean()
-    most = shares.max()
-    short = shares[shares < 0.9 * most]
-    text = f"Anomalies among the training rows: {most:.1f} % on {len(shares) - len(short)} sets"
-    listed = ", ".join(f"{name} {share:.1f}" for name, share in short.sort_values().items())
-    return f"{text}, less on {listed}." if listed else f"{text}."
+    # Detectors without labels do not see the known anomalies, those with labels see all of them.
+    rows = results.dropna(subset="auroc").sort_values("n_train_anomalies").drop_duplicates("set", keep="last")
+    found = rows.set_index("set")["n_train_anomalies"].astype(int)
+    if setting == "labelled":
+        return f"Known anomalies: {found.min()} to {found.max()} a set."
+    percent = float(setting.removeprefix("mixed-"))
+    n_rows = rows.set_index("set")["n_train"]
+    short = found[found < (n_rows - found).map(lambda n_normal: n_for_share(n_normal, percent))]
+    text = f"{percent:g} % of the training rows are anomalies"
+    if short.empty:
+        return f"{text}."
+    listed = ", ".join(f"{name} {100 * n / n_rows[name]:.1f}" for name, n in short.items())
+    return f"{text}; where that is more than half of the set's anomalies, only these: {listed}."

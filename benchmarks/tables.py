@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from detectors import DETECTORS, default_detectors
-from report import ALPHAS, KEY, comparable, report
+from report import ALPHAS, KEY, latest, report
 from sklearn.metrics import average_precision_score, roc_auc_score
 from splits import SETTINGS, Split
 from workers import call_each
@@ -168,7 +168,9 @@ def check_header(path: Path) -> None:
         with path.open(newline="", encoding="utf-8") as file:
             found = next(csv.reader(file), [])
         if found != list(FIELDS):
-            raise ValueError(f"expected the columns {', '.join(FIELDS)} in {path}, found {', '.join(found)}")
+            raise ValueError(
+                f"expected the columns {', '.join(FIELDS)} in {path}, found {', '.join(found)}; choose another --output"
+            )
 
 
 def short(value: Any) -> Any:
@@ -245,7 +247,11 @@ def main() -> None:
     """Run the benchmark or render its results."""
     arguments = parse()
     if arguments.table:
-        results = comparable(pd.read_csv(arguments.output), arguments.setting, arguments.detectors)
+        results = latest(pd.read_csv(arguments.output), arguments.setting, arguments.detectors)
+        if results.empty:
+            sys.exit(
+                f"Expected results of the setting {arguments.setting} in {arguments.output}, found none; run it first."
+            )
         print(report(results, arguments.reference))
     else:
         run_all(arguments)
