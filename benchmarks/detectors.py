@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -33,28 +35,41 @@ class Fitted:
     p_value: Callable[[np.ndarray], np.ndarray] | None = None
 
 
-def fit_pyod(module: str, name: str, X_train: np.ndarray, seed: int, *, seeded: bool = False, **options: Any) -> Fitted:
-    """Train one of PyOD's detectors on standardised columns."""
-    seeds = {"random_state": seed} if seeded else {}
+def fit_peer(
+    module: str, name: str, X_train: np.ndarray, known: np.ndarray | None, seed: int, *, sign: int = 1, **options: Any
+) -> Fitted:
+    """Train a detector with PyOD's methods on standardised columns; ``sign`` -1 turns its scores around."""
     scaler = StandardScaler().fit(X_train)
-    detector = getattr(import_module(module), name)(**options, **seeds)
     X_scaled = scaler.transform(X_train)
-    detector.fit(X_scaled)
+    kind = getattr(import_module(module), name)
+    accepted = signature(kind).parameters
+    given = {"random_state": seed, "n_features": X_train.shape[1]}
+    # After the import, since PyOD's DevNet seeds the global generators when it is imported.
+    seed_everything(seed)
+    detector = kind(**options, **{key: value for key, value in given.items() if key in accepted})
+    detector.fit(X_scaled, known)
 
     def score(X: np.ndarray) -> np.ndarray:
         # A training row is its own neighbour; only `decision_scores_` leaves it out.
         if X is X_train:
-            return np.asarray(detector.decision_scores_)
-        return np.asarray(detector.decision_function(scaler.transform(X)))
+            return sign * np.asarray(detector.decision_scores_)
+        return sign * np.asarray(detector.decision_function(scaler.transform(X)))
 
     return Fitted(score)
 
 
-def fit_gandetect(X_train: np.ndarray, seed: int, **parameters: Any) -> Fitted:
+def seed_everything(seed: int) -> None:
+    """Seed the global generators; several peers take no seed of their own."""
+    np.random.seed(seed)  # noqa: NPY002
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(seed)
+
+
+def fit_gandetect(X_train: np.ndarray, known: np.ndarray | None, seed: int, **parameters: Any) -> Fitted:
     """Train the package's own detector, with its defaults but for the given parameters."""
     from gandetect import GANDetector
 
-    detector = GANDetector(random_state=seed, **parameters).fit(X_train)
+    detector = GANDetector(random_state=seed, **parameters).fit(X_train, known)
     return Fitted(detector.anomaly_score, partial(network_scores, detector), detector.p_value)
 
 
@@ -75,35 +90,80 @@ class Detector:
     module : str
         Imported before the clock starts, so that the seconds of a fit hold no import.
     fit : Callable
-        Training rows (rows, columns) and a seed -> `Fitted`.
+        Training rows (rows, columns), which of them are known anomalies (rows,) or None, and a seed -> `Fitted`.
+    uses_labels : bool
+        Whether it learns from known anomalies; one that does not gets the training rows without them.
     """
 
     module: str
-    fit: Callable[[np.ndarray, int], Fitted]
+    fit: Callable[[np.ndarray, np.ndarray | None, int], Fitted]
+    uses_labels: bool = False
 
 
-def pyod(module: str, name: str, *, seeded: bool = False, **options: Any) -> Detector:
+def ours(*, uses_labels: bool = False, **parameters: Any) -> Detector:
+    """Describe the package's own detector with these parameters."""
+    return Detector("torch", partial(fit_gandetect, **parameters), uses_labels)
+
+
+def peer(module: str, name: str, *, uses_labels: bool = False, **options: Any) -> Detector:
+    """Describe a detector with PyOD's methods."""
+    return Detector(module, partial(fit_peer, module, name, **options), uses_labels)
+
+
+def pyod(module: str, name: str, **options: Any) -> Detector:
     """Describe one of PyOD's detectors."""
-    module = f"pyod.models.{module}"
-    return Detector(module, partial(fit_pyod, module, name, seeded=seeded, **options))
+    return peer(f"pyod.models.{module}", name, **options)
 
 
-DETECTORS = {
-    "gandetect": Detector("torch", fit_gandetect),
-    "gandetect-least-squares": Detector("torch", partial(fit_gandetect, loss="least-squares")),
-    "gandetect-hinge": Detector("torch", partial(fit_gandetect, loss="hinge")),
-    "gandetect-wasserstein": Detector("torch", partial(fit_gandetect, loss="wasserstein")),
+VARIANTS = {
+    "gandetect": ours(),
+    "gandetect-low": ours(effort="low"),
+    "gandetect-high": ours(effort="high"),
+    "gandetect-least-squares": ours(loss="least-squares"),
+    "gandetect-hinge": ours(loss="hinge"),
+    "gandetect-wasserstein": ours(loss="wasserstein"),
+    "gandetect-labels": ours(use_labels=True, uses_labels=True),
+}
+"""The package's own detector: the defaults, and the defaults but for one parameter."""
+
+PEERS = {
     "knn-mean": pyod("knn", "KNN", method="mean"),
     "knn": pyod("knn", "KNN"),
     "lof": pyod("lof", "LOF"),
     "ocsvm": pyod("ocsvm", "OCSVM"),
-    "iforest": pyod("iforest", "IForest", seeded=True),
+    "iforest": pyod("iforest", "IForest"),
+    "inne": pyod("inne", "INNE"),
+    "hbos": pyod("hbos", "HBOS"),
     "ecod": pyod("ecod", "ECOD"),
     "copod": pyod("copod", "COPOD"),
-    "hbos": pyod("hbos", "HBOS"),
-    "pca": pyod("pca", "PCA", seeded=True),
-    "mcd": pyod("mcd", "MCD", seeded=True),
-    "cblof": pyod("cblof", "CBLOF", seeded=True),
-    "inne": pyod("inne", "INNE", seeded=True),
+    "pca": pyod("pca", "PCA"),
+    "mcd": pyod("mcd", "MCD"),
+    "cblof": pyod("cblof", "CBLOF"),
+    # Standardised twice, a constant column would be divided by zero.
+    "autoencoder": pyod("auto_encoder", "AutoEncoder", preprocessing=False, verbose=0),
+    "deep-svdd": pyod("deep_svdd", "DeepSVDD", preprocessing=False, verbose=0),
+    "lunar": pyod("lunar", "LUNAR"),
+    "alad": pyod("alad", "ALAD"),
+    "so-gaal": pyod("so_gaal", "SO_GAAL"),
+    # As shipped, the score is how real the discriminator finds a row: high = normal.
+    "so-gaal-mended": pyod("so_gaal", "SO_GAAL", sign=-1),
+    "ganomaly": peer("ganomaly", "GANomaly"),
 }
+"""Peers that use no labels: PyOD's with their defaults, and one of our own making."""
+
+LABEL_PEERS = {
+    "devnet": pyod("devnet", "DevNet", uses_labels=True),
+    "devnet-mended": peer("mended_devnet", "MendedDevNet", uses_labels=True),
+    "xgbod": pyod("xgbod", "XGBOD", uses_labels=True),
+}
+"""Peers that learn from known anomalies."""
+
+DETECTORS = VARIANTS | PEERS | LABEL_PEERS
 """Every detector by the name that the command line takes."""
+
+
+def default_detectors(setting: str) -> list[str]:
+    """Return what is compared in a setting when the command line names no detectors."""
+    if setting == "labelled":
+        return ["gandetect", "gandetect-labels", *LABEL_PEERS]
+    return ["gandetect", *PEERS]

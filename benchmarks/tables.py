@@ -11,39 +11,38 @@ from __future__ import annotations
 
 import argparse
 import csv
+import os
 import sys
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from importlib import import_module
-from multiprocessing import get_context
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from detectors import DETECTORS
+from detectors import DETECTORS, default_detectors
+from report import ALPHAS, KEY, latest, report
 from sklearn.metrics import average_precision_score, roc_auc_score
+from splits import SETTINGS, Split
+from workers import call_each
 
 FIELDS = (
-    "setting",
-    "set",
-    "seed",
-    "detector",
+    *KEY,
     "n_train",
+    "n_train_anomalies",
     "n_test",
     "auroc",
     "ap",
     "fit_seconds",
     "score_seconds",
-    "flagged_at_0.05",
-    "flagged_at_0.1",
+    *(f"flagged_at_{alpha}" for alpha in ALPHAS),
     "error",
 )
-KEY = ["setting", "set", "seed", "detector"]
-ALPHAS = (0.05, 0.1)
 
 Result = dict[str, Any]
 
@@ -61,31 +60,6 @@ class Run:
     def key(self) -> tuple[str, ...]:
         """What identifies the run in the results, as text."""
         return (self.setting, self.path.stem, str(self.seed), self.detector)
-
-
-@dataclass(frozen=True)
-class Split:
-    """The rows to train on, the rows to score, and the labels of the latter (1 = anomaly)."""
-
-    X_train: np.ndarray
-    X_test: np.ndarray
-    y_test: np.ndarray
-
-
-def split_one_class(X: np.ndarray, y: np.ndarray, seed: int) -> Split:
-    """Train on a random half of the normal rows; test on the other half and every anomaly."""
-    normal = np.random.RandomState(seed).permutation(np.flatnonzero(y == 0))
-    half = len(normal) // 2
-    test = np.concatenate([normal[half:], np.flatnonzero(y == 1)])
-    return Split(X[normal[:half]], X[test], y[test])
-
-
-def split_contaminated(X: np.ndarray, y: np.ndarray, seed: int) -> Split:
-    """Train on all rows, anomalies included, and score the same rows."""
-    return Split(X, X, y)
-
-
-SETTINGS = {"one-class": split_one_class, "contaminated": split_contaminated}
 
 
 def timed(function: Callable[[], Any]) -> tuple[Any, float]:
@@ -106,18 +80,29 @@ def flagged_normal(split: Split, p_value: Callable[[np.ndarray], np.ndarray]) ->
     return {f"flagged_at_{alpha}": float(np.mean(p_values <= alpha)) for alpha in ALPHAS}
 
 
-def measure(run: Run) -> list[Result]:
-    """Train and score; return one result for the detector and one for each of its parts."""
+def read_split(run: Run) -> Split:
+    """Return the rows of a run, as its detector may see them."""
     with np.load(run.path) as file:
         X, y = file["X"].astype(np.float64), file["y"].astype(int)
     split = SETTINGS[run.setting](X, y, run.seed)
-    detector = DETECTORS[run.detector]
+    if not DETECTORS[run.detector].uses_labels:
+        return split.unlabelled()
+    if split.known is None:
+        raise ValueError(f"expected a setting with known anomalies for {run.detector}, found {run.setting}")
+    return split
+
+
+def measure(run: Run) -> list[Result]:
+    """Train and score; return one result for the detector and one for each of its parts."""
+    split, detector = read_split(run), DETECTORS[run.detector]
     import_module(detector.module)
-    fitted, fit_seconds = timed(lambda: detector.fit(split.X_train, run.seed))
+    fitted, fit_seconds = timed(lambda: detector.fit(split.X_train, split.known, run.seed))
     scores, score_seconds = timed(lambda: fitted.score(split.X_test))
-    common = {**identity(run), "n_train": len(split.X_train), "n_test": len(split.X_test)}
-    common |= {"fit_seconds": fit_seconds, "score_seconds": score_seconds}
-    alarms = flagged_normal(split, fitted.p_value) if fitted.p_value and run.setting == "one-class" else {}
+    common = {**identity(run), "n_train": len(split.X_train), "n_train_anomalies": split.n_anomalies}
+    common |= {"n_test": len(split.X_test), "fit_seconds": fit_seconds, "score_seconds": score_seconds}
+    # In the contaminated setting the normal rows that are scored are not held out.
+    held_out = split.X_test is not split.X_train
+    alarms = flagged_normal(split, fitted.p_value) if fitted.p_value and held_out else {}
     parts = fitted.parts(split.X_test) if fitted.parts else {}
     return [
         {**common, **accuracy(split.y_test, scores), **alarms},
@@ -133,32 +118,36 @@ def identity(run: Run) -> Result:
     return dict(zip(KEY, run.key, strict=True))
 
 
+def failure(run: Run, error: Exception) -> list[Result]:
+    """Return the one result of a run that did not finish."""
+    return [{**identity(run), "error": f"{type(error).__name__}: {error}".replace("\n", " ")[:300]}]
+
+
 def measure_or_report(run: Run) -> list[Result]:
     """Measure; a detector that fails becomes a row with its error, so that the others go on."""
     try:
-        with warnings.catch_warnings():
+        # Some peers print every epoch.
+        with warnings.catch_warnings(), redirect_stdout(StringIO()):
             warnings.simplefilter("ignore")
             return measure(run)
     except Exception as error:  # any failure of any peer is a result
-        return [{**identity(run), "error": f"{type(error).__name__}: {error}".replace("\n", " ")[:300]}]
+        return failure(run, error)
 
 
-def measure_all(runs: list[Run], jobs: int) -> Iterator[list[Result]]:
-    """Yield the results of each run, in order, with so many runs at a time."""
-    if jobs == 1:
-        yield from map(measure_or_report, runs)
-        return
-    # Forking a process in which torch has started its threads can hang.
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(measure_or_report, runs)
+def measure_all(runs: list[Run], jobs: int, limit: float | None) -> Iterator[list[Result]]:
+    """Yield the results of each run, in order of completion, with so many runs at a time."""
+    # Runs side by side must not take each other's cores, or their seconds would mean nothing.
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // jobs)))
+    for run, outcome in call_each(measure_or_report, runs, jobs, limit):
+        yield failure(run, outcome) if isinstance(outcome, Exception) else outcome
 
 
-def keys_done(path: Path) -> set[tuple[str, ...]]:
-    """Return the keys of the runs that the results file already holds; one that failed is tried again."""
+def keys_done(path: Path, *, retry: bool = False) -> set[tuple[str, ...]]:
+    """Return the keys of the runs that the results file already holds; with ``retry`` not of those that failed."""
     if not path.exists():
         return set()
     with path.open(newline="", encoding="utf-8") as file:
-        return {tuple(row[name] for name in KEY) for row in csv.DictReader(file) if not row["error"]}
+        return {tuple(row[name] for name in KEY) for row in csv.DictReader(file) if not (retry and row["error"])}
 
 
 def append(path: Path, results: Iterable[Result]) -> None:
@@ -171,6 +160,17 @@ def append(path: Path, results: Iterable[Result]) -> None:
             writer.writeheader()
         for result in results:
             writer.writerow({name: short(value) for name, value in result.items()})
+
+
+def check_header(path: Path) -> None:
+    """Raise ValueError if the results file has other columns than ours."""
+    if path.exists():
+        with path.open(newline="", encoding="utf-8") as file:
+            found = next(csv.reader(file), [])
+        if found != list(FIELDS):
+            raise ValueError(
+                f"expected the columns {', '.join(FIELDS)} in {path}, found {', '.join(found)}; choose another --output"
+            )
 
 
 def short(value: Any) -> Any:
@@ -188,9 +188,10 @@ def describe(result: Result) -> str:
 
 def run_all(arguments: argparse.Namespace) -> None:
     """Run what the results file does not hold yet."""
-    done = keys_done(arguments.output)
+    check_header(arguments.output)
+    done = keys_done(arguments.output, retry=arguments.retry)
     runs = [run for run in planned(arguments) if run.key not in done]
-    for number, results in enumerate(measure_all(runs, arguments.jobs), 1):
+    for number, results in enumerate(measure_all(runs, arguments.jobs, arguments.limit), 1):
         append(arguments.output, results)
         for result in results:
             print(f"[{number}/{len(runs)}] {describe(result)}", file=sys.stderr, flush=True)
@@ -201,40 +202,8 @@ def planned(arguments: argparse.Namespace) -> Iterator[Run]:
     for path in sorted(arguments.folder.glob("*.npz")):
         if arguments.sets is None or path.stem in arguments.sets:
             for seed in arguments.seeds:
-                for detector in arguments.detectors:
+                for detector in arguments.detectors or default_detectors(arguments.setting):
                     yield Run(arguments.setting, path, seed, detector)
-
-
-def table(results: pd.DataFrame) -> str:
-    """Render means, ranks and wins as Markdown, over the runs that every detector finished."""
-    cells = results.pivot_table(index=["set", "seed"], columns="detector", values="auroc").reindex(
-        columns=results["detector"].unique()
-    )
-    finished = cells.dropna()
-    kept = results.set_index(["set", "seed"]).loc[finished.index]
-    groups = kept.groupby("detector")
-    means = groups[["auroc", "ap", "flagged_at_0.05", "flagged_at_0.1", "fit_seconds", "score_seconds"]].mean()
-    means["lowest"], means["longest"] = groups["auroc"].min(), groups["fit_seconds"].max()
-    # A part of a detector is not a rival of its whole.
-    rivals = finished[[name for name in finished if ":" not in str(name)]]
-    means["rank"] = rivals.rank(axis=1, ascending=False).mean()
-    means["wins"] = rivals.eq(rivals.max(axis=1), axis=0).sum()
-    lines = [table_row(name, row) for name, row in means.sort_values("auroc", ascending=False).iterrows()]
-    head = (
-        "| detector | mean AUROC | lowest | mean AP | mean rank | wins | flagged at 0.05, 0.1 | fit s: mean, longest | "
-        "score s |\n|---|---|---|---|---|---|---|---|---|"
-    )
-    return f"{len(finished)} of {len(cells)} runs (sets x seeds) finished by all.\n\n" + "\n".join([head, *lines])
-
-
-def table_row(name: Any, row: pd.Series) -> str:
-    """Render one detector; parts have neither rank nor wins."""
-    rank, wins = ("-", "-") if pd.isna(row["rank"]) else (f"{row['rank']:.2f}", f"{row['wins']:.0f}")
-    shares = [row[f"flagged_at_{alpha}"] for alpha in ALPHAS]
-    flagged = "-" if pd.isna(shares[0]) else ", ".join(f"{share:.3f}" for share in shares)
-    times = f"{row['fit_seconds']:.2f}, {row['longest']:.2f} | {row['score_seconds']:.2f}"
-    accuracy = f"{row['auroc']:.2f} | {row['lowest']:.1f} | {row['ap']:.2f}"
-    return f"| {name} | {accuracy} | {rank} | {wins} | {flagged} | {times} |"
 
 
 def names(text: str) -> list[str]:
@@ -254,7 +223,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", type=Path, nargs="?", help="folder of NAME.npz files with X and y")
-    parser.add_argument("--detectors", type=known_detectors, default=list(DETECTORS), help="a,b; default: all")
+    parser.add_argument("--detectors", type=known_detectors, help="a,b; default: the setting's peers and gandetect")
     parser.add_argument("--sets", type=names, help="a,b, without .npz; default: all")
     parser.add_argument("--seeds", type=lambda text: [int(seed) for seed in names(text)], default=[0], help="0,1,2")
     parser.add_argument("--setting", choices=SETTINGS, default="one-class")
@@ -262,7 +231,12 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         "--output", type=Path, default=Path("results.csv"), help="results are appended to this CSV file"
     )
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
+    parser.add_argument("--limit", type=float, help="seconds after which a run is ended and counts as failed")
+    parser.add_argument("--retry", action="store_true", help="run again what failed before")
     parser.add_argument("--table", action="store_true", help="render the results file as Markdown instead")
+    parser.add_argument(
+        "--reference", default="gandetect", help="with --table: whose differences to the others are shown"
+    )
     parsed = parser.parse_args(arguments)
     if parsed.folder is None and not parsed.table:
         parser.error("expected the folder with the data, or --table")
@@ -273,10 +247,12 @@ def main() -> None:
     """Run the benchmark or render its results."""
     arguments = parse()
     if arguments.table:
-        results = pd.read_csv(arguments.output)
-        # A part of a detector, ``detector:part``, goes with its whole.
-        chosen = results["detector"].str.split(":").str[0].isin(arguments.detectors)
-        print(table(results[chosen & (results["setting"] == arguments.setting)]))
+        results = latest(pd.read_csv(arguments.output), arguments.setting, arguments.detectors)
+        if results.empty:
+            sys.exit(
+                f"Expected results of the setting {arguments.setting} in {arguments.output}, found none; run it first."
+            )
+        print(report(results, arguments.reference))
     else:
         run_all(arguments)
 
