@@ -5,16 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from gandetect.errors import InputError
 from gandetect.graph.networks import TableWeights
 from gandetect.losses import LOSSES
 from gandetect.negatives import REFERENCES, SCORED, Batch, Cloud, references
 from gandetect.networks.tables import Discriminator, Generator, TableBatch, TablePair
+from gandetect.schema import quoted
 from gandetect.training import Plan, Progress, step_random, train
 
 Floats = NDArray[np.float32]
@@ -26,12 +29,22 @@ BEFORE_TRAINING = 2**62
 """Keys the randomness of the initial weights: a step that training never reaches."""
 
 
+EFFORTS = {
+    "low": {"n_steps": 400, "n_members": 4},
+    "default": {"n_steps": 1200, "n_members": 4},
+    "high": {"n_steps": 2400, "n_members": 8},
+}
+"""What an effort stands for: the time of a fit grows with both figures, the arithmetic of a score with the members."""
+
+
 @dataclass(frozen=True)
 class TableSettings:
     """All hyper-parameters of a detector for tables; stored in the model file.
 
     Parameters
     ----------
+    effort : str
+        The key of `EFFORTS` that the number of steps and members was taken from, as far as none was given.
     loss : str
         The game between the generator and its heads: a key of `gandetect.losses.LOSSES`.
     n_members : int
@@ -57,9 +70,10 @@ class TableSettings:
         anomaly is far; and among contaminated training rows this distance is the evidence that holds best.
     """
 
+    effort: str = "default"
     loss: str = "logistic"
-    n_members: int = 4
-    n_steps: int = 1200
+    n_members: int = EFFORTS["default"]["n_members"]
+    n_steps: int = EFFORTS["default"]["n_steps"]
     batch_size: int = 32
     width: int = 64
     depth: int = 3
@@ -77,6 +91,19 @@ class TableSettings:
     excess_weight: float = 0.5
     strong_realness_weight: float = 1.5
     strong_typical_weight: float = 3.3
+
+    @classmethod
+    def of_effort(cls, effort: str, **given: Any) -> TableSettings:
+        """Return the settings of an effort; `n_steps` and `n_members` that are not None overrule it.
+
+        Raises
+        ------
+        InputError
+            There is no such effort.
+        """
+        if effort not in EFFORTS:
+            raise InputError(f"Expected effort to be one of {quoted(EFFORTS)}, found {effort!r}.")
+        return cls(effort=effort, **EFFORTS[effort] | {n: v for n, v in given.items() if v is not None})
 
     @property
     def evidence_weights(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

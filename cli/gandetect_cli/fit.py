@@ -68,6 +68,7 @@ def fit(
     decimal: options.Decimal = ".",
     on_error: options.OnError = "fail",
     seed: options.Seed = 0,
+    effort: options.Effort = "default",
     loss: options.Loss = "logistic",
     contamination: options.Contamination = "auto",
     steps: options.Steps = None,
@@ -100,7 +101,8 @@ def fit(
     _require_rows(lesson)
     _report_data(lesson, reporter)
     start = time.monotonic()
-    model = _train(lesson, {"loss": loss} | ({"n_steps": steps} if steps else {}), seed, share, device, quiet)
+    settings = {"effort": effort, "loss": loss, "n_steps": steps}
+    model = _train(lesson, settings, seed, share, device, quiet)
     _write(model, output)
     _report_model(model, output, time.monotonic() - start, reporter)
     if as_json:
@@ -186,7 +188,7 @@ def _train(
     quiet: bool,
 ) -> bytes:
     with unbroken():  # an import that was cut short would look like a broken installation
-        fit_table, chosen = gandetect.fit_table, gandetect.TableSettings(**settings)
+        fit_table, chosen = gandetect.fit_table, gandetect.TableSettings.of_effort(**settings)
     with ProgressBar("learning", quiet=quiet) as bar:
 
         def show(progress: Progress) -> None:

@@ -52,6 +52,7 @@ Drop = Annotated[list[str] | None, _optional("COLUMN", "Leave a column out; repe
 Columns = Annotated[str | None, _optional("A,B,...", "Learn from these columns only.")]
 Decimal = Annotated[str, typer.Option(metavar="MARK", help="Decimal mark of numbers: . or ,")]
 Seed = Annotated[int, typer.Option(min=0, help="Same data, seed and versions: same model file.")]
+Effort = Annotated[str, typer.Option(help="Time for accuracy: low, default or high.")]
 Loss = Annotated[str, typer.Option(help="The adversarial game: logistic, least-squares, hinge or wasserstein.")]
 Contamination = Annotated[
     str,
@@ -59,7 +60,7 @@ Contamination = Annotated[
         metavar="SHARE", help="Share of the training rows to flag, up to 0.5; auto: at a false-alarm rate of 0.05."
     ),
 ]
-Steps = Annotated[int | None, typer.Option(min=1, help="Training steps; more take longer.", show_default=False)]
+Steps = Annotated[int | None, typer.Option(min=1, help="Training steps, instead of the effort's.", show_default=False)]
 MaxRows = Annotated[int, typer.Option(min=1, help="Learn from at most so many rows, chosen at random by the seed.")]
 Device = Annotated[str, typer.Option(help="Where to train: auto, cpu, cuda, ...")]
 

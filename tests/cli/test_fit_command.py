@@ -56,6 +56,15 @@ def test_json_is_one_object_on_stdout(cli, numbers, tmp_path):
     assert summary["warnings"] == []
 
 
+def test_an_effort_is_recorded_and_an_unknown_one_refused(cli, numbers):
+    result = cli("fit", "-", "--effort", "low", "--steps", 2, "--json", "--quiet", stdin=numbers.encode())
+    settings = json.loads(result.out)["training"]["settings"]
+    assert (settings["effort"], settings["n_steps"]) == ("low", 2)
+    refused = cli("fit", "-", "--effort", "huge", stdin=numbers.encode())
+    assert refused.code == 2
+    assert "Expected effort to be one of 'low', 'default', 'high', found 'huge'." in refused.err
+
+
 def test_the_model_can_go_to_stdout(start, numbers, tmp_path):
     out, err = start("fit", "-", "-o", "-", "--steps", 2).communicate(numbers.encode())
     assert gandetect.Scorer(out).verify() <= 1e-5

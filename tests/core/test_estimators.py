@@ -141,6 +141,18 @@ def test_every_parameter_reaches_the_model_file():
     assert settings["generator_width"] == 5
 
 
+@pytest.mark.parametrize(("effort", "n_members"), [("low", 4), ("high", 8)])
+def test_an_effort_decides_what_is_not_given(effort, n_members):
+    settings = GANDetector(effort=effort, n_steps=2, random_state=0).fit(X).scorer_.manifest["training"]["settings"]
+    assert (settings["effort"], settings["n_steps"], settings["n_members"]) == (effort, 2, n_members)
+
+
+def test_more_effort_takes_more_steps():
+    low, default, high = (TableSettings.of_effort(effort).n_steps for effort in ("low", "default", "high"))
+    assert low < default < high
+    assert TableSettings.of_effort("default") == TableSettings()
+
+
 def test_clones_are_unfitted_and_have_the_same_parameters(detector):
     copy = clone(detector)
     assert copy.get_params() == detector.get_params()
@@ -160,7 +172,9 @@ def test_progress_is_told_while_fitting():
     assert steps == [1, 2, 3, 4, 5]
 
 
-@pytest.mark.parametrize(("name", "value"), [("loss", "x"), ("contamination", 0.9), ("n_members", 1), ("device", "x")])
+@pytest.mark.parametrize(
+    ("name", "value"), [("loss", "x"), ("effort", "x"), ("contamination", 0.9), ("n_members", 1), ("device", "x")]
+)
 def test_parameters_out_of_range_are_refused_in_fit(name, value):
     with pytest.raises(InputError, match=rf"^Expected .*{name}.*, found {value!r}"):
         quick(**{name: value}).fit(X)
