@@ -31,7 +31,7 @@ FLOORS = {
     # The graph speaks of encodings and calibration, in numpy and onnx.
     "graph": {"errors", "schema", "encoding", "calibration"},
     # What wires the rooms.
-    "ensemble": {"networks", "negatives", "losses", "training", "graph"},
+    "ensemble": {"errors", "schema", "networks", "negatives", "losses", "training", "graph"},
     "assembly": {
         *("schema", "encoding", "calibration", "model_file", "scorer"),
         *("networks", "negatives", "training", "graph", "ensemble"),
