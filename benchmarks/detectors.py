@@ -122,7 +122,6 @@ VARIANTS = {
     "gandetect-least-squares": ours(loss="least-squares"),
     "gandetect-hinge": ours(loss="hinge"),
     "gandetect-wasserstein": ours(loss="wasserstein"),
-    "gandetect-labels": ours(use_labels=True, uses_labels=True),
 }
 """The package's own detector: the defaults, and the defaults but for one parameter."""
 
@@ -165,5 +164,5 @@ DETECTORS = VARIANTS | PEERS | LABEL_PEERS
 def default_detectors(setting: str) -> list[str]:
     """Return what is compared in a setting when the command line names no detectors."""
     if setting == "labelled":
-        return ["gandetect", "gandetect-labels", *LABEL_PEERS]
+        return ["gandetect", *LABEL_PEERS]
     return ["gandetect", *PEERS]
