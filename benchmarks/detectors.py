@@ -73,6 +73,26 @@ def fit_gandetect(X_train: np.ndarray, known: np.ndarray | None, seed: int, **pa
     return Fitted(detector.anomaly_score, partial(network_scores, detector), detector.p_value)
 
 
+class NoGame:
+    """Nobody wins or loses: the generator only reconstructs, the discriminator only rejects the reference noise."""
+
+    gradient_penalty = 0.0
+
+    def nothing(self, logits: Any) -> Any:
+        """Return zero for every logit."""
+        return 0 * logits
+
+    real = fake = generator = nothing
+
+
+def fit_without_game(X_train: np.ndarray, known: np.ndarray | None, seed: int) -> Fitted:
+    """Train the package's own detector without the adversarial game."""
+    from gandetect.losses import LOSSES
+
+    LOSSES["none"] = NoGame
+    return fit_gandetect(X_train, known, seed, loss="none")
+
+
 def network_scores(detector: Any, X: np.ndarray) -> Scores:
     """Return what the discriminator and the generator say on their own, high = anomalous."""
     scorer = detector.scorer_
@@ -122,8 +142,9 @@ VARIANTS = {
     "gandetect-least-squares": ours(loss="least-squares"),
     "gandetect-hinge": ours(loss="hinge"),
     "gandetect-wasserstein": ours(loss="wasserstein"),
+    "gandetect-no-game": Detector("torch", fit_without_game),
 }
-"""The package's own detector: the defaults, and the defaults but for one parameter."""
+"""The package's own detector: the defaults, and the defaults but for one thing."""
 
 PEERS = {
     "knn-mean": pyod("knn", "KNN", method="mean"),
