@@ -86,13 +86,18 @@ def test_control_characters_never_reach_the_terminal():
 def two_parts(number, n_signals):
     """Send signals between the two parts of a block that is not to be broken; return the parts that ran."""
     done = []
-    before = signal.signal(number, signal.SIG_DFL)  # a job in the background is started with SIGINT ignored
-    try:
-        with pytest.raises(Stopped, match=str(128 + number)), stoppable(), unbroken():  # noqa: PT012
+
+    def run():
+        with stoppable(), unbroken():
             done.append("first")
             for _ in range(n_signals):
                 os.kill(os.getpid(), number)
             done.append("second")
+
+    before = signal.signal(number, signal.SIG_DFL)  # a job in the background is started with SIGINT ignored
+    try:
+        with pytest.raises(Stopped, match=str(128 + number)):
+            run()
     finally:
         signal.signal(number, before)
     return done
