@@ -85,12 +85,12 @@ class TableSettings:
     weight_decay: float = 1e-3
     adversarial_weight: float = 0.1
     realness_weight: float = 1.5
-    recall_weight: float = 1.0
+    recall_weight: float = 1.5
     typical_weight: float = 0.0
     reconstruction_weight: float = 0.4
     excess_weight: float = 0.5
-    strong_realness_weight: float = 1.5
-    strong_typical_weight: float = 3.3
+    strong_realness_weight: float = 1.75
+    strong_typical_weight: float = 4.2
 
     @classmethod
     def of_effort(cls, effort: str, **given: Any) -> TableSettings:

@@ -148,8 +148,10 @@ REFERENCES: dict[str, Callable[[Batch], Tensor]] = {
 }
 """The kinds of reference negatives, in the order of the discriminator's heads."""
 
-SCORED = ("along-1", "isotropic-1", "inflated")
+SCORED = ("inflated", "shuffled")
 """The kinds whose logits count in the score; the others only shape the trunk.
 
-A flexible head takes clustered anomalies among the training rows for normal; these, whose noise is wide, do so least.
+One asks how far a row is from all data, the other whether its columns go together. What is near the data in both ways
+is left to the distance to the generator's memory: heads that look for less learn clustered anomalies among the
+training rows as normal.
 """
