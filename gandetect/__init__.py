@@ -60,7 +60,7 @@ __all__ = [
     "write_model",
 ]
 
-_TRAINING = frozenset({"numpy", "onnx", "pandas", "sklearn", "torch"})
+_TRAINING = frozenset({"numpy", "onnx", "pandas", "safetensors", "sklearn", "torch"})
 
 
 def __getattr__(name: str) -> Any:

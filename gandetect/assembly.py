@@ -23,7 +23,7 @@ from gandetect.model_file import DIGEST_KEY, DIGEST_PLACEHOLDER, FORMAT, MANIFES
 from gandetect.networks.tables import TablePair
 from gandetect.schema import NUMERIC, OUTPUTS, Schema
 from gandetect.scorer import open_session, run_in_chunks
-from gandetect.training import Progress
+from gandetect.training import Course
 
 Columns = Mapping[str, NDArray[Any]]
 Floats = NDArray[np.float32]
@@ -107,9 +107,7 @@ def golden_rows(learned: Learned, threshold: float | None, columns: Columns) -> 
     return {"inputs": inputs, "outputs": {name: values.tolist() for name, values in answers.items()}}
 
 
-def manifest_of(
-    learned: Learned, settings: TableSettings, threshold: float | None, progress: Progress | None
-) -> dict[str, Any]:
+def manifest_of(learned: Learned, settings: TableSettings, threshold: float | None, course: Course) -> dict[str, Any]:
     """Return what the model file says of itself, as JSON values; golden rows and the arguments of `fit` come later."""
     calibration = learned.calibration
     packages = ("gandetect", "numpy", "onnx", "onnxruntime", "scikit-learn", "torch")
@@ -130,5 +128,5 @@ def manifest_of(
             "critical_score": calibration.critical_score(default_alpha(calibration.n_rows)),
         },
         "quality": {},
-        "health": asdict(progress) if progress else {},
+        "health": asdict(course.progress(settings.n_steps, settings.n_steps)),
     }

@@ -18,7 +18,7 @@ from gandetect.losses import LOSSES
 from gandetect.negatives import REFERENCES, SCORED, Batch, Cloud, references
 from gandetect.networks.tables import Discriminator, Generator, TableBatch, TablePair
 from gandetect.schema import quoted
-from gandetect.training import Plan, Progress, step_random, train
+from gandetect.training import Course, Plan, Progress, State, step_random, train
 
 Floats = NDArray[np.float32]
 
@@ -148,8 +148,10 @@ def train_pair(
     settings: TableSettings,
     seed: int,
     device: torch.device,
-    callback: Callable[[Progress], None],
-) -> TablePair:
+    callback: Callable[[Progress], None] | None = None,
+    keep: Callable[[State], None] | None = None,
+    start: State | None = None,
+) -> tuple[TablePair, Course]:
     """Train all members at once.
 
     Parameters
@@ -164,13 +166,15 @@ def train_pair(
         Key of all randomness.
     device : torch.device
         Where to train.
-    callback : callable
-        Called with `Progress`.
+    callback, keep, start : optional
+        See `gandetect.training.train`.
 
     Returns
     -------
-    TablePair
+    pair : TablePair
         The trained networks.
+    course : Course
+        What the training told on its way.
     """
     samples, present = (torch.from_numpy(values).to(device) for values in (rows.samples, rows.present))
     owner = torch.from_numpy(column_of).to(device)
@@ -185,8 +189,18 @@ def train_pair(
         )
         return TableBatch(samples[chosen], present[chosen])
 
-    train(pair, LOSSES[settings.loss](), draw, settings.plan(samples.shape[1]), seed, callback)
-    return pair
+    course = train(
+        pair,
+        LOSSES[settings.loss](),
+        draw,
+        settings.plan(samples.shape[1]),
+        seed,
+        n_members=settings.n_members,
+        callback=callback,
+        keep=keep,
+        start=start,
+    )
+    return pair, course
 
 
 def _for_width(size: int, sample_dim: int) -> int:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, replace
+from importlib.metadata import version
 from numbers import Integral, Real
 from typing import Any, Literal
 
@@ -13,6 +17,7 @@ from numpy.typing import NDArray
 
 from gandetect.assembly import Learned, build_model, generated_rows, golden_rows, manifest_of, share_threshold
 from gandetect.calibration import Evidence, calibrate, fit_evidence
+from gandetect.checkpoint import Checkpoint, digest
 from gandetect.encoding import LEVEL_STEP, Encoding, fit_encoding, summaries
 from gandetect.ensemble import Rows, TableSettings, train_pair, trained_weights
 from gandetect.errors import InputError
@@ -46,6 +51,8 @@ def fit_table(
     named: bool = True,
     device: str = "auto",
     callback: Callable[[Progress], None] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    resume: bool = False,
 ) -> bytes:
     """Train a detector on a table and return its model file.
 
@@ -67,6 +74,11 @@ def fit_table(
         A torch device; "auto" is a GPU when there is one, else the CPU.
     callback : callable, optional
         Called with `gandetect.training.Progress`.
+    checkpoint : path-like, optional
+        File that holds the training's state: written every ten seconds, and when an exception ends the fit. It stays
+        until you remove it: only you know when the model is safe.
+    resume : bool, default=False
+        Go on from the checkpoint, if it is there; the model file is the one of a fit without interruption.
 
     Returns
     -------
@@ -76,7 +88,9 @@ def fit_table(
     Raises
     ------
     InputError
-        Too few rows, no column to learn from, or an argument out of range.
+        Too few rows, no column to learn from, an argument out of range, or a checkpoint of another fit.
+    FileAccessError
+        The checkpoint cannot be read or written.
     """
     settings = _checked(settings or TableSettings(), contamination)
     _require_rows(columns, schema, settings.n_members)
@@ -85,12 +99,16 @@ def fit_table(
     schema = Schema(tuple(replace(column, summary=remembered.get(column.name, {})) for column in schema.columns))
     rows = _encode(columns, schema, encoding, seed, settings.n_members)
     encoding = replace(encoding, departure=rows.departure)
-    last = _Last(callback)
-    pair = train_pair(rows, encoding.column_of, encoding.is_level, settings, seed, _device(device), last)
-    learned = _calibrated(rows, schema, encoding, trained_weights(pair, rows), settings)
+    where = _device(device)
+    with _kept(checkpoint, rows, settings, seed, where) as kept:
+        keep, start = (kept.keep, kept.load() if resume else None) if kept else (None, None)
+        pair, course = train_pair(
+            rows, encoding.column_of, encoding.is_level, settings, seed, where, callback, keep, start
+        )
+        learned = _calibrated(rows, schema, encoding, trained_weights(pair, rows), settings)
     threshold = None if contamination == "auto" else share_threshold(learned, columns, contamination)
     golden = golden_rows(learned, threshold, generated_rows(pair, encoding, seed))
-    manifest = manifest_of(learned, settings, threshold, last.progress) | {"golden": golden}
+    manifest = manifest_of(learned, settings, threshold, course) | {"golden": golden}
     share = contamination if contamination == "auto" else float(contamination)
     manifest["training"] |= {"seed": seed, "contamination": share, "named": named}
     return seal(build_model(learned, threshold, manifest))
@@ -130,18 +148,20 @@ def _device(device: str) -> torch.device:
         raise InputError(f"Expected a device that torch can use, found {device!r}; try 'cpu'.") from error
 
 
-class _Last:
-    """Passes progress on and remembers the last of it."""
-
-    def __init__(self, callback: Callable[[Progress], None] | None) -> None:
-        self.callback, self.progress = callback, None
-
-    progress: Progress | None
-
-    def __call__(self, progress: Progress) -> None:
-        self.progress = progress
-        if self.callback:
-            self.callback(progress)
+def _kept(
+    path: str | os.PathLike[str] | None, rows: Rows, settings: TableSettings, seed: int, device: torch.device
+) -> AbstractContextManager[Checkpoint | None]:
+    """Return where the training's state is kept, together with all that decides about its bits."""
+    if path is None:
+        return nullcontext()
+    identity = {
+        "data": digest(rows.samples, rows.present),
+        "settings": json.dumps(asdict(settings), sort_keys=True),
+        "seed": str(seed),
+        "versions": ", ".join(f"{name} {version(name)}" for name in ("gandetect", "numpy", "torch")),
+        "device": device.type,
+    }
+    return Checkpoint(path, identity)
 
 
 # --- encoding ---------------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 Each step the discriminator moves first, on real samples, reference negatives and detached generator samples; then the
 generator moves, on its reconstruction error and on what the updated discriminator says of its samples. All randomness
-is keyed by (seed, step), so a step can be repeated without the ones before it.
+is keyed by (seed, step), so a training that was interrupted goes on from its last state as if nothing had happened.
 """
 
 from __future__ import annotations
@@ -14,9 +14,13 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from gandetect.losses import Game, gradient_norm_penalty, logistic_fake, logistic_real
+
+State = dict[str, NDArray[Any]]
+"""Everything that a training goes on from: parameters, optimizers, the step, and the course so far; flat arrays."""
 
 
 class Pair(Protocol):
@@ -93,14 +97,42 @@ def step_random(seed: int, step: int) -> torch.Generator:
     return torch.Generator().manual_seed(int(state >> 1))
 
 
+@dataclass(frozen=True)
+class Course:
+    """What a training told on its way, about a hundred times.
+
+    Parameters
+    ----------
+    losses : array of shape (n_reports, 2)
+        Of the discriminator and the generator, mean over the members.
+    realness : array of shape (n_reports, 2, members)
+        Mean realness, 0 to 1, that each member's adversarial heads give to real samples and to the generator's.
+    """
+
+    losses: NDArray[np.float64]
+    realness: NDArray[np.float64]
+
+    def told(self, losses: list[float], realness: list[list[float]]) -> Course:
+        """Return the course with one more report."""
+        return Course(np.concatenate([self.losses, [losses]]), np.concatenate([self.realness, [realness]]))
+
+    def progress(self, step: int, n_steps: int) -> Progress:
+        """Return the last report as the progress callback is told it."""
+        return Progress(step, n_steps, *self.losses[-1].tolist(), *self.realness[-1].mean(1).tolist())
+
+
 def train(
     pair: Pair,
     game: Game,
     draw: Callable[[int, torch.Generator], Any],
     plan: Plan,
     seed: int,
+    *,
+    n_members: int,
     callback: Callable[[Progress], None] | None = None,
-) -> None:
+    keep: Callable[[State], None] | None = None,
+    start: State | None = None,
+) -> Course:
     """Train both networks of a pair in place, in turn; the last state counts.
 
     Parameters
@@ -115,13 +147,29 @@ def train(
         Steps, rates and weights.
     seed : int
         Together with a step's number, the key of its randomness.
+    n_members : int
+        Members of the pair.
     callback : callable, optional
         Called with a `Progress` about a hundred times; an exception that it raises ends the training.
+    keep : callable, optional
+        Called with the `State` each time before `callback`.
+    start : State, optional
+        Go on from there. The result is the one of a training without interruption.
+
+    Returns
+    -------
+    Course
+        Of the whole training, what came before `start` included.
     """
     turns = _DiscriminatorTurn(pair, game, plan), _GeneratorTurn(pair, game, plan)
+    first, course = 0, Course(np.empty((0, 2)), np.empty((0, 2, n_members)))
+    if start:
+        first, course = int(start["step"]), Course(start["losses"], start["realness"])
+        for turn in turns:
+            turn.restore(start)
     report_every = max(1, plan.n_steps // 100)
     with _one_thread():
-        for step in range(plan.n_steps):
+        for step in range(first, plan.n_steps):
             random = step_random(seed, step)
             batch = draw(step, random)
             real = pair.real(batch, random).detach()
@@ -129,16 +177,22 @@ def train(
             fakes, reconstruction = pair.generate(batch, random)
             discriminator_loss, logits_real = turns[0].move(real, references, fakes.detach(), random)
             generator_loss, logits_fake = turns[1].move(fakes, reconstruction)
-            if callback and ((step + 1) % report_every == 0 or step + 1 == plan.n_steps):
-                losses = discriminator_loss.item(), generator_loss.item()
-                realness = [logits.sigmoid().mean().item() for logits in (logits_real, logits_fake)]
-                callback(Progress(step + 1, plan.n_steps, *losses, *realness))
+            if (step + 1) % report_every == 0 or step + 1 == plan.n_steps:
+                realness = [logits.sigmoid().mean((1, 2)).tolist() for logits in (logits_real, logits_fake)]
+                course = course.told([discriminator_loss.item(), generator_loss.item()], realness)
+                if keep:
+                    told = {"step": np.array(step + 1), "losses": course.losses, "realness": course.realness}
+                    keep(told | turns[0].state() | turns[1].state())
+                if callback:
+                    callback(course.progress(step + 1, plan.n_steps))
+    return course
 
 
 class _Turn:
     """One player's optimizer and its schedule."""
 
-    def __init__(self, network: nn.Module, plan: Plan, weight_decay: float) -> None:
+    def __init__(self, name: str, network: nn.Module, plan: Plan, weight_decay: float) -> None:
+        self.name, self.network = name, network
         self.optimizer = torch.optim.AdamW(
             network.parameters(), plan.learning_rate, betas=(0.9, 0.99), weight_decay=weight_decay, fused=True
         )
@@ -151,10 +205,49 @@ class _Turn:
         self.optimizer.step()
         self.schedule.step()
 
+    def state(self) -> State:
+        """Return a copy of all that later steps depend on."""
+        schedule = self.schedule.state_dict()
+        (group,) = self.optimizer.state_dict()["param_groups"]
+        parts = {
+            "network": self.network.state_dict(),
+            **{f"optimizer/{index}": moments for index, moments in self.optimizer.state_dict()["state"].items()},
+            "schedule": {name: schedule[name] for name in _SCHEDULE},
+            "group": {name: group[name] for name in _GROUP},
+        }
+        return {
+            f"{self.name}/{part}/{name}": value.numpy(force=True).copy()
+            if isinstance(value, Tensor)
+            else np.array(value)
+            for part, values in parts.items()
+            for name, value in values.items()
+        }
+
+    def restore(self, state: State) -> None:
+        """Take over what `state` returned, also of a turn in another process."""
+        parts: dict[str, dict[str, Any]] = {}
+        for key, value in state.items():
+            player, _, rest = key.partition("/")
+            if player == self.name:
+                part, _, name = rest.rpartition("/")
+                parts.setdefault(part, {})[name] = torch.tensor(value)
+        (group,) = self.optimizer.state_dict()["param_groups"]
+        known = {"lr": parts["group"]["lr"].item(), "betas": tuple(parts["group"]["betas"].tolist())}
+        moments = {
+            int(part.removeprefix("optimizer/")): values for part, values in parts.items() if part.startswith("optim")
+        }
+        self.network.load_state_dict(parts["network"])
+        self.optimizer.load_state_dict({"state": moments, "param_groups": [group | known]})
+        self.schedule.load_state_dict({name: value.item() for name, value in parts["schedule"].items()})
+
+
+_SCHEDULE, _GROUP = ("last_epoch", "_step_count"), ("lr", "betas")
+"""What changes from step to step in a schedule and in an optimizer's group of parameters."""
+
 
 class _DiscriminatorTurn(_Turn):
     def __init__(self, pair: Pair, game: Game, plan: Plan) -> None:
-        super().__init__(pair.discriminator, plan, plan.weight_decay)
+        super().__init__("discriminator", pair.discriminator, plan, plan.weight_decay)
         self.discriminator, self.game = pair.discriminator, game
 
     def move(self, real: Tensor, references: Tensor, fakes: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -187,7 +280,7 @@ class _DiscriminatorTurn(_Turn):
 
 class _GeneratorTurn(_Turn):
     def __init__(self, pair: Pair, game: Game, plan: Plan) -> None:
-        super().__init__(pair.generator, plan, 0.0)
+        super().__init__("generator", pair.generator, plan, 0.0)
         self.discriminator, self.game, self.weight = pair.discriminator, game, plan.adversarial_weight
 
     def move(self, fakes: Tensor, reconstruction: Tensor) -> tuple[Tensor, Tensor]:

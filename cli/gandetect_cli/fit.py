@@ -9,6 +9,7 @@ import shlex
 import time
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import gandetect
@@ -21,7 +22,7 @@ from gandetect_cli.output import emit, require_writable, write_stdout
 from gandetect_cli.progress import ProgressBar
 from gandetect_cli.reservoir import Reservoir
 from gandetect_cli.source import Table
-from gandetect_cli.stopping import stop_if_asked, unbroken
+from gandetect_cli.stopping import Stopped, stop_if_asked, unbroken
 from gandetect_cli.terminal import Reporter, counted, size, unreadable
 
 if TYPE_CHECKING:
@@ -35,9 +36,11 @@ Examples:
   gandetect fit normal.csv -o pumps.onnx --drop comment --kind zone=category
   gandetect fit all.csv.gz --label-column fault --seed 1
   zcat normal.csv.gz | gandetect fit - --quiet
+  gandetect fit large.csv --effort high --resume
 
 Learn what normal rows look like and write one model file. The kinds of the columns are found from their values;
-ids, free text and empty columns are left out, and named.
+ids, free text and empty columns are left out, and named. A run that is interrupted leaves a file FILE.checkpoint, from
+which the same command with --resume goes on.
 """
 }
 
@@ -73,6 +76,7 @@ def fit(
     contamination: options.Contamination = "auto",
     steps: options.Steps = None,
     max_rows: options.MaxRows = 1_000_000,
+    resume: options.Resume = False,
     device: options.Device = "auto",
     quiet: options.Quiet = False,
     as_json: options.Json = False,
@@ -83,6 +87,7 @@ def fit(
         raise gandetect.InputError("Expected one thing on standard output, found --output - and --json; drop one.")
     if output != "-":
         require_writable(output)
+    checkpoint = _checkpoint(output, resume)
     sample, n_seen = _read(data, delimiter, max_rows, seed, quiet)
     name = "<stdin>" if data == "-" else data
     schema = find_schema(
@@ -100,13 +105,42 @@ def fit(
     lesson, reporter = _Lesson(name, schema, parsed, sample, n_seen), Reporter(quiet)
     _require_rows(lesson)
     _report_data(lesson, reporter)
+    _report_checkpoint(checkpoint, resume, reporter)
     start = time.monotonic()
     settings = {"effort": effort, "loss": loss, "n_steps": steps}
-    model = _train(lesson, settings, seed, share, device, quiet)
+    arguments = {"seed": seed, "contamination": share, "device": device, "checkpoint": checkpoint, "resume": resume}
+    try:
+        model = _train(lesson, settings, arguments, quiet)
+    except Stopped:
+        if checkpoint and checkpoint.exists():
+            reporter.say(f"interrupted; the same command with --resume goes on from {checkpoint}")
+        raise
     _write(model, output)
+    if checkpoint:
+        checkpoint.unlink(missing_ok=True)
     _report_model(model, output, time.monotonic() - start, reporter)
     if as_json:
         emit(json.dumps(_summary(lesson, model, output, reporter), ensure_ascii=False) + "\n")
+
+
+def _checkpoint(output: str, resume: bool) -> Path | None:
+    """Return where the state of the training is kept; None where the model goes to a pipe or device."""
+    if output != "-" and (Path(output).is_file() or not Path(output).exists()):
+        return Path(f"{output}.checkpoint")
+    if resume:
+        raise gandetect.InputError(
+            f"Expected --output to name a file, beside which the checkpoint is, found {output!r}; drop --resume."
+        )
+    return None
+
+
+def _report_checkpoint(checkpoint: Path | None, resume: bool, reporter: Reporter) -> None:
+    """Say what becomes of an interrupted fit's checkpoint."""
+    found = checkpoint is not None and checkpoint.exists()
+    if resume:
+        reporter.say(f"resuming from {checkpoint}" if found else f"no {checkpoint}: learning from the start")
+    elif found:
+        reporter.warn(f"{checkpoint} of an interrupted fit is not used: stop now and add --resume to go on from it")
 
 
 def _contamination(text: str) -> float | Literal["auto"]:
@@ -179,14 +213,7 @@ def _warn(lesson: _Lesson, reporter: Reporter) -> None:
         reporter.warn(f"with {counted(lesson.n_rows, 'row')} no p-value is below {smallest:.2g}: add rows if you can")
 
 
-def _train(
-    lesson: _Lesson,
-    settings: dict[str, Any],
-    seed: int,
-    contamination: float | Literal["auto"],
-    device: str,
-    quiet: bool,
-) -> bytes:
+def _train(lesson: _Lesson, settings: dict[str, Any], arguments: dict[str, Any], quiet: bool) -> bytes:
     with unbroken():  # an import that was cut short would look like a broken installation
         fit_table, chosen = gandetect.fit_table, gandetect.TableSettings.of_effort(**settings)
     with ProgressBar("learning", quiet=quiet) as bar:
@@ -196,15 +223,7 @@ def _train(
             losses = f"losses {progress.discriminator_loss:.3f} and {progress.generator_loss:.3f}"
             bar.update(progress.step, progress.n_steps, losses)
 
-        return fit_table(
-            lesson.parsed.columns,
-            lesson.schema,
-            settings=chosen,
-            seed=seed,
-            contamination=contamination,
-            device=device,
-            callback=show,
-        )
+        return fit_table(lesson.parsed.columns, lesson.schema, settings=chosen, callback=show, **arguments)
 
 
 def _write(model: bytes, output: str) -> None:

@@ -62,6 +62,9 @@ Contamination = Annotated[
 ]
 Steps = Annotated[int | None, typer.Option(min=1, help="Training steps, instead of the effort's.", show_default=False)]
 MaxRows = Annotated[int, typer.Option(min=1, help="Learn from at most so many rows, chosen at random by the seed.")]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on where the same command was interrupted; ends with the same model file.")
+]
 Device = Annotated[str, typer.Option(help="Where to train: auto, cpu, cuda, ...")]
 
 # score

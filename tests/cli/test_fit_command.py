@@ -192,8 +192,66 @@ def test_a_signal_during_learning_leaves_the_old_model(start, machines_train, tm
     process.send_signal(number)
     _, err = process.communicate(timeout=60)
     assert process.returncode == code
-    assert err == b"gandetect: stopped.\n"
-    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("gandetect.onnx", b"old")]
+    assert err.endswith(b"gandetect: stopped.\n")
+    assert (tmp_path / "gandetect.onnx").read_bytes() == b"old"
+    assert {path.name for path in tmp_path.iterdir()} <= {"gandetect.onnx", "gandetect.onnx.checkpoint"}
+
+
+@pytest.fixture
+def stopping(monkeypatch):
+    """Make the first progress of learning a signal to stop, once."""
+    update, stopped = ProgressBar.update, []
+
+    def terminate(bar, *arguments, **keywords):
+        if bar._title == "learning" and not stopped:
+            stopped.append(True)
+            os.kill(os.getpid(), signal.SIGTERM)
+        update(bar, *arguments, **keywords)
+
+    monkeypatch.setattr(ProgressBar, "update", terminate)
+
+
+@pytest.mark.usefixtures("stopping")
+def test_an_interrupted_fit_goes_on_with_resume_to_the_same_bytes(cli, numbers, tmp_path):
+    command = ["fit", "-", "--steps", 20, "-o", "m.onnx"]
+    stopped = cli(*command, stdin=numbers.encode())
+    assert stopped.code == 143
+    assert "interrupted; the same command with --resume goes on from m.onnx.checkpoint\n" in stopped.err
+    assert [path.name for path in tmp_path.iterdir()] == ["m.onnx.checkpoint"]
+    resumed = cli(*command, "--resume", stdin=numbers.encode())
+    assert resumed.code == 0
+    assert "resuming from m.onnx.checkpoint\n" in resumed.err
+    assert [path.name for path in tmp_path.iterdir()] == ["m.onnx"]
+    once = (tmp_path / "m.onnx").read_bytes()
+    assert cli(*command, stdin=numbers.encode()).code == 0
+    assert (tmp_path / "m.onnx").read_bytes() == once
+
+
+@pytest.mark.usefixtures("stopping")
+def test_only_the_same_command_goes_on(cli, numbers, tmp_path):
+    assert cli("fit", "-", "--steps", 20, stdin=numbers.encode()).code == 143
+    kept = (tmp_path / "gandetect.onnx.checkpoint").read_bytes()
+    other = cli("fit", "-", "-q", "--steps", 20, "--seed", 1, "--resume", stdin=numbers.encode())
+    assert other.code == 2
+    assert "found one with other seed; repeat the interrupted fit exactly" in other.err
+    assert (tmp_path / "gandetect.onnx.checkpoint").read_bytes() == kept
+    anew = cli("fit", "-", "--steps", 20, stdin=numbers.encode())
+    assert anew.code == 0
+    assert "warning: gandetect.onnx.checkpoint of an interrupted fit is not used" in anew.err
+    assert [path.name for path in tmp_path.iterdir()] == ["gandetect.onnx"]
+
+
+def test_resume_without_a_checkpoint_learns_from_the_start(cli, numbers):
+    result = cli("fit", "-", "--steps", 2, "--resume", stdin=numbers.encode())
+    assert result.code == 0
+    assert "no gandetect.onnx.checkpoint: learning from the start\n" in result.err
+
+
+@pytest.mark.parametrize("output", ["-", os.devnull])
+def test_resume_needs_a_file_to_write(cli, numbers, output):
+    result = cli("fit", "-", "--resume", "-o", output, stdin=numbers.encode())
+    assert (result.code, result.out) == (2, "")
+    assert "Expected --output to name a file" in result.err
 
 
 def test_a_signal_between_two_steps_leaves_the_old_model(cli, numbers, monkeypatch, tmp_path):
@@ -206,7 +264,7 @@ def test_a_signal_between_two_steps_leaves_the_old_model(cli, numbers, monkeypat
     monkeypatch.setattr(ProgressBar, "update", terminate)
     result = cli("fit", "-", "-q", stdin=numbers.encode())
     assert result == (143, "", "gandetect: stopped.\n")
-    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("gandetect.onnx", b"old")]
+    assert (tmp_path / "gandetect.onnx").read_bytes() == b"old"
 
 
 def test_without_torch_fit_says_what_to_install(start, numbers, tmp_path, not_installed):

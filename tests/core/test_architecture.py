@@ -31,14 +31,15 @@ FLOORS = {
     # The graph speaks of encodings and calibration, in numpy and onnx.
     "graph": {"errors", "schema", "encoding", "calibration"},
     # What wires the rooms.
+    "checkpoint": {"errors", "files"},
     "ensemble": {"errors", "schema", "networks", "negatives", "losses", "training", "graph"},
     "assembly": {
         *("schema", "encoding", "calibration", "model_file", "scorer"),
         *("networks", "negatives", "training", "graph", "ensemble"),
     },
     "fitting": {
-        *("errors", "schema", "encoding", "calibration", "model_file", "scorer"),
-        *("negatives", "losses", "training", "graph", "ensemble", "assembly"),
+        *("errors", "schema", "encoding", "calibration", "checkpoint", "model_file", "scorer"),
+        *("losses", "training", "graph", "ensemble", "assembly"),
     },
     "frames": {"errors", "schema", "readers"},
     "evaluation": {"errors"},
@@ -50,14 +51,15 @@ FLOORS = {
 }
 """Every room and the rooms that it may import; its own modules it always may."""
 
-HEAVY = {"torch", "sklearn", "pandas", "scipy", "onnx"}
+HEAVY = {"torch", "sklearn", "pandas", "scipy", "onnx", "safetensors"}
 
 MAY_IMPORT_HEAVY = {
     "networks": {"torch"},
     "negatives": {"torch"},
     "losses": {"torch"},
     "training": {"torch"},
-    "ensemble": {"torch", "sklearn"},
+    "checkpoint": {"safetensors"},
+    "ensemble": {"torch"},
     "assembly": {"torch"},
     "fitting": {"torch"},
     "graph": {"onnx"},

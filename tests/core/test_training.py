@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -52,7 +53,7 @@ def same(a, b):
 
 def trained(loss="logistic", n_steps=10, seed=0, callback=None, **plan):
     pair = new_pair()
-    train(pair, LOSSES[loss](), draw, Plan(n_steps=n_steps, **plan), seed, callback)
+    train(pair, LOSSES[loss](), draw, Plan(n_steps=n_steps, **plan), seed, n_members=MEMBERS, callback=callback)
     return pair
 
 
@@ -70,6 +71,19 @@ def test_training_changes_every_layer_of_both_networks(loss):
     for network in ("discriminator", "generator"):
         old, new = state(getattr(before, network)), state(getattr(after, network))
         assert not any(torch.equal(old[name], new[name]) for name in old if name != "column_of")
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("step", [1, 6, 10])
+def test_training_goes_on_from_a_state_as_if_nothing_had_happened(loss, step):
+    states, pairs = [], [new_pair(), new_pair(seed=1)]
+    arguments = LOSSES[loss](), draw, Plan(n_steps=10), 0
+    whole = train(pairs[0], *arguments, n_members=MEMBERS, keep=states.append)
+    resumed = train(pairs[1], *arguments, n_members=MEMBERS, start=states[step - 1])
+    for network in ("discriminator", "generator"):
+        assert same(*(state(getattr(pair, network)) for pair in pairs))
+    np.testing.assert_array_equal(whole.losses, resumed.losses)
+    np.testing.assert_array_equal(whole.realness, resumed.realness)
 
 
 def test_a_steps_randomness_is_keyed_by_seed_and_step_alone():
@@ -98,7 +112,7 @@ def one_step():
     pair = new_pair()
     game = Watched(pair)
     before = state(pair.discriminator), state(pair.generator)
-    train(pair, game, draw, Plan(n_steps=1), seed=0)
+    train(pair, game, draw, Plan(n_steps=1), seed=0, n_members=MEMBERS)
     return game, before, (state(pair.discriminator), state(pair.generator))
 
 
