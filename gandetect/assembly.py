@@ -23,7 +23,6 @@ from gandetect.model_file import DIGEST_KEY, DIGEST_PLACEHOLDER, FORMAT, MANIFES
 from gandetect.networks.tables import TablePair
 from gandetect.schema import NUMERIC, OUTPUTS, Schema
 from gandetect.scorer import open_session, run_in_chunks
-from gandetect.training import Course
 
 Columns = Mapping[str, NDArray[Any]]
 Floats = NDArray[np.float32]
@@ -107,7 +106,9 @@ def golden_rows(learned: Learned, threshold: float | None, columns: Columns) -> 
     return {"inputs": inputs, "outputs": {name: values.tolist() for name, values in answers.items()}}
 
 
-def manifest_of(learned: Learned, settings: TableSettings, threshold: float | None, course: Course) -> dict[str, Any]:
+def manifest_of(
+    learned: Learned, settings: TableSettings, threshold: float | None, health: dict[str, Any]
+) -> dict[str, Any]:
     """Return what the model file says of itself, as JSON values; golden rows and the arguments of `fit` come later."""
     calibration = learned.calibration
     packages = ("gandetect", "numpy", "onnx", "onnxruntime", "scikit-learn", "torch")
@@ -128,5 +129,5 @@ def manifest_of(learned: Learned, settings: TableSettings, threshold: float | No
             "critical_score": calibration.critical_score(default_alpha(calibration.n_rows)),
         },
         "quality": {},
-        "health": asdict(course.progress(settings.n_steps, settings.n_steps)),
+        "health": health,
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from gandetect.errors import InputError
 from gandetect.graph.networks import TableWeights
+from gandetect.health import Probe
 from gandetect.losses import LOSSES
 from gandetect.negatives import REFERENCES, SCORED, Batch, Cloud, references
 from gandetect.networks.tables import Discriminator, Generator, TableBatch, TablePair
@@ -28,6 +29,8 @@ WIDE = 256
 BEFORE_TRAINING = 2**62
 """Keys the randomness of the initial weights: a step that training never reaches."""
 
+AFTER_TRAINING = BEFORE_TRAINING + 1
+"""Keys the randomness of what is measured of the trained networks."""
 
 EFFORTS = {
     "low": {"n_steps": 400, "n_members": 4},
@@ -151,6 +154,7 @@ def train_pair(
     callback: Callable[[Progress], None] | None = None,
     keep: Callable[[State], None] | None = None,
     start: State | None = None,
+    members: Sequence[int] | None = None,
 ) -> tuple[TablePair, Course]:
     """Train all members at once.
 
@@ -168,6 +172,8 @@ def train_pair(
         Where to train.
     callback, keep, start : optional
         See `gandetect.training.train`.
+    members : sequence of int, optional
+        Train these members only; all of them without it.
 
     Returns
     -------
@@ -178,12 +184,12 @@ def train_pair(
     """
     samples, present = (torch.from_numpy(values).to(device) for values in (rows.samples, rows.present))
     owner = torch.from_numpy(column_of).to(device)
-    seen = [torch.from_numpy(rows.seen_by(member)) for member in range(settings.n_members)]
+    seen = [torch.from_numpy(rows.seen_by(member)) for member in members or range(settings.n_members)]
     pair = _new_pair(samples, seen, owner, torch.from_numpy(is_level).to(device), settings, seed)
     batch_size = _for_width(settings.batch_size, samples.shape[1])
 
     def draw(step: int, random: torch.Generator) -> TableBatch:
-        uniform = torch.rand(settings.n_members, batch_size, generator=random)
+        uniform = torch.rand(len(seen), batch_size, generator=random)
         chosen = torch.stack(
             [own[(u * len(own)).long().clamp_max(len(own) - 1)] for own, u in zip(seen, uniform, strict=True)]
         )
@@ -195,7 +201,7 @@ def train_pair(
         draw,
         settings.plan(samples.shape[1]),
         seed,
-        n_members=settings.n_members,
+        n_members=len(seen),
         callback=callback,
         keep=keep,
         start=start,
@@ -217,7 +223,7 @@ def _new_pair(
     seed: int,
 ) -> TablePair:
     random = step_random(seed, BEFORE_TRAINING)
-    members, sample_dim = settings.n_members, samples.shape[1]
+    members, sample_dim = len(seen), samples.shape[1]
     discriminator = Discriminator(
         members, sample_dim, settings.width, settings.depth, len(REFERENCES) + TablePair.N_KINDS, random
     )
@@ -241,6 +247,64 @@ def _new_pair(
     hideable = torch.ones(int(column_of.max()) + 1, dtype=torch.bool, device=samples.device)
     hideable[column_of[is_level]] = False
     return TablePair(discriminator.to(samples.device), generator.to(samples.device), surround, hideable)
+
+
+def transplant(pair: TablePair, members: Sequence[int], donor: TablePair) -> None:
+    """Replace members of a pair by those of another pair, in its order."""
+    with torch.no_grad():
+        for mine, new in ((pair.discriminator, donor.discriminator), (pair.generator, donor.generator)):
+            for parameter, replacement in zip(mine.parameters(), new.parameters(), strict=True):
+                parameter[list(members)] = replacement
+
+
+MAX_PROBED = 500
+"""Rows of each sort that a member's health is measured on."""
+
+
+def probes(pair: TablePair, rows: Rows, course: Course, seed: int, members: Sequence[int]) -> list[Probe]:
+    """Ask every member of a pair what its health is measured by; `members` are their numbers among all folds."""
+    random = step_random(seed, AFTER_TRAINING)
+    sorts = [_sorts(rows, member, random) for member in members]
+    n_rows = min(MAX_PROBED, *(len(own) for pair_of_sorts in sorts for own in pair_of_sorts))
+    device, kinds = pair.generator.memory.device, len(REFERENCES)
+
+    def taken(sort: int) -> Tensor:
+        chosen = np.stack([own[sort][:n_rows] for own in sorts])  # (members, n_rows)
+        batch = (torch.from_numpy(values[chosen]).to(device) for values in (rows.samples, rows.present))
+        return pair.completed(TableBatch(*batch))
+
+    real, seen = taken(0), taken(1)
+    noise = pair.references(seen, random)  # (members, kinds, n_rows, sample_dim)
+    with torch.no_grad():
+        of_real = pair.discriminator(seen)[..., :kinds]
+        of_noise = pair.discriminator(noise.flatten(1, 2)).unflatten(1, noise.shape[1:3])
+        of_noise = of_noise[..., :kinds].diagonal(dim1=1, dim2=3)  # (members, n_rows, kinds)
+    arrays = [values.cpu().numpy() for values in (real, seen, pair.imagine(n_rows, random), of_real, of_noise)]
+    late = course.realness[-max(1, len(course.realness) // 10) :].mean(0)  # (2, members)
+    return [
+        Probe(
+            unseen=unseen,
+            seen=like_unseen,
+            generated=drawn,
+            logits_seen=on_real,
+            logits_noise=on_noise,
+            realness_real=float(late[0, index]),
+            realness_generated=float(late[1, index]),
+            finite=_is_finite(pair, index),
+        )
+        for index, (unseen, like_unseen, drawn, on_real, on_noise) in enumerate(zip(*arrays, strict=True))
+    ]
+
+
+def _sorts(rows: Rows, member: int, random: torch.Generator) -> list[NDArray[np.int64]]:
+    """Return the rows that a member never saw, and those that it did, in random order."""
+    sorts = rows.unseen_by(member), rows.seen_by(member)
+    return [own[torch.randperm(len(own), generator=random).numpy()] for own in sorts]
+
+
+def _is_finite(pair: TablePair, index: int) -> bool:
+    parameters = (*pair.discriminator.parameters(), *pair.generator.parameters())
+    return all(bool(parameter[index].isfinite().all()) for parameter in parameters)
 
 
 def trained_weights(pair: TablePair, rows: Rows) -> TableWeights:

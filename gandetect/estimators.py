@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable
 from dataclasses import fields
 from numbers import Integral
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -65,6 +67,9 @@ class GANDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         Runs it.
     offset_ : float
         ``decision_function = score_samples - offset_``.
+    health_ : dict
+        How the training went: precision and coverage of the generator's rows, how well both networks do their part, the
+        realness of real and generated rows over time, and ``diagnoses``, empty when nothing is wrong.
     n_features_in_ : int
         Number of columns seen during fit.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -96,6 +101,7 @@ class GANDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
     model_: bytes
     scorer_: Scorer
     offset_: float
+    health_: dict[str, Any]
 
     def __init__(
         self,
@@ -140,7 +146,12 @@ class GANDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         InputError
-            Too few rows, no columns, or a parameter out of range; a `ValueError`.
+            Too few rows, no columns, a parameter out of range, or a training that diverged twice; a `ValueError`.
+
+        Warns
+        -----
+        ConvergenceWarning
+            A member of the ensemble is sick, also after it was trained once more; see `health_`.
         """
         from gandetect.fitting import fit_table
 
@@ -163,7 +174,10 @@ class GANDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             device=self.device,
             callback=callback,
         )
-        return self._use(model)
+        self._use(model)
+        for diagnosis in self.health_["diagnoses"]:
+            warnings.warn(f"{diagnosis}; more steps, rows or another seed may help.", ConvergenceWarning, stacklevel=2)
+        return self
 
     def anomaly_score(self, X: Any) -> Floats:
         """Return how anomalous rows are, shape (n_samples,): the higher, the more anomalous."""
@@ -230,6 +244,7 @@ class GANDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         """Take over a model file."""
         self.model_ = model
         self.scorer_ = Scorer(model)
+        self.health_ = self.scorer_.manifest["health"]
         calibration = self.scorer_.manifest["calibration"]
         threshold = calibration["threshold"]
         self.offset_ = -(calibration["critical_score"] if threshold is None else threshold)

@@ -19,17 +19,19 @@ from gandetect.assembly import Learned, build_model, generated_rows, golden_rows
 from gandetect.calibration import Evidence, calibrate, fit_evidence
 from gandetect.checkpoint import Checkpoint, digest
 from gandetect.encoding import LEVEL_STEP, Encoding, fit_encoding, summaries
-from gandetect.ensemble import Rows, TableSettings, train_pair, trained_weights
+from gandetect.ensemble import Rows, TableSettings, probes, train_pair, trained_weights, transplant
 from gandetect.errors import InputError
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.encoding import Encoded, add_encoding, add_inputs
 from gandetect.graph.networks import TableWeights, add_networks
 from gandetect.graph.score import add_measures, add_score
+from gandetect.health import examine, summarised
 from gandetect.losses import LOSSES
 from gandetect.model_file import seal
+from gandetect.networks.tables import TablePair
 from gandetect.schema import MIN_ROWS, Schema, quoted
 from gandetect.scorer import open_session, run_in_chunks
-from gandetect.training import Progress
+from gandetect.training import Course, Progress
 
 SMALLEST_ERROR, SMALLEST_LEVEL_ERROR = 1e-3, 0.25 * LEVEL_STEP**2
 """Units of a column's reconstruction error where the mean over the training rows is smaller.
@@ -105,10 +107,11 @@ def fit_table(
         pair, course = train_pair(
             rows, encoding.column_of, encoding.is_level, settings, seed, where, callback, keep, start
         )
+        health = _heal(pair, rows, encoding, settings, seed, course)
         learned = _calibrated(rows, schema, encoding, trained_weights(pair, rows), settings)
     threshold = None if contamination == "auto" else share_threshold(learned, columns, contamination)
     golden = golden_rows(learned, threshold, generated_rows(pair, encoding, seed))
-    manifest = manifest_of(learned, settings, threshold, course) | {"golden": golden}
+    manifest = manifest_of(learned, settings, threshold, health) | {"golden": golden}
     share = contamination if contamination == "auto" else float(contamination)
     manifest["training"] |= {"seed": seed, "contamination": share, "named": named}
     return seal(build_model(learned, threshold, manifest))
@@ -162,6 +165,40 @@ def _kept(
         "device": device.type,
     }
     return Checkpoint(path, identity)
+
+
+# --- health -----------------------------------------------------------------------------------------------------------
+
+
+def _heal(
+    pair: TablePair, rows: Rows, encoding: Encoding, settings: TableSettings, seed: int, course: Course
+) -> dict[str, Any]:
+    """Examine all members, train sick ones once more from other weights, and return what the file says of it."""
+    found = [examine(probe) for probe in probes(pair, rows, course, seed, range(settings.n_members))]
+    sick = [member for member, health in enumerate(found) if health.diagnoses]
+    if sick:
+        again, device = int(np.random.SeedSequence([seed, 1]).generate_state(1)[0]), pair.generator.memory.device
+        donor, new_course = train_pair(
+            rows, encoding.column_of, encoding.is_level, settings, again, device, members=sick
+        )
+        better = [examine(probe) for probe in probes(donor, rows, new_course, again, sick)]
+        transplant(pair, sick, donor)
+        course.realness[..., sick] = new_course.realness
+        for member, health in zip(sick, better, strict=True):
+            found[member] = health
+    if any("diverged" in health.diagnoses for health in found):
+        raise InputError(
+            f"Expected the training to stay finite, found that it diverged twice with the loss {settings.loss!r}; "
+            "choose another loss or seed."
+        )
+    curve = course.realness[:: max(1, len(course.realness) // 20)].mean(2).round(4)
+    return {
+        "diagnoses": summarised(found),
+        "restarted": sick,
+        "members": [asdict(health) for health in found],
+        "realness_real": curve[:, 0].tolist(),
+        "realness_generated": curve[:, 1].tolist(),
+    }
 
 
 # --- encoding ---------------------------------------------------------------------------------------------------------

@@ -115,6 +115,8 @@ def fit(
         if checkpoint and checkpoint.exists():
             reporter.say(f"interrupted; the same command with --resume goes on from {checkpoint}")
         raise
+    for diagnosis in gandetect.read_model(model)[1]["health"]["diagnoses"]:
+        reporter.warn(f"{diagnosis}; more steps, rows or another seed may help")
     _write(model, output)
     if checkpoint:
         checkpoint.unlink(missing_ok=True)
@@ -261,4 +263,5 @@ def _summary(lesson: _Lesson, model: bytes, output: str, reporter: Reporter) -> 
         "warnings": reporter.warnings,
         "training": manifest["training"],
         "calibration": manifest["calibration"],
+        "health": manifest["health"],
     }

@@ -67,11 +67,34 @@ def _text(file: dict[str, Any], manifest: dict[str, Any]) -> str:
     if others:
         parts.append(table(("not learned from", "kind", "because"), others))
     parts += [
-        f"{name}\n{_listed(manifest[name])}"
-        for name in ("training", "calibration", "quality", "health")
-        if manifest.get(name)
+        f"{name}\n{_listed(manifest[name])}" for name in ("training", "calibration", "quality") if manifest.get(name)
     ]
+    if manifest.get("health"):
+        parts.append(_health(manifest["health"]))
     return "\n".join(parts)
+
+
+def _health(health: Mapping[str, Any]) -> str:
+    """Say how the training went: what ails whom, then every member's measures, then the game's course."""
+    members = health.get("members", [])
+    names = [name for name in members[0] if name != "diagnoses"] if members else []
+    rows = [(name.replace("_", " "), *(_measured(member.get(name)) for member in members)) for name in names]
+    curves = {name.replace("_", " "): health.get(name, []) for name in ("realness_real", "realness_generated")}
+    said = [*health.get("diagnoses", []), *(["nothing found"] if members and not health.get("diagnoses") else [])]
+    if health.get("restarted"):
+        said.append(f"trained once more: {counted(len(health['restarted']), 'member')}")
+    lines = [f"  {plain(line)}\n" for line in said]
+    lines += [
+        f"  {name} over the training: {' '.join(_measured(value) for value in curve)}\n"
+        for name, curve in curves.items()
+        if curve
+    ]
+    titles = "member", *(str(index) for index in range(len(members)))
+    return "health\n" + "".join(lines) + ("\n" + table(titles, rows) if rows else "")
+
+
+def _measured(value: Any) -> str:
+    return f"{value:.2g}" if isinstance(value, int | float) else "-"
 
 
 def _missing(column: Column) -> str:

@@ -233,6 +233,16 @@ class TablePair:
         noise = batch.samples.new_zeros(*batch.samples.shape[:2], self.generator.noise_dim)
         return self.generator.fill_in(batch.samples, 1 - batch.present, noise)
 
+    @torch.no_grad()
+    def imagine(self, n_samples: int, random: torch.Generator) -> Tensor:
+        """Return new rows, (members, n_samples, sample_dim): recalled ones, as `generate` makes them in training."""
+        generator, n_columns = self.generator, len(self.hideable)
+        recalled = generator.recall(n_samples, random)
+        share = torch.rand(*recalled.shape[:2], 1, generator=random)
+        masked = (torch.rand(*recalled.shape[:2], n_columns, generator=random) < share).to(recalled)
+        noise = torch.randn(*recalled.shape[:2], generator.noise_dim, generator=random).to(recalled)
+        return generator.fill_in(recalled, masked, noise)
+
     def generate(self, batch: TableBatch, random: torch.Generator) -> tuple[Tensor, Tensor]:
         """Return recalled and completed rows, (members, 2, n_samples, sample_dim), and the reconstruction loss.
 

@@ -43,7 +43,7 @@ def test_a_label_column_is_never_a_feature_and_all_its_rows_are_used(cli, machin
 
 
 def test_json_is_one_object_on_stdout(cli, numbers, tmp_path):
-    result = cli("fit", "-", "--steps", 2, "--json", "--quiet", stdin=numbers.encode())
+    result = cli("fit", "-", "--steps", 300, "--json", "--quiet", stdin=numbers.encode())
     assert (result.code, result.err) == (0, "")
     summary = json.loads(result.out)
     model = (tmp_path / "gandetect.onnx").read_bytes()
@@ -52,8 +52,18 @@ def test_json_is_one_object_on_stdout(cli, numbers, tmp_path):
     assert summary["bytes"] == len(model)
     assert summary["rows"] == {"read": 60, "learned": 60, "skipped": 0}
     assert summary["columns"][0] == {"name": "a", "kind": "number", "role": "feature", "reason": ""}
-    assert summary["training"]["settings"]["n_steps"] == 2
-    assert summary["warnings"] == []
+    assert summary["training"]["settings"]["n_steps"] == 300
+    assert summary["warnings"] == summary["health"]["diagnoses"] == []
+
+
+def test_a_sick_training_is_warned_about(cli, numbers):
+    result = cli("fit", "-", "--steps", 1, "-o", "sick.onnx", stdin=numbers.encode())
+    assert result.code == 0
+    sentence = "4 of 4 members: the discriminator hardly tells rows from noise around them"
+    assert f"warning: {sentence}; more steps, rows or another seed may help\n" in result.err
+    shown = cli("inspect", "sick.onnx").out
+    assert f"health\n  {sentence}\n  trained once more: 4 members\n  realness real over the training: 0." in shown
+    assert "\nnoise skill " in shown
 
 
 def test_an_effort_is_recorded_and_an_unknown_one_refused(cli, numbers):

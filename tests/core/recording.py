@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy_reference import Networks
 
-from gandetect import training
+from gandetect import ensemble, training
 from gandetect.fitting import fit_table
 from gandetect.graph import encoding, networks, score
 from gandetect.negatives import REFERENCES, SCORED
@@ -47,6 +47,7 @@ def recorded_fit(columns, schema, settings, **options):
     """Fit and keep the arguments of the last call of every function that the graph comes from."""
     with _recorded(
         training.train,
+        ensemble.trained_weights,
         encoding.add_encoding,
         networks.add_networks,
         score.add_measures,
@@ -56,7 +57,7 @@ def recorded_fit(columns, schema, settings, **options):
         model = fit_table(columns, schema, settings=settings, **options)
     return Fitted(
         model,
-        pair=seen["train"][0],
+        pair=seen["trained_weights"][0],
         draw=seen["train"][2],
         encoding=seen["add_encoding"][1],
         weights=seen["add_networks"][2],

@@ -32,14 +32,15 @@ FLOORS = {
     "graph": {"errors", "schema", "encoding", "calibration"},
     # What wires the rooms.
     "checkpoint": {"errors", "files"},
-    "ensemble": {"errors", "schema", "networks", "negatives", "losses", "training", "graph"},
+    "health": set(),
+    "ensemble": {"errors", "schema", "health", "networks", "negatives", "losses", "training", "graph"},
     "assembly": {
         *("schema", "encoding", "calibration", "model_file", "scorer"),
-        *("networks", "negatives", "training", "graph", "ensemble"),
+        *("networks", "negatives", "graph", "ensemble"),
     },
     "fitting": {
-        *("errors", "schema", "encoding", "calibration", "checkpoint", "model_file", "scorer"),
-        *("losses", "training", "graph", "ensemble", "assembly"),
+        *("errors", "schema", "encoding", "calibration", "checkpoint", "health", "model_file", "scorer"),
+        *("networks", "losses", "training", "graph", "ensemble", "assembly"),
     },
     "frames": {"errors", "schema", "readers"},
     "evaluation": {"errors"},
@@ -59,6 +60,7 @@ MAY_IMPORT_HEAVY = {
     "losses": {"torch"},
     "training": {"torch"},
     "checkpoint": {"safetensors"},
+    "health": {"scipy", "sklearn"},
     "ensemble": {"torch"},
     "assembly": {"torch"},
     "fitting": {"torch"},

@@ -6,6 +6,7 @@ import pickle
 import re
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import IsolationForest
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -26,11 +27,25 @@ from gandetect.readers.kinds import find_schema
 from gandetect.readers.values import parse_columns
 from gandetect.schema import Kind
 
+# Most detectors here are trained for a moment only, and are told so.
+pytestmark = pytest.mark.filterwarnings("ignore:.*hardly tells rows from noise:sklearn.exceptions.ConvergenceWarning")
+
 QUICK = {"n_steps": 20, "n_members": 2, "width": 8, "depth": 2, "random_state": 0}
 
 
 def quick(**changes):
     return GANDetector(**QUICK | changes)
+
+
+def test_a_sick_training_is_warned_about_and_a_good_one_not():
+    X = np.random.default_rng(0).normal(size=(200, 3))
+    with pytest.warns(ConvergenceWarning, match="^2 of 2 members: the discriminator hardly tells rows from noise"):
+        sick = quick(n_steps=1).fit(X)
+    assert sick.health_["restarted"] == [0, 1]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        well = quick(n_steps=200).fit(X)
+    assert well.health_["diagnoses"] == []
 
 
 @parametrize_with_checks([quick()])

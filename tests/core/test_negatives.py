@@ -64,8 +64,8 @@ def test_constant_samples_are_surrounded_on_both_sides(kind):
     assert (negatives.amax(0) > 3.05).all()
 
 
-@pytest.mark.parametrize("kind", [kind for kind in SCORED if kind != "inflated"])
-def test_scored_negatives_leave_the_data_in_every_direction(kind):
+@pytest.mark.parametrize("kind", ["along-1", "isotropic-1"])
+def test_noise_leaves_the_data_in_every_direction(kind):
     samples = samples_of()
     negatives = flat(REFERENCES[kind](batch_of(samples)))
     directions = torch.nn.functional.normalize(torch.randn(50, 3, generator=torch.Generator().manual_seed(1)), dim=1)
