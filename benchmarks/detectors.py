@@ -142,6 +142,7 @@ VARIANTS = {
     "gandetect-least-squares": ours(loss="least-squares"),
     "gandetect-hinge": ours(loss="hinge"),
     "gandetect-wasserstein": ours(loss="wasserstein"),
+    "gandetect-labels": ours(uses_labels=True, use_labels=True),
     "gandetect-no-game": Detector("torch", fit_without_game),
 }
 """The package's own detector: the defaults, and the defaults but for one thing."""
@@ -185,5 +186,5 @@ DETECTORS = VARIANTS | PEERS | LABEL_PEERS
 def default_detectors(setting: str) -> list[str]:
     """Return what is compared in a setting when the command line names no detectors."""
     if setting == "labelled":
-        return ["gandetect", *LABEL_PEERS]
+        return ["gandetect", "gandetect-labels", *LABEL_PEERS]
     return ["gandetect", *PEERS]

@@ -16,7 +16,7 @@ from gandetect.errors import InputError
 from gandetect.graph.networks import TableWeights
 from gandetect.health import Probe
 from gandetect.losses import LOSSES
-from gandetect.negatives import REFERENCES, SCORED, Batch, Cloud, references
+from gandetect.negatives import REFERENCES, SCORED, Batch, Cloud, around_known, references
 from gandetect.networks.tables import Discriminator, Generator, TableBatch, TablePair
 from gandetect.schema import quoted
 from gandetect.training import Course, Plan, Progress, State, step_random, train
@@ -68,6 +68,8 @@ class TableSettings:
     realness_weight, recall_weight, typical_weight, reconstruction_weight, excess_weight : float
         Weights of the evidence in the score: realness, distance to the generator's memory, distance to the row that it
         finds typical, reconstruction error, excess beyond the training range.
+    known_weight, strong_known_weight : float
+        Weights of the likeness to known anomalies, where there are any.
     strong_realness_weight, strong_typical_weight : float
         Further weights of the strong part of evidence. A row far from the typical one is an anomaly, though not every
         anomaly is far; and among contaminated training rows this distance is the evidence that holds best.
@@ -94,6 +96,8 @@ class TableSettings:
     excess_weight: float = 0.5
     strong_realness_weight: float = 1.75
     strong_typical_weight: float = 4.2
+    known_weight: float = 1.0
+    strong_known_weight: float = 3.0
 
     @classmethod
     def of_effort(cls, effort: str, **given: Any) -> TableSettings:
@@ -108,12 +112,14 @@ class TableSettings:
             raise InputError(f"Expected effort to be one of {quoted(EFFORTS)}, found {effort!r}.")
         return cls(effort=effort, **EFFORTS[effort] | {n: v for n, v in given.items() if v is not None})
 
-    @property
-    def evidence_weights(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Weights of all evidence and of its strong part, in the order of the score's components."""
+    def evidence_weights(self, *, knows_anomalies: bool) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the weights of all evidence and of its strong part, in the order of the score's components."""
         names = "realness", "recall", "typical", "reconstruction", "excess"
         weights = np.array([getattr(self, f"{name}_weight") for name in names], dtype=np.float64)
         strong = [self.strong_realness_weight, 0.0, self.strong_typical_weight, 0.0, 0.0]
+        if knows_anomalies:
+            weights, strong = np.insert(weights, 1, self.known_weight), [*strong]
+            strong.insert(1, self.strong_known_weight)
         return weights, np.array(strong)
 
     def plan(self, sample_dim: int) -> Plan:
@@ -126,7 +132,8 @@ class TableSettings:
 class Rows:
     """Encoded training rows and the fold of each; arrays of shape (n_rows, ...).
 
-    `excess` is measured out of fold; `departure` is that of a constant that leaves its value.
+    `excess` is measured out of fold; `departure` is that of a constant that leaves its value. `known` holds the samples
+    of known anomalies, (n_known, sample_dim), which are in none of the other arrays.
     """
 
     samples: Floats
@@ -134,6 +141,7 @@ class Rows:
     excess: Floats
     departure: float
     folds: NDArray[np.int64]
+    known: Floats
 
     def unseen_by(self, member: int) -> NDArray[np.int64]:
         """Return the rows of a member's own fold, which it is never trained on."""
@@ -185,7 +193,8 @@ def train_pair(
     samples, present = (torch.from_numpy(values).to(device) for values in (rows.samples, rows.present))
     owner = torch.from_numpy(column_of).to(device)
     seen = [torch.from_numpy(rows.seen_by(member)) for member in members or range(settings.n_members)]
-    pair = _new_pair(samples, seen, owner, torch.from_numpy(is_level).to(device), settings, seed)
+    known = torch.from_numpy(rows.known).to(device)
+    pair = _new_pair(samples, seen, owner, torch.from_numpy(is_level).to(device), known, settings, seed)
     batch_size = _for_width(settings.batch_size, samples.shape[1])
 
     def draw(step: int, random: torch.Generator) -> TableBatch:
@@ -219,14 +228,14 @@ def _new_pair(
     seen: list[Tensor],
     column_of: Tensor,
     is_level: Tensor,
+    known: Tensor,
     settings: TableSettings,
     seed: int,
 ) -> TablePair:
     random = step_random(seed, BEFORE_TRAINING)
     members, sample_dim = len(seen), samples.shape[1]
-    discriminator = Discriminator(
-        members, sample_dim, settings.width, settings.depth, len(REFERENCES) + TablePair.N_KINDS, random
-    )
+    n_heads = len(REFERENCES) + bool(len(known)) + TablePair.N_KINDS
+    discriminator = Discriminator(members, sample_dim, settings.width, settings.depth, n_heads, random)
     n_codes = min(_for_width(settings.n_codes, sample_dim), *(len(own) for own in seen))
     first = [own[torch.randperm(len(own), generator=random)[:n_codes]] for own in seen]
     generator = Generator(
@@ -242,7 +251,9 @@ def _new_pair(
     cloud = Cloud.of(samples)
 
     def surround(real: Tensor, random: torch.Generator) -> Tensor:
-        return references(Batch(real, real.roll(1, dims=1), cloud, column_of, is_level, random))
+        batch = Batch(real, real.roll(1, dims=1), cloud, column_of, is_level, random)
+        made = references(batch)
+        return torch.cat([made, around_known(batch, known)], dim=1) if len(known) else made
 
     hideable = torch.ones(int(column_of.max()) + 1, dtype=torch.bool, device=samples.device)
     hideable[column_of[is_level]] = False
@@ -274,7 +285,7 @@ def probes(pair: TablePair, rows: Rows, course: Course, seed: int, members: Sequ
         return pair.completed(TableBatch(*batch))
 
     real, seen = taken(0), taken(1)
-    noise = pair.references(seen, random)  # (members, kinds, n_rows, sample_dim)
+    noise = pair.references(seen, random)[:, :kinds]  # (members, kinds, n_rows, sample_dim)
     with torch.no_grad():
         of_real = pair.discriminator(seen)[..., :kinds]
         of_noise = pair.discriminator(noise.flatten(1, 2)).unflatten(1, noise.shape[1:3])
@@ -313,9 +324,15 @@ def trained_weights(pair: TablePair, rows: Rows) -> TableWeights:
     *hidden, (weight, bias) = _layers(pair.discriminator)
     (first_weight, first_bias), *others = _layers(pair.generator)
     known = rows.samples.shape[1] + rows.present.shape[1]  # the inputs after these are noise, zero when scoring
-    logit = weight[..., heads].mean(2, keepdims=True), bias[..., heads].mean(2, keepdims=True)
+    logits = [(values[..., heads].mean(2, keepdims=True)) for values in (weight, bias)]
+    if len(rows.known):  # their head stands behind those of the references
+        own = slice(len(REFERENCES), len(REFERENCES) + 1)
+        logits = [
+            np.concatenate([mean, values[..., own]], axis=2)
+            for mean, values in zip(logits, (weight, bias), strict=True)
+        ]
     return TableWeights(
-        (*hidden, logit),
+        (*hidden, (logits[0], logits[1])),
         ((first_weight[:, :known], first_bias), *others),
         pair.generator.memory.detach().cpu().numpy(),
         pair.generator.typical().cpu().numpy(),

@@ -17,6 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from gandetect.errors import InputError
 from gandetect.frames import array_columns, array_schema, as_frame, frame_columns, frame_schema
 from gandetect.model_file import read_model, write_model
 from gandetect.schema import Kind, Schema
@@ -54,6 +55,8 @@ class GANDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         Width of the hidden layers of both networks.
     depth : int, default=3
         Number of the discriminator's hidden layers.
+    use_labels : bool, default=False
+        Whether `fit` learns from known anomalies: rows with 1 in `y`.
     device : str, default="auto"
         Where to train: "auto" (a GPU when there is one), "cpu", "cuda", ...
     random_state : int, RandomState instance or None, default=None
@@ -113,6 +116,7 @@ class GANDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         n_steps: int | None = None,
         width: int = 64,
         depth: int = 3,
+        use_labels: bool = False,
         device: str = "auto",
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
@@ -123,18 +127,19 @@ class GANDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         self.n_steps = n_steps
         self.width = width
         self.depth = depth
+        self.use_labels = use_labels
         self.device = device
         self.random_state = random_state
 
-    def fit(self, X: Any, y: object = None, *, callback: Callable[[Progress], None] | None = None) -> Self:
+    def fit(self, X: Any, y: Any = None, *, callback: Callable[[Progress], None] | None = None) -> Self:
         """Learn what normal rows look like.
 
         Parameters
         ----------
         X : array-like or data frame of shape (n_samples, n_features)
             Normal (or mostly normal) rows.
-        y : ignored
-            Present for scikit-learn's conventions.
+        y : array-like of shape (n_samples,), optional
+            With `use_labels`: 1 = known to be an anomaly, 0 = nothing known; else ignored.
         callback : callable, optional
             Called with `gandetect.Progress` about a hundred times while training.
 
@@ -146,7 +151,7 @@ class GANDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         InputError
-            Too few rows, no columns, a parameter out of range, or a training that diverged twice; a `ValueError`.
+            Too few rows, no columns, labels other than 0 and 1, a parameter out of range, or a training that diverged twice; a `ValueError`.
 
         Warns
         -----
@@ -164,14 +169,16 @@ class GANDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             X = validate_data(self, X, dtype=np.float64, ensure_all_finite=False)
             schema = array_schema(X.shape[1])
             columns = array_columns(X, schema)
+        known = _known(y, X.shape[0]) if self.use_labels else np.zeros(X.shape[0], dtype=bool)
         model = fit_table(
-            columns,
+            {name: values[~known] for name, values in columns.items()},
             schema,
             settings=self._settings(),
             seed=self._seed(),
             contamination=self.contamination,
             named=hasattr(self, "feature_names_in_"),
             device=self.device,
+            known_anomalies={name: values[known] for name, values in columns.items()} if known.any() else None,
             callback=callback,
         )
         self._use(model)
@@ -233,7 +240,8 @@ class GANDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         model, manifest = read_model(path)
         training, known = manifest["training"], cls().get_params()
         settings = {name: value for name, value in training["settings"].items() if name in known}
-        detector = cls(**settings, contamination=training["contamination"], random_state=training["seed"])._use(model)
+        detector = cls(**settings, contamination=training["contamination"], random_state=training["seed"])
+        detector.set_params(use_labels=training["n_known_anomalies"] > 0)._use(model)
         names = [column.name for column in detector.scorer_.schema.features]
         detector.n_features_in_ = len(names)
         if training["named"]:
@@ -293,3 +301,15 @@ class GANDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         tags.input_tags.categorical = True
         tags.input_tags.string = True
         return tags
+
+
+def _known(y: Any, n_rows: int) -> NDArray[np.bool_]:
+    """Return which rows are known anomalies."""
+    labels = np.asarray(y) if y is not None else np.empty(0)
+    if labels.shape != (n_rows,) or not np.isin(labels, [0, 1]).all():
+        raise InputError(
+            f"Expected y with use_labels to hold {n_rows} values, 1 = known anomaly and 0 = unlabelled, found "
+            f"{'none' if y is None else f'shape {labels.shape} with other values or another length'}; "
+            "pass such labels or leave use_labels out."
+        )
+    return labels == 1

@@ -52,6 +52,7 @@ def fit_table(
     contamination: float | Literal["auto"] = "auto",
     named: bool = True,
     device: str = "auto",
+    known_anomalies: Columns | None = None,
     callback: Callable[[Progress], None] | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     resume: bool = False,
@@ -74,6 +75,9 @@ def fit_table(
         Whether the columns' names are the user's own, or were made up for an array.
     device : str, default="auto"
         A torch device; "auto" is a GPU when there is one, else the CPU.
+    known_anomalies : mapping of str to array of shape (n_known,), optional
+        Rows that are known to be anomalies, as raw columns; they must not be among `columns`. They become negatives of
+        their own, and likeness to them counts in the score.
     callback : callable, optional
         Called with `gandetect.training.Progress`.
     checkpoint : path-like, optional
@@ -100,6 +104,8 @@ def fit_table(
     remembered = summaries(columns, encoding)
     schema = Schema(tuple(replace(column, summary=remembered.get(column.name, {})) for column in schema.columns))
     rows = _encode(columns, schema, encoding, seed, settings.n_members)
+    if known_anomalies is not None:
+        rows = replace(rows, known=_encoded(known_anomalies, schema, encoding)[0])
     encoding = replace(encoding, departure=rows.departure)
     where = _device(device)
     with _kept(checkpoint, rows, settings, seed, where) as kept:
@@ -113,7 +119,7 @@ def fit_table(
     golden = golden_rows(learned, threshold, generated_rows(pair, encoding, seed))
     manifest = manifest_of(learned, settings, threshold, health) | {"golden": golden}
     share = contamination if contamination == "auto" else float(contamination)
-    manifest["training"] |= {"seed": seed, "contamination": share, "named": named}
+    manifest["training"] |= {"seed": seed, "contamination": share, "named": named, "n_known_anomalies": len(rows.known)}
     return seal(build_model(learned, threshold, manifest))
 
 
@@ -158,7 +164,7 @@ def _kept(
     if path is None:
         return nullcontext()
     identity = {
-        "data": digest(rows.samples, rows.present),
+        "data": digest(rows.samples, rows.present, rows.known),
         "settings": json.dumps(asdict(settings), sort_keys=True),
         "seed": str(seed),
         "versions": ", ".join(f"{name} {version(name)}" for name in ("gandetect", "numpy", "torch")),
@@ -221,7 +227,9 @@ def _encode(columns: Columns, schema: Schema, encoding: Encoding, seed: int, n_m
         excess[own] = surprise * blind.is_category
         departed[own] = (surprise > 0) & blind.is_constant
     departure = float(np.log1p((n_rows + 1) / (departed.any(1).sum() + 1)))
-    return Rows(samples, present, np.where(departed, np.float32(departure), excess), departure, folds)
+    return Rows(
+        samples, present, np.where(departed, np.float32(departure), excess), departure, folds, known=samples[:0]
+    )
 
 
 def _encoded(columns: Columns, schema: Schema, encoding: Encoding) -> tuple[Floats, ...]:
@@ -255,8 +263,9 @@ def _calibrated(
     }
     components = _components(feeds, error_scale)
     # Logits and logarithms that vary less are rounding. Where no training row has any excess, one unit is its step.
-    smallest = np.array([0.1, 0.1, 0.1, 0.1, 1.0])
-    evidence = fit_evidence(components.astype(np.float64), *settings.evidence_weights, smallest)
+    smallest = np.append(np.full(components.shape[1] - 1, 0.1), 1.0)
+    evidence_weights = settings.evidence_weights(knows_anomalies=bool(len(rows.known)))
+    evidence = fit_evidence(components.astype(np.float64), *evidence_weights, smallest)
     calibration = calibrate(_scores(components, evidence))
     return Learned(schema, encoding, weights, error_scale, evidence, calibration)
 

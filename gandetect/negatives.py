@@ -133,6 +133,20 @@ def references(batch: Batch) -> Tensor:
     return torch.stack(negatives, dim=1)
 
 
+def around_known(batch: Batch, known: Tensor) -> Tensor:
+    """Make one more block, (members, 1, n_samples, sample_dim): known anomalies with a little noise along the data.
+
+    `known` has the shape (n_known, sample_dim); the noise leaves categories as they are.
+    """
+    members, n_samples, _ = batch.real.shape
+    drawn = known[(batch.uniform(members, n_samples) * len(known)).long().clamp_max(len(known) - 1)]
+    noise = KNOWN_NOISE * batch.spread_noise()
+    return torch.where(batch.is_level, drawn, drawn + noise)[:, None]
+
+
+KNOWN_NOISE = 0.3
+"""Standard deviation of the noise around known anomalies, in those of the data: they are few, and stand for more."""
+
 LEVEL_SHARE = 0.2
 """Largest share of a negative's categories that another row's levels take the place of."""
 

@@ -27,7 +27,7 @@ class TableWeights:
     Parameters
     ----------
     discriminator : tuple of (weight, bias)
-        Layers, (members, in_dim, out_dim) and (members, 1, out_dim); the last one gives the scored heads' mean logit.
+        Layers, (members, in_dim, out_dim) and (members, 1, out_dim); the last one gives the scored heads' mean logit and, where anomalies are known, that of their head.
     generator : tuple of (weight, bias)
         Layers; the first one's inputs are the sample and the mask (at scoring time the noise is zero).
     memory : array of shape (members, n_codes, sample_dim)
@@ -62,7 +62,7 @@ class Components:
 
     Shape
     -----
-    values (n, 3): minus the scored heads' mean logit, then the log distances to the generator's memory and to the row
+    values (n, 3 or 4): minus the discriminator's logit or logits, then the log distances to the generator's memory and to the row
     that it finds typical;
     column_errors (n, n_columns): squared reconstruction error of each raw column
     """
@@ -128,9 +128,9 @@ def _spread(builder: GraphBuilder, per_column: str, column_of: NDArray[np.int64]
 
 
 def _judge(builder: GraphBuilder, samples: str, weights: TableWeights) -> str:
-    """Mean over the members of minus the logit and of both log distances: (n, 3)."""
+    """Mean over the members of minus the logits and of both log distances: (n, 3 or 4)."""
     *hidden, last = weights.discriminator
-    logit = _affine(builder, _hidden(builder, samples, tuple(hidden)), *last)  # (members, n, 1)
+    logit = _affine(builder, _hidden(builder, samples, tuple(hidden)), *last)  # (members, n, 1 or 2)
     apart = builder.node("Abs", builder.node("Sub", samples, builder.floats(weights.typical[:, None])))
     atypical = builder.node("ReduceMean", apart, builder.ints([2]), keepdims=1)
     distances = builder.node("Concat", _recall_error(builder, samples, weights.memory), atypical, axis=2)

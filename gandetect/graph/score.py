@@ -46,7 +46,7 @@ def add_measures(
     builder : GraphBuilder
         Gets the nodes.
     values, column_errors, present, growth, excess : str
-        Tensors of shape (n, 3) and four times (n, n_columns).
+        Tensors of shape (n, 3 or 4) and four times (n, n_columns).
     error_scale : array of shape (n_columns,)
         Mean out-of-fold error of each column.
     """
