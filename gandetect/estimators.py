@@ -312,4 +312,4 @@ def _known(y: Any, n_rows: int) -> NDArray[np.bool_]:
             f"{'none' if y is None else f'shape {labels.shape} with other values or another length'}; "
             "pass such labels or leave use_labels out."
         )
-    return labels == 1
+    return np.equal(labels, 1)

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 import gandetect
 from gandetect.readers.kinds import find_schema
 from gandetect.readers.tables import Chunk
@@ -35,6 +38,7 @@ Examples:
   gandetect fit normal.csv
   gandetect fit normal.csv -o pumps.onnx --drop comment --kind zone=category
   gandetect fit all.csv.gz --label-column fault --seed 1
+  gandetect fit all.csv --known-anomalies fault=yes
   zcat normal.csv.gz | gandetect fit - --quiet
   gandetect fit large.csv --effort high --resume
 
@@ -54,16 +58,22 @@ class _Lesson:
     parsed: Parsed
     sample: Chunk
     n_seen: int
+    known: NDArray[np.bool_]
 
     @property
     def n_rows(self) -> int:
-        return int(self.parsed.keep.sum())
+        return int((~self.known).sum())
+
+    def rows(self, *, known: bool) -> dict[str, NDArray[Any]]:
+        """Return the raw columns of the known anomalies, or of all other rows."""
+        return {name: values[self.known == known] for name, values in self.parsed.columns.items()}
 
 
 def fit(
     data: options.Data,
     output: options.ModelOutput = options.MODEL_FILE,
     label_column: options.UnusedLabel = None,
+    known_anomalies: options.KnownAnomalies = None,
     kind: options.Kinds = None,
     drop: options.Drop = None,
     columns: options.Columns = None,
@@ -83,6 +93,7 @@ def fit(
 ) -> None:
     """Learn what normal rows look like and write one model file."""
     share, kinds = _contamination(contamination), _kinds(kind or [])
+    label_column, labels = _known_labels(known_anomalies or [], label_column)
     if output == "-" and as_json:
         raise gandetect.InputError("Expected one thing on standard output, found --output - and --json; drop one.")
     if output != "-":
@@ -102,7 +113,8 @@ def fit(
         name=name,
     )
     parsed = parse_columns(sample.columns, sample.lines, schema, on_error=on_error, name=name)
-    lesson, reporter = _Lesson(name, schema, parsed, sample, n_seen), Reporter(quiet)
+    known = _known_rows(sample, parsed, label_column, labels)
+    lesson, reporter = _Lesson(name, schema, parsed, sample, n_seen, known), Reporter(quiet)
     _require_rows(lesson)
     _report_data(lesson, reporter)
     _report_checkpoint(checkpoint, resume, reporter)
@@ -156,6 +168,38 @@ def _contamination(text: str) -> float | Literal["auto"]:
         ) from None
 
 
+def _known_labels(pairs: list[str], label_column: str | None) -> tuple[str | None, set[str]]:
+    """Split ``COLUMN=LABEL``; return the column and the labels."""
+    columns, labels = set(), set()
+    for pair in pairs:
+        column, mark, label = pair.partition("=")
+        if not mark or not column:
+            raise gandetect.InputError(
+                f"Expected --known-anomalies COLUMN=LABEL, found {pair!r}; write the column's name first."
+            )
+        columns.add(column)
+        labels.add(label)
+    named = columns | ({label_column} if label_column is not None else set())
+    if len(named) > 1:
+        raise gandetect.InputError(
+            f"Expected one column of labels, found {', '.join(map(repr, sorted(named)))}; name one of them only."
+        )
+    return (named.pop() if named else None), labels
+
+
+def _known_rows(sample: Chunk, parsed: Parsed, label_column: str | None, labels: set[str]) -> NDArray[np.bool_]:
+    """Return which of the rows that are kept are known anomalies."""
+    if label_column is None or not labels:
+        return np.zeros(int(parsed.keep.sum()), dtype=bool)
+    found = sample.columns[label_column][parsed.keep]
+    if missing := sorted(labels.difference(found.tolist())):
+        raise gandetect.InputError(
+            f"Expected rows with the label {', '.join(map(repr, missing))} in {label_column!r}, found none; "
+            "correct --known-anomalies or leave it out."
+        )
+    return np.isin(found, sorted(labels))
+
+
 def _kinds(pairs: list[str]) -> dict[str, str]:
     """Split ``COLUMN=KIND``; a column's name may hold an equals sign, a kind does not."""
     kinds = {}
@@ -191,9 +235,13 @@ def _report_data(lesson: _Lesson, reporter: Reporter) -> None:
     kinds = ", ".join(f"{number} {kind}" for kind, number in Counter(column.kind for column in features).items())
     reporter.say(f"{lesson.name}: learning from {counted(lesson.n_rows, 'row')}{chosen}")
     reporter.say(f"{counted(len(features), 'column')}: {kinds}")
+    if lesson.known.any():
+        reporter.say(f"{counted(int(lesson.known.sum()), 'known anomaly', 'known anomalies')} to learn from")
     for column in lesson.schema.columns:
         if column.role is Role.LEFT_OUT:
             reporter.say(f"left out {column.name!r}: {column.reason}")
+        elif column.role is Role.LABEL and lesson.known.any():
+            reporter.say(f"left out {column.name!r}: the label; every other row is taken as normal")
         elif column.role is Role.LABEL:
             reporter.say(f"left out {column.name!r}: the label, not used for learning; every row is taken as normal")
     _warn(lesson, reporter)
@@ -202,9 +250,13 @@ def _report_data(lesson: _Lesson, reporter: Reporter) -> None:
 def _warn(lesson: _Lesson, reporter: Reporter) -> None:
     parsed = lesson.parsed
     if parsed.problems:
-        reporter.warn(unreadable(parsed.problems, lesson.sample.n_rows - lesson.n_rows))
+        reporter.warn(unreadable(parsed.problems, lesson.sample.n_rows - len(lesson.known)))
     for column in lesson.schema.columns:
-        labels = set(lesson.sample.columns[column.name][parsed.keep].tolist()) if column.role is Role.LABEL else set()
+        labels = (
+            set(lesson.sample.columns[column.name][parsed.keep][~lesson.known].tolist())
+            if column.role is Role.LABEL
+            else set()
+        )
         if len(labels) > 1:
             reporter.warn(
                 f"{column.name!r} holds {len(labels)} different labels: anomalies among the training rows are learned "
@@ -225,7 +277,9 @@ def _train(lesson: _Lesson, settings: dict[str, Any], arguments: dict[str, Any],
             losses = f"losses {progress.discriminator_loss:.3f} and {progress.generator_loss:.3f}"
             bar.update(progress.step, progress.n_steps, losses)
 
-        return fit_table(lesson.parsed.columns, lesson.schema, settings=chosen, callback=show, **arguments)
+        known = lesson.rows(known=True) if lesson.known.any() else None
+        columns = lesson.rows(known=False)
+        return fit_table(columns, lesson.schema, settings=chosen, known_anomalies=known, callback=show, **arguments)
 
 
 def _write(model: bytes, output: str) -> None:
@@ -253,7 +307,8 @@ def _summary(lesson: _Lesson, model: bytes, output: str, reporter: Reporter) -> 
         "rows": {
             "read": lesson.n_seen,
             "learned": lesson.n_rows,
-            "skipped": lesson.sample.n_rows - lesson.n_rows,
+            "known_anomalies": int(lesson.known.sum()),
+            "skipped": lesson.sample.n_rows - len(lesson.known),
         },
         "unreadable_fields": lesson.parsed.problems,
         "columns": [

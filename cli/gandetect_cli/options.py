@@ -39,6 +39,10 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard 
 # fit
 ModelOutput = Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="The model file to write.")]
 UnusedLabel = Annotated[str | None, _optional("COLUMN", "Holds labels: kept away from learning.")]
+KnownAnomalies = Annotated[
+    list[str] | None,
+    _optional("COLUMN=LABEL", "Rows with this label are known anomalies to learn from; repeatable, one column."),
+]
 Kinds = Annotated[
     list[str] | None,
     typer.Option(

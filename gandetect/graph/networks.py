@@ -27,7 +27,8 @@ class TableWeights:
     Parameters
     ----------
     discriminator : tuple of (weight, bias)
-        Layers, (members, in_dim, out_dim) and (members, 1, out_dim); the last one gives the scored heads' mean logit and, where anomalies are known, that of their head.
+        Layers, (members, in_dim, out_dim) and (members, 1, out_dim); the last one gives the scored heads' mean logit
+        and, where anomalies are known, the logit of their head.
     generator : tuple of (weight, bias)
         Layers; the first one's inputs are the sample and the mask (at scoring time the noise is zero).
     memory : array of shape (members, n_codes, sample_dim)
@@ -62,8 +63,8 @@ class Components:
 
     Shape
     -----
-    values (n, 3 or 4): minus the discriminator's logit or logits, then the log distances to the generator's memory and to the row
-    that it finds typical;
+    values (n, 3 or 4): minus the discriminator's logit or logits, then the log distances to the generator's memory and to
+    the row that it finds typical;
     column_errors (n, n_columns): squared reconstruction error of each raw column
     """
 

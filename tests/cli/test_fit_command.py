@@ -50,10 +50,46 @@ def test_json_is_one_object_on_stdout(cli, numbers, tmp_path):
     assert summary["model"] == "gandetect.onnx"
     assert summary["sha256"] == hashlib.sha256(model).hexdigest()
     assert summary["bytes"] == len(model)
-    assert summary["rows"] == {"read": 60, "learned": 60, "skipped": 0}
+    assert summary["rows"] == {"read": 60, "learned": 60, "known_anomalies": 0, "skipped": 0}
     assert summary["columns"][0] == {"name": "a", "kind": "number", "role": "feature", "reason": ""}
     assert summary["training"]["settings"]["n_steps"] == 300
     assert summary["warnings"] == summary["health"]["diagnoses"] == []
+
+
+def labelled(numbers):
+    """Return the numbers with a column of labels; every tenth row is a fault."""
+    header, *rows = numbers.splitlines()
+    marked = [f"{row},{'fault' if i % 10 == 0 else ''}" for i, row in enumerate(rows)]
+    return "\n".join([f"{header},state", *marked, ""]).encode()
+
+
+def test_known_anomalies_are_learned_from_as_such(cli, numbers, tmp_path):
+    result = cli("fit", "-", "--known-anomalies", "state=fault", "--steps", 50, stdin=labelled(numbers))
+    assert result.code == 0
+    assert "<stdin>: learning from 54 rows\n" in result.err
+    assert "6 known anomalies to learn from\n" in result.err
+    assert "left out 'state': the label; every other row is taken as normal\n" in result.err
+    assert "holds 2 different labels" not in result.err
+    scorer = gandetect.Scorer(tmp_path / "gandetect.onnx")
+    assert scorer.manifest["training"]["n_known_anomalies"] == 6
+    assert [column.name for column in scorer.schema.features] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--known-anomalies", "state"], "Expected --known-anomalies COLUMN=LABEL, found 'state'"),
+        (["--known-anomalies", "state=broken"], "Expected rows with the label 'broken' in 'state', found none"),
+        (
+            ["--known-anomalies", "state=fault", "--label-column", "c"],
+            "Expected one column of labels, found 'c', 'state'",
+        ),
+    ],
+)
+def test_known_anomalies_that_are_not_there_are_an_error(cli, numbers, options, message):
+    result = cli("fit", "-", *options, stdin=labelled(numbers))
+    assert (result.code, result.out) == (2, "")
+    assert message in result.err
 
 
 def test_a_sick_training_is_warned_about(cli, numbers):

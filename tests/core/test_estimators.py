@@ -17,6 +17,7 @@ from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import IsolationForest
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.metrics import average_precision_score
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -46,6 +47,54 @@ def test_a_sick_training_is_warned_about_and_a_good_one_not():
         warnings.simplefilter("error")
         well = quick(n_steps=200).fit(X)
     assert well.health_["diagnoses"] == []
+
+
+# --- a few labels -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def clusters():
+    """Return normal rows in two clusters, and anomalies between them."""
+    random = np.random.default_rng(0)
+    normal = random.normal(size=(400, 4)) + np.where(random.random((400, 1)) < 0.5, -2, 2)
+    return normal, 0.7 * random.normal(size=(60, 4))
+
+
+def test_known_anomalies_help_to_find_others_of_their_kind(clusters):
+    normal, anomalies = clusters
+    X, y = np.concatenate([normal[:300], anomalies[:8]]), np.repeat([0, 1], [300, 8])
+    settings = {"n_steps": 200, "width": 32}
+    without = quick(**settings).fit(normal[:300])
+    informed = quick(**settings, use_labels=True).fit(X, y)
+    assert informed.model_ != without.model_
+    test, truth = np.concatenate([normal[300:], anomalies[8:]]), np.repeat([0, 1], [100, 52])
+    found = [average_precision_score(truth, detector.anomaly_score(test)) for detector in (without, informed)]
+    assert found[1] > found[0] + 0.02
+    assert (informed.p_value(normal[300:]) <= 0.1).mean() < 0.2
+
+
+def test_labels_are_ignored_unless_asked_for(clusters):
+    normal, _ = clusters
+    y = np.arange(400) < 20
+    assert quick().fit(normal, y).model_ == quick().fit(normal).model_
+    assert quick(use_labels=True).fit(normal, np.zeros(400)).model_ == quick().fit(normal).model_
+
+
+@pytest.mark.parametrize("y", [None, np.zeros(7), np.full(400, 2), np.zeros((400, 1)), np.full(400, "yes")])
+def test_other_labels_are_refused(clusters, y):
+    with pytest.raises(InputError, match=r"^Expected y with use_labels to hold 400 values, 1 = known anomaly"):
+        quick(use_labels=True).fit(clusters[0], y)
+
+
+def test_a_detector_with_labels_survives_its_file(clusters, tmp_path):
+    normal, anomalies = clusters
+    frame = pd.DataFrame(np.concatenate([normal, anomalies]), columns=list("abcd"))
+    detector = quick(use_labels=True).fit(frame, np.repeat([0, 1], [400, 60]))
+    detector.save(tmp_path / "m.onnx")
+    loaded = GANDetector.load(tmp_path / "m.onnx")
+    assert loaded.use_labels
+    assert loaded.scorer_.verify() <= 1e-5
+    np.testing.assert_array_equal(loaded.anomaly_score(frame), detector.anomaly_score(frame))
 
 
 @parametrize_with_checks([quick()])
