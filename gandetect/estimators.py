@@ -151,7 +151,8 @@ class GANDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         InputError
-            Too few rows, no columns, labels other than 0 and 1, a parameter out of range, or a training that diverged twice; a `ValueError`.
+            Too few rows, no columns, labels other than 0 and 1, a parameter out of range, or a training that diverged
+            twice; a `ValueError`.
 
         Warns
         -----

@@ -63,8 +63,8 @@ class Components:
 
     Shape
     -----
-    values (n, 3 or 4): minus the discriminator's logit or logits, then the log distances to the generator's memory and to
-    the row that it finds typical;
+    values (n, 3 or 4): minus the discriminator's logit or logits, then the log distances to the generator's memory and
+    to the row that it finds typical;
     column_errors (n, n_columns): squared reconstruction error of each raw column
     """
 
