@@ -68,9 +68,9 @@ class TableSettings:
     realness_weight, recall_weight, typical_weight, reconstruction_weight, excess_weight : float
         Weights of the evidence in the score: realness, distance to the generator's memory, distance to the row that it
         finds typical, reconstruction error, excess beyond the training range.
-    known_weight, strong_known_weight : float
-        Weights of the likeness to known anomalies, where there are any.
-    strong_realness_weight, strong_typical_weight : float
+    known_weight : float
+        Weight of the likeness to known anomalies, where there are any.
+    strong_realness_weight, strong_typical_weight, strong_known_weight : float
         Further weights of the strong part of evidence. A row far from the typical one is an anomaly, though not every
         anomaly is far; and among contaminated training rows this distance is the evidence that holds best.
     """
@@ -114,13 +114,12 @@ class TableSettings:
 
     def evidence_weights(self, *, knows_anomalies: bool) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the weights of all evidence and of its strong part, in the order of the score's components."""
-        names = "realness", "recall", "typical", "reconstruction", "excess"
-        weights = np.array([getattr(self, f"{name}_weight") for name in names], dtype=np.float64)
-        strong = [self.strong_realness_weight, 0.0, self.strong_typical_weight, 0.0, 0.0]
-        if knows_anomalies:
-            weights, strong = np.insert(weights, 1, self.known_weight), [*strong]
-            strong.insert(1, self.strong_known_weight)
-        return weights, np.array(strong)
+        known = ["known"] if knows_anomalies else []
+        names = ["realness", *known, "recall", "typical", "reconstruction", "excess"]
+        weights, strong = (
+            np.array([getattr(self, f"{prefix}{name}_weight", 0.0) for name in names]) for prefix in ("", "strong_")
+        )
+        return weights, strong
 
     def plan(self, sample_dim: int) -> Plan:
         """Return what the training loop needs to know about samples of a width."""

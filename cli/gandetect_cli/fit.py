@@ -252,11 +252,9 @@ def _warn(lesson: _Lesson, reporter: Reporter) -> None:
     if parsed.problems:
         reporter.warn(unreadable(parsed.problems, lesson.sample.n_rows - len(lesson.known)))
     for column in lesson.schema.columns:
-        labels = (
-            set(lesson.sample.columns[column.name][parsed.keep][~lesson.known].tolist())
-            if column.role is Role.LABEL
-            else set()
-        )
+        if column.role is not Role.LABEL:
+            continue
+        labels = set(lesson.sample.columns[column.name][parsed.keep][~lesson.known].tolist())
         if len(labels) > 1:
             reporter.warn(
                 f"{column.name!r} holds {len(labels)} different labels: anomalies among the training rows are learned "

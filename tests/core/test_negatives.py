@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from gandetect.negatives import REFERENCES, SCORED, Batch, Cloud, references
+from gandetect.negatives import REFERENCES, SCORED, Batch, Cloud, around_known, references
 
 MEMBERS = 2
 
@@ -62,6 +62,17 @@ def test_constant_samples_are_surrounded_on_both_sides(kind):
     negatives = flat(REFERENCES[kind](batch_of(torch.full((50, 2), 3.0))))
     assert (negatives.amin(0) < 2.95).all()
     assert (negatives.amax(0) > 3.05).all()
+
+
+def test_known_anomalies_are_one_more_kind_that_stays_near_them_and_on_their_levels():
+    samples, known = samples_of(), torch.tensor([[30.0, 0.0, 1.0], [0.0, 40.0, 0.0]])
+    negatives = around_known(batch_of(samples, is_level=torch.tensor([False, False, True])), known)
+    assert negatives.shape == (MEMBERS, 1, 2000, 3)
+    apart = (negatives.flatten(0, 2)[:, None] - known).norm(dim=2)
+    nearest = apart.argmin(1)
+    assert 0.4 < nearest.double().mean() < 0.6
+    assert apart.amin(1).max() < 10
+    assert torch.equal(negatives.flatten(0, 2)[:, 2], known[nearest, 2])
 
 
 @pytest.mark.parametrize("kind", ["along-1", "isotropic-1"])
