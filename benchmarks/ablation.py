@@ -1,0 +1,129 @@
+"""Take each part out of the default detector in turn, and measure what is lost.
+
+Evidence is removed after one training, by calibrating anew with its weights at zero. Every ``NAME.npz`` in the folder
+holds ``X`` (rows, columns) and ``y`` (1 = anomaly)::
+
+    python benchmarks/ablation.py DATA_FOLDER --seeds 0,1,2 --output results/ablation.csv
+    python benchmarks/ablation.py --table --output results/ablation.csv
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import average_precision_score, roc_auc_score
+from splits import SETTINGS, Split
+
+from gandetect import TableSettings, fitting
+from gandetect.frames import array_columns, array_schema
+from gandetect.scorer import Scorer
+
+DEFAULT = "nothing"
+
+WITHOUT = {
+    DEFAULT: {},
+    "realness": {"realness_weight": 0.0, "strong_realness_weight": 0.0},
+    "strong realness": {"strong_realness_weight": 0.0},
+    "recall": {"recall_weight": 0.0},
+    "typical": {"strong_typical_weight": 0.0},
+    "reconstruction": {"reconstruction_weight": 0.0},
+    "excess": {"excess_weight": 0.0},
+}
+"""The settings that take a part out, by its name."""
+
+
+def measure(split: Split, seed: int) -> Iterator[tuple[str, float, float]]:
+    """Train once; yield AUROC and AP in percent without each part."""
+    schema = array_schema(split.X_train.shape[1])
+    columns, new = (array_columns(X, schema) for X in (split.X_train, split.X_test))
+    train_pair, trained = fitting.train_pair, []
+
+    def once(*arguments, **options):
+        """Train the first time only."""
+        if not trained:
+            trained.append(train_pair(*arguments, **options))
+        return trained[0]
+
+    with patch.object(fitting, "train_pair", once):
+        for part, settings in WITHOUT.items():
+            model = fitting.fit_table(columns, schema, settings=replace(TableSettings(), **settings), seed=seed)
+            score = Scorer(model)(new, ["anomaly_score"])["anomaly_score"]
+            truth = split.y_test
+            yield part, 100 * roc_auc_score(truth, score), 100 * average_precision_score(truth, score)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Measure every set that the results file does not hold yet."""
+    results = pd.read_csv(arguments.output) if arguments.output.exists() else pd.DataFrame()
+    done = set(results[["setting", "set", "seed"]].itertuples(index=False, name=None)) if len(results) else set()
+    for seed in arguments.seeds:
+        for path in sorted(arguments.folder.glob("*.npz")):
+            if (arguments.setting, path.stem, seed) in done:
+                continue
+            with np.load(path) as file:
+                split = SETTINGS[arguments.setting](file["X"].astype(float), file["y"].astype(int), seed)
+            rows = [
+                {
+                    "setting": arguments.setting,
+                    "set": path.stem,
+                    "seed": seed,
+                    "without": part,
+                    "auroc": auroc,
+                    "ap": ap,
+                }
+                for part, auroc, ap in measure(split, seed)
+            ]
+            results = pd.concat([results, pd.DataFrame(rows).round(4)])
+            results.to_csv(arguments.output, index=False, lineterminator="\n")
+            print(f"{arguments.setting} {path.stem} seed {seed}", file=sys.stderr, flush=True)
+
+
+def table(results: pd.DataFrame) -> str:
+    """Return what each part is worth: the default minus the detector without it, mean and 95 % bootstrap interval."""
+    lines = [
+        "| setting | without | AUROC | AP | the part is worth: AUROC | AP |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for setting, of_setting in results.groupby("setting", sort=False):
+        by_set = of_setting.groupby(["without", "set"], sort=False)[["auroc", "ap"]].mean()
+        for part in WITHOUT:
+            worth = by_set.loc[DEFAULT] - by_set.loc[part]
+            mean = by_set.loc[part].mean()
+            cells = ["", ""] if part == DEFAULT else [interval(worth[name].to_numpy()) for name in ("auroc", "ap")]
+            lines.append(f"| {setting} | {part} | {mean.auroc:.2f} | {mean.ap:.2f} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def interval(values: np.ndarray) -> str:
+    """Return the mean and its bootstrap interval over the sets."""
+    drawn = np.random.default_rng(0).choice(values, (10_000, len(values))).mean(1)
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return f"{values.mean():+.2f} ({low:+.2f} to {high:+.2f})"
+
+
+def main() -> None:
+    """Run the ablation or render its results."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("folder", type=Path, nargs="?", help="folder of NAME.npz files with X and y")
+    parser.add_argument("--seeds", type=lambda text: [int(seed) for seed in text.split(",")], default=[0], help="0,1,2")
+    parser.add_argument("--setting", choices=SETTINGS, default="one-class")
+    parser.add_argument("--output", type=Path, default=Path("ablation.csv"), help="results are kept in this CSV file")
+    parser.add_argument("--table", action="store_true", help="render the results file as Markdown instead")
+    arguments = parser.parse_args()
+    if arguments.table:
+        print(table(pd.read_csv(arguments.output)))
+    elif arguments.folder is None:
+        parser.error("expected the folder with the data, or --table")
+    else:
+        run(arguments)
+
+
+if __name__ == "__main__":
+    main()
