@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gandetect.fitting import fit_table
     from gandetect.model_file import read_model, write_model
     from gandetect.scorer import Scorer
+    from gandetect.significance import PValueCounts
     from gandetect.training import Progress
 
 _HOMES = {
@@ -32,6 +33,7 @@ _HOMES = {
     "InputError": "gandetect.errors",
     "MissingExtraError": "gandetect.errors",
     "ModelFileError": "gandetect.errors",
+    "PValueCounts": "gandetect.significance",
     "Progress": "gandetect.training",
     "Scorer": "gandetect.scorer",
     "TableSettings": "gandetect.ensemble",
@@ -50,6 +52,7 @@ __all__ = [
     "InputError",
     "MissingExtraError",
     "ModelFileError",
+    "PValueCounts",
     "Progress",
     "Scorer",
     "TableSettings",

@@ -85,6 +85,15 @@ Alpha = Annotated[
         show_default=False,
     ),
 ]
+Fdr = Annotated[
+    float | None,
+    typer.Option(
+        "--fdr",
+        metavar="RATE",
+        help="Flag so that of the flagged rows at most this share is expected to be normal; reads the rows twice.",
+        show_default=False,
+    ),
+]
 Explain = Annotated[int, typer.Option(metavar="K", min=0, help="Add the K columns most to blame, with their shares.")]
 OnlyAnomalies = Annotated[bool, typer.Option("--only-anomalies", help="Write flagged rows only.")]
 JsonLines = Annotated[bool, typer.Option("--json", help="Write one JSON object per line.")]

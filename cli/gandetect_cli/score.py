@@ -8,15 +8,15 @@ from pathlib import Path
 
 import typer
 
-from gandetect import InputError, Scorer
+from gandetect import InputError, PValueCounts, Scorer
 from gandetect.schema import Schema, quoted
 from gandetect_cli import options
 from gandetect_cli.answers import Csv, Format, JsonLines, Scored, answer_columns, answer_names
 from gandetect_cli.output import open_output
 from gandetect_cli.progress import ProgressBar
-from gandetect_cli.scoring import Tally, flag_rule, score_table
+from gandetect_cli.scoring import Tally, count_p_values, flag_rule, score_table
 from gandetect_cli.source import Table
-from gandetect_cli.terminal import Reporter
+from gandetect_cli.terminal import Reporter, counted
 
 HELP = {
     "score": """\
@@ -25,6 +25,7 @@ Examples:
   gandetect score new.csv
   gandetect score new.csv -o scored.csv --explain 3
   gandetect score new.csv --only-anomalies --false-alarm-rate 0.01
+  gandetect score new.csv --fdr 0.1 -o scored.csv
   zcat new.csv.gz | gandetect score - --json | jq .anomaly_score
   gandetect score new.csv --quiet -o scored.csv --fail-on-anomalies || echo look
 
@@ -43,6 +44,7 @@ def score(
     model: options.Model = options.MODEL_FILE,
     output: options.DataOutput = "-",
     alpha: options.Alpha = None,
+    fdr: options.Fdr = None,
     explain: options.Explain = 0,
     only_anomalies: options.OnlyAnomalies = False,
     on_error: options.OnError = "fail",
@@ -57,15 +59,20 @@ def score(
     """Add an anomaly score, a p-value and a flag to every row."""
     if as_json and csv_safe:
         raise InputError("Expected one of --json and --csv-safe, found both; JSON needs no protection.")
+    _require_one_rule(alpha, fdr)
     _require_another_file(data, output)
     scorer = Scorer(model, threads=threads)
     chosen = _Chosen(scorer.schema, explain, prefix, only_anomalies)
     tally = Tally()
     with (
-        Table(data, delimiter, allow_empty=True) as table,
+        Table(data, delimiter, allow_empty=True, twice=fdr is not None) as table,
         open_output(output) as write,
         ProgressBar("scoring", quiet=quiet, delay=1) as bar,
     ):
+        rule = flag_rule(scorer.manifest, alpha)
+        if fdr is not None:
+            counts = count_p_values(table, scorer, on_error, bar)
+            alpha, rule = _discoveries(counts, fdr, scorer.manifest["calibration"]["n"])
         layout: Format | None = None
         for scored in score_table(table, scorer, chosen.outputs, alpha, on_error, tally):
             if layout is None:
@@ -74,9 +81,35 @@ def score(
                 write(layout.header(names))
             write(chosen.lines(scored, layout))
             bar.update(*table.progress)
-    tally.report(Reporter(quiet), flag_rule(scorer.manifest, alpha))
+    tally.report(Reporter(quiet), rule)
     if fail_on_anomalies and tally.flagged:
         raise typer.Exit(ANOMALIES_FOUND)
+
+
+def _require_one_rule(alpha: float | None, fdr: float | None) -> None:
+    if fdr is None:
+        return
+    if alpha is not None:
+        raise InputError("Expected one of --false-alarm-rate and --fdr, found both; leave one out.")
+    if not 0 < fdr < 1:
+        raise InputError(f"Expected a false discovery rate between 0 and 1, found --fdr {fdr!r}.")
+
+
+def _discoveries(counts: PValueCounts, rate: float, n_calibration: int) -> tuple[float, str]:
+    """Return the p-value up to which rows are flagged, and the rule in words."""
+    limit = counts.discovery_limit(rate)
+    rule = f"a false discovery rate of {rate:g}"
+    if limit:
+        return limit, f"{rule}, which flags p-values up to {limit:.3g}"
+    fewest = counts.fewest_discoveries(rate, n_calibration)
+    needed = (
+        f": of {counted(counts.n_rows, 'row')} at least {fewest:,} would have to share the smallest p-value there is"
+    )
+    return _NO_P_VALUE, rule + needed if counts.n_rows else rule
+
+
+_NO_P_VALUE = 1e-30
+"""A false-alarm rate that no p-value reaches."""
 
 
 def _require_another_file(data: str, output: str) -> None:

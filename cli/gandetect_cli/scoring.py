@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gandetect import Scorer
+from gandetect import PValueCounts, Scorer
 from gandetect.readers.values import parse_columns
 from gandetect.schema import NUMERIC, Schema
 from gandetect_cli.answers import Scored
+from gandetect_cli.progress import ProgressBar
 from gandetect_cli.source import Table
 from gandetect_cli.terminal import Reporter, counted, share, unreadable
 
@@ -75,6 +76,16 @@ def score_table(
         tally.add(scored, parsed.problems)
         tally.add_values(parsed.columns, scorer.schema)
         yield scored
+
+
+def count_p_values(table: Table, scorer: Scorer, on_error: str, bar: ProgressBar) -> PValueCounts:
+    """Read a table to its end, and count how often each p-value occurs."""
+    counts = PValueCounts()
+    for chunk in table.chunks():
+        parsed = parse_columns(chunk.columns, chunk.lines, scorer.schema, on_error=on_error, name=table.name)
+        counts.add(scorer(parsed.columns, ["p_value"])["p_value"])
+        bar.update(*table.progress)
+    return counts
 
 
 def flag_rule(manifest: Mapping[str, Any], alpha: float | None) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self, cast
 
+from gandetect import InputError
 from gandetect.files import access_error
 from gandetect.readers.files import open_file
 from gandetect.readers.parquet import SUFFIXES
@@ -18,9 +20,12 @@ from gandetect.readers.tables import Chunk, read_table
 
 _PACKED = (".gz", ".zst")
 
+MAX_SPOOLED = 2**34
+"""Bytes of a pipe that are kept in a temporary file to be read once more; what is longer counts as endless."""
+
 
 class Table:
-    r"""A table that is read once, in chunks.
+    r"""A table that is read in chunks.
 
     Parameters
     ----------
@@ -30,6 +35,9 @@ class Table:
         The character between fields, ``\t`` being a tab; found from the header line if not given.
     allow_empty : bool
         Whether a table without rows is one chunk without rows, and no error.
+    twice : bool
+        Whether it can be read again from its start. What comes through a pipe is then kept in a temporary file, and
+        what may never end is refused.
 
     Attributes
     ----------
@@ -37,24 +45,61 @@ class Table:
         What messages call the data.
     """
 
-    def __init__(self, data: str, delimiter: str | None = None, *, allow_empty: bool = False) -> None:
+    def __init__(
+        self, data: str, delimiter: str | None = None, *, allow_empty: bool = False, twice: bool = False
+    ) -> None:
         self.name = "<stdin>" if data == "-" else data
         self._data = data
         self._delimiter = "\t" if delimiter == r"\t" else delimiter
         self._allow_empty = allow_empty
+        self._twice = twice
         self._open = ExitStack()
         self._tapped: _Tapped | None = None
 
     def __enter__(self) -> Self:
+        with ExitStack() as opening:
+            self._tapped = self._opened(opening)
+            self._open = opening.pop_all()
+        return self
+
+    def _opened(self, opening: ExitStack) -> _Tapped | None:
+        """Open what is read as a stream; all else is opened by its reader."""
         suffix = Path(self._data).suffix.lower()
         if self._data == "-":
             if sys.stdin is None:
                 raise access_error(self.name, "read", OSError("it is closed"))
-            self._tapped = _Tapped(sys.stdin.buffer, self.name, None)
-        elif suffix not in (*SUFFIXES, *_PACKED):
-            file = self._open.enter_context(open_file(self._data))
-            self._tapped = _Tapped(file, self.name, os.fstat(file.fileno()).st_size or None)
-        return self
+            if self._twice and sys.stdin.isatty():
+                raise self._endless("a terminal")
+            return self._kept(opening, sys.stdin.buffer) if self._twice else _Tapped(sys.stdin.buffer, self.name, None)
+        if suffix in (*SUFFIXES, *_PACKED):
+            if self._twice and Path(self._data).exists() and not Path(self._data).is_file():
+                raise self._endless("a pipe of packed data")
+            return None
+        file = opening.enter_context(open_file(self._data))
+        if self._twice and Path(self._data).is_char_device():
+            raise self._endless("a device")
+        # A pipe has no size, either.
+        n_bytes = os.fstat(file.fileno()).st_size or None
+        return self._kept(opening, file) if self._twice and not n_bytes else _Tapped(file, self.name, n_bytes)
+
+    def _kept(self, opening: ExitStack, stream: BinaryIO) -> _Tapped:
+        """Copy a stream to a temporary file, from which it can be read again."""
+        copy = opening.enter_context(tempfile.TemporaryFile())  # noqa: SIM115
+        try:
+            while data := stream.read(2**20):
+                copy.write(data)
+                if copy.tell() > MAX_SPOOLED:
+                    raise self._endless(f"more than {MAX_SPOOLED:,} bytes")
+            copy.flush()
+        except OSError as error:
+            raise access_error(self.name, "keep a copy of", error) from error
+        return _Tapped(copy, self.name, copy.tell() or None)
+
+    def _endless(self, found: str) -> InputError:
+        return InputError(
+            f"{self.name}: expected rows that end, since --fdr reads them twice, found {found}; "
+            "put them into a file, or pass --false-alarm-rate instead."
+        )
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -62,7 +107,9 @@ class Table:
         self._open.close()
 
     def chunks(self) -> Iterator[Chunk]:
-        """Read the table; at least one chunk."""
+        """Read the table from its start; at least one chunk."""
+        if self._twice and self._tapped is not None:
+            self._tapped.rewind()
         source = self._data if self._tapped is None else cast(BinaryIO, self._tapped)
         return read_table(source, delimiter=self._delimiter, allow_empty=self._allow_empty)
 
@@ -83,6 +130,10 @@ class _Tapped(io.BufferedIOBase):
 
     def readable(self) -> bool:
         return True
+
+    def rewind(self) -> None:
+        self._stream.seek(0)
+        self.n_read = 0
 
     def read1(self, size: int = -1) -> bytes:
         data: bytes = self._stream.read1(size)  # type: ignore[attr-defined]

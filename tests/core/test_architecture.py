@@ -23,6 +23,7 @@ FLOORS = {
     "calibration": {"errors"},
     "model_file": {"errors", "schema", "files", "guard", "wire"},
     "scorer": {"errors", "schema", "model_file"},
+    "significance": set(),
     # The workshop: torch; it knows neither files nor columns.
     "networks": set(),
     "negatives": set(),
@@ -47,7 +48,7 @@ FLOORS = {
     "estimators": {"errors", "schema", "frames", "model_file", "scorer", "ensemble", "fitting", "training"},
     "__init__": {
         *("errors", "estimators", "evaluation", "ensemble", "fitting", "model_file", "scorer", "training"),
-        *("readers", "schema"),
+        *("readers", "schema", "significance"),
     },
 }
 """Every room and the rooms that it may import; its own modules it always may."""

@@ -1,0 +1,65 @@
+"""What the p-values of many rows say together: which are discoveries, and whether there are too many small ones.
+
+A model file's p-values take at most as many different values as it keeps calibration scores, plus one. How often each
+occurs is therefore all that is needed, whatever the number of rows.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+
+
+class PValueCounts:
+    """How often each p-value occurs among rows that arrive in chunks.
+
+    Attributes
+    ----------
+    n_rows : int
+        Rows so far.
+    """
+
+    def __init__(self) -> None:
+        self.n_rows = 0
+        self._counts: Counter[float] = Counter()
+
+    def add(self, p_values: ArrayLike) -> None:
+        """Count the p-values of some rows, shape (n_rows,)."""
+        values, counts = np.unique(np.asarray(p_values, dtype=np.float64), return_counts=True)
+        self._counts.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
+        self.n_rows += int(counts.sum())
+
+    def at_most(self, alpha: float) -> int:
+        """Return how many rows have a p-value of at most `alpha`, compared in single precision as a model file does."""
+        limit = float(np.float32(alpha))
+        return sum(count for value, count in self._counts.items() if value <= limit)
+
+    def discovery_limit(self, rate: float) -> float:
+        """Return the largest p-value that is a discovery; 0 where no row is one.
+
+        To call rows up to this limit anomalous is the step-up procedure of Benjamini and Hochberg (1995): of the rows
+        called so, a share of at most `rate` is expected to be normal. It holds for conformal p-values that share their
+        calibration rows (Bates et al., 2023, theorem 2).
+
+        Parameters
+        ----------
+        rate : float in (0, 1)
+            The false discovery rate.
+
+        Returns
+        -------
+        float
+            A p-value that occurs, or 0.
+        """
+        values: Floats = np.array(sorted(self._counts))
+        n_at_most = np.cumsum([self._counts[value] for value in values.tolist()])
+        passed = values * self.n_rows <= rate * n_at_most
+        return float(values[passed][-1]) if passed.any() else 0.0
+
+    def fewest_discoveries(self, rate: float, n_calibration: int) -> int:
+        """Return how many rows must share the smallest p-value, ``1 / (n_calibration + 1)``, for any discovery."""
+        return int(np.ceil(self.n_rows / (rate * (n_calibration + 1))))

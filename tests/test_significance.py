@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import false_discovery_control
+
+from gandetect import PValueCounts
+
+
+def counted(p_values, n_chunks=1):
+    counts = PValueCounts()
+    for chunk in np.array_split(p_values, n_chunks):
+        counts.add(chunk)
+    return counts
+
+
+ranks = st.lists(st.integers(1, 40), min_size=1, max_size=200)
+
+
+@given(ranks, st.floats(0.001, 0.999), st.integers(1, 5))
+def test_discoveries_are_those_of_scipy(ranks, rate, n_chunks):
+    p_values = (np.array(ranks) / 40).astype(np.float32)
+    limit = counted(p_values, n_chunks).discovery_limit(rate)
+    adjusted = false_discovery_control(p_values.astype(np.float64))
+    clear = np.abs(adjusted - rate) > 1e-9
+    assert np.array_equal((p_values <= limit)[clear], (adjusted <= rate)[clear])
+
+
+def test_without_rows_nothing_is_a_discovery():
+    counts = PValueCounts()
+    assert (counts.n_rows, counts.discovery_limit(0.5)) == (0, 0.0)
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.1, 0.3])
+def test_as_many_rows_as_said_must_share_the_smallest_p_value(rate):
+    n_calibration, n_rows = 99, 500
+    fewest = counted(np.ones(n_rows)).fewest_discoveries(rate, n_calibration)
+    for n_smallest, expected in ((fewest, np.float32(1 / 100)), (fewest - 1, 0.0)):
+        p_values = np.ones(n_rows, dtype=np.float32)
+        p_values[:n_smallest] = 1 / 100
+        assert counted(p_values).discovery_limit(rate) == expected
+
+
+def test_counts_up_to_a_level_compare_in_single_precision():
+    counts = counted(np.array([0.1, 0.1, 0.2], dtype=np.float32))
+    assert (counts.at_most(0.1), counts.at_most(0.2), counts.at_most(0.05)) == (2, 3, 0)
+
+
+def test_of_the_discoveries_among_many_files_no_larger_share_is_normal_than_announced():
+    random = np.random.default_rng(0)
+    false = []
+    for _ in range(300):
+        calibration = np.sort(random.normal(size=400))
+        scores = np.concatenate([random.normal(size=150), random.normal(4, 1, size=50)])
+        p_values = (1 + 400 - np.searchsorted(calibration, scores)) / 401
+        flagged = p_values <= counted(p_values).discovery_limit(0.1)
+        false.append(flagged[:150].sum() / max(1, flagged.sum()))
+    # Benjamini and Hochberg: the expectation is the rate times the share of normal rows.
+    assert 0.04 < np.mean(false) < 0.1
