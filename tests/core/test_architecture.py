@@ -73,7 +73,7 @@ MAY_IMPORT_HEAVY = {
 """The rooms that may import more than numpy, ONNX Runtime and the standard library."""
 
 # Readers of formats beyond CSV load their library inside the function that needs it; so does the frames' reader.
-ON_DEMAND = {"readers": {"pyarrow", "zstandard"}, "frames": {"pyarrow"}}
+ON_DEMAND = {"readers": {"PIL", "pyarrow", "zstandard"}, "frames": {"pyarrow"}}
 
 
 MODULES = [pytest.param(p, id=str(p.relative_to(ROOT))) for p in sorted((ROOT / "gandetect").rglob("*.py"))]
@@ -136,7 +136,7 @@ def test_heavy_packages_are_imported_in_their_rooms_only(path):
 @pytest.mark.parametrize("path", MODULES)
 def test_optional_readers_are_imported_on_demand(path):
     packages = {name.partition(".")[0] for name in imports(path, at_load_only=True)}
-    assert not packages & {"pyarrow", "zstandard", "polars"}
+    assert not packages & {"PIL", "pyarrow", "zstandard", "polars"}
 
 
 def test_the_estimator_imports_torch_in_fit_only():
@@ -182,6 +182,7 @@ def loaded_after(code):
         "import gandetect.scorer",
         "from gandetect import Scorer, InputError, read_model, write_model",
         "import gandetect.readers.tables, gandetect.readers.kinds, gandetect.readers.values",
+        "import gandetect.readers.images, gandetect.readers.sources",
     ],
 )
 def test_the_counter_loads_no_heavy_package(code):

@@ -1,0 +1,172 @@
+"""Read pictures from an array of numpy, ``.npy`` or ``.npz``, a few at a time and never by pickle."""
+
+from __future__ import annotations
+
+import math
+import os
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from gandetect.errors import FileAccessError, InputError
+from gandetect.readers.files import open_file
+from gandetect.readers.pictures import MAX_PIXELS
+from gandetect.schema import quoted
+
+SUFFIXES = frozenset({".npy", ".npz"})
+"""Suffixes, in lower case, of array files."""
+
+MEMBER = "images"
+"""The array that counts where an ``.npz`` file holds several of pictures."""
+
+_WANTED = "pictures as integers of shape (n, height, width) or (n, height, width, 1 or 3)"
+_REMEDY = "write them to a file of their own with numpy.save"
+_WHOLE = "get the file again, or write it anew with numpy.save"
+_DAMAGE = (OSError, ValueError, RuntimeError, NotImplementedError, EOFError, zipfile.BadZipFile, zlib.error)
+
+
+@dataclass(frozen=True)
+class PictureArray:
+    """Pictures in an array file.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    member : str
+        The array's file inside an ``.npz`` file; empty for ``.npy``.
+    shape : tuple of int
+        (n_images, height, width, channels), with 1 or 3 channels.
+    dtype : numpy.dtype
+        8-bit or 16-bit unsigned integers, or yes and no. Of 16 bits the high byte counts; yes is white.
+    """
+
+    path: str | os.PathLike[str]
+    member: str
+    shape: tuple[int, int, int, int]
+    dtype: np.dtype[np.generic]
+
+    def read(self) -> Iterator[NDArray[np.uint8]]:
+        """Read the pictures in turn.
+
+        Yields
+        ------
+        ndarray of uint8 of shape (height, width, channels)
+
+        Raises
+        ------
+        FileAccessError
+            If the file cannot be opened.
+        InputError
+            If it is damaged or truncated.
+        """
+        n_images, *shape = self.shape
+        n_bytes = math.prod(shape) * self.dtype.itemsize
+        with _opened(self.path, self.member) as stream, _damage_named(self.path):
+            _read_header(stream)
+            for position in range(n_images):
+                data = stream.read(n_bytes)
+                if len(data) < n_bytes:
+                    raise InputError(
+                        f"{os.fspath(self.path)}: expected {n_images} pictures, found the end of the file after "
+                        f"{position}; {_WHOLE}."
+                    )
+                yield _as_bytes(np.frombuffer(data, self.dtype)).reshape(shape)
+
+
+def find_array(path: str | os.PathLike[str]) -> PictureArray:
+    """Find the array of pictures in a file.
+
+    Parameters
+    ----------
+    path : path
+        Ends in ``.npz`` for an archive of arrays. An array of pictures has the shape (n_images, height, width) or
+        (n_images, height, width, channels). In an archive it is the only one of that kind, or it is named `MEMBER`.
+
+    Returns
+    -------
+    PictureArray
+
+    Raises
+    ------
+    FileAccessError
+        If the file cannot be opened.
+    InputError
+        If there is no such array, or several.
+    """
+    name = os.fspath(path)
+    with _damage_named(path):
+        if Path(path).suffix.lower() == ".npy":
+            found = _described(path, "")
+            if isinstance(found, str):
+                raise InputError(f"{name}: expected {_WANTED}, found {found}; {_REMEDY}.")
+            return found
+        with open_file(path) as file, zipfile.ZipFile(file) as archive:
+            members = [member for member in archive.namelist() if member.endswith(".npy")]
+        described = {member.removesuffix(".npy"): _described(path, member) for member in members}
+    arrays = {key: array for key, array in described.items() if isinstance(array, PictureArray)}
+    if len(arrays) == 1:
+        return next(iter(arrays.values()))
+    if MEMBER in arrays:
+        return arrays[MEMBER]
+    found = quoted(arrays) if arrays else ", ".join(f"{key!r} ({what})" for key, what in described.items()) or "none"
+    raise InputError(f"{name}: expected one array of pictures, or one named {MEMBER!r}, found {found}; {_REMEDY}.")
+
+
+def _described(path: str | os.PathLike[str], member: str) -> PictureArray | str:
+    """Return the array if it can be of pictures, else what it is."""
+    with _opened(path, member) as stream:
+        shape, fortran, dtype = _read_header(stream)
+    full = (*shape, 1) if len(shape) == 3 else shape
+    if len(full) != 4 or full[3] not in (1, 3) or dtype.str[1:] not in ("b1", "u1", "u2"):
+        return f"{dtype} of shape {shape}"
+    if fortran and math.prod(full) > 1:
+        return "an array in Fortran's order"
+    if min(full) < 1 or full[1] * full[2] > MAX_PIXELS:
+        return f"{full[0]:,} pictures of {full[1]:,} x {full[2]:,} pixels"
+    return PictureArray(path, member, (full[0], full[1], full[2], full[3]), dtype)
+
+
+@contextmanager
+def _opened(path: str | os.PathLike[str], member: str) -> Iterator[IO[bytes]]:
+    with open_file(path) as file:
+        if not member:
+            yield file
+            return
+        with zipfile.ZipFile(file) as archive, archive.open(member) as stream:
+            yield stream
+
+
+def _read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]]:
+    version = npy.read_magic(stream)
+    if version not in ((1, 0), (2, 0)):  # the third is for columns with names, which pictures have not
+        raise ValueError(f"format {version} of numpy")
+    return npy.read_array_header_1_0(stream) if version == (1, 0) else npy.read_array_header_2_0(stream)
+
+
+@contextmanager
+def _damage_named(path: str | os.PathLike[str]) -> Iterator[None]:
+    try:
+        yield
+    except (FileAccessError, InputError):
+        raise
+    except _DAMAGE as error:
+        raise InputError(
+            f"{os.fspath(path)}: expected a whole array file, found a damaged or truncated one ({error}); {_WHOLE}."
+        ) from error
+
+
+def _as_bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
+    if values.dtype == np.bool_:
+        values = np.where(values.view(np.uint8) != 0, np.uint8(255), np.uint8(0))
+    elif values.dtype.itemsize == 2:
+        values = values >> 8
+    return np.asarray(values, dtype=np.uint8)
