@@ -19,8 +19,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from gandetect.errors import InputError
 from gandetect.frames import array_columns, array_schema, as_frame, frame_columns, frame_schema
-from gandetect.model_file import read_model, write_model
-from gandetect.schema import Kind, Schema
+from gandetect.model_file import modality_of, read_model, write_model
+from gandetect.schema import Kind, Schema, table_of
 from gandetect.scorer import Scorer
 
 if TYPE_CHECKING:
@@ -210,7 +210,7 @@ class GANDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
     def explain(self, X: Any) -> pd.DataFrame:
         """Return each column's share of the blame, shape (n_samples, n_features): non-negative, every row sums to 1."""
         shares = self._answer(X, "contributions")
-        names = [column.name for column in self.scorer_.schema.features]
+        names = [column.name for column in table_of(self.scorer_.schema).features]
         return pd.DataFrame(shares, columns=names, index=X.index if isinstance(X, pd.DataFrame) else None)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -239,11 +239,11 @@ class GANDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             It is not a model file, is damaged, or needs a newer gandetect.
         """
         model, manifest = read_model(path)
+        names = [column.name for column in table_of(modality_of(manifest)).features]
         training, known = manifest["training"], cls().get_params()
         settings = {name: value for name, value in training["settings"].items() if name in known}
         detector = cls(**settings, contamination=training["contamination"], random_state=training["seed"])
         detector.set_params(use_labels=training["n_known_anomalies"] > 0)._use(model)
-        names = [column.name for column in detector.scorer_.schema.features]
         detector.n_features_in_ = len(names)
         if training["named"]:
             detector.feature_names_in_ = np.array(names, dtype=object)
@@ -262,7 +262,7 @@ class GANDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
     def _answer(self, X: Any, output: str) -> NDArray[Any]:
         """Run the model file on rows and return one of its outputs."""
         check_is_fitted(self)
-        X, schema = as_frame(X), Schema(self.scorer_.schema.features)
+        X, schema = as_frame(X), Schema(table_of(self.scorer_.schema).features)
         if isinstance(X, pd.DataFrame):
             validate_data(self, X, skip_check_array=True, reset=False)
             columns = frame_columns(X, schema)

@@ -11,9 +11,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from gandetect import wire
 from gandetect.errors import ModelFileError
-from gandetect.schema import ALPHA, NUMERIC, OUTPUTS, Schema
+from gandetect.schema import ALPHA, Modality
 from gandetect.wire import (
     DATA,
     DOUBLES,
@@ -40,19 +42,21 @@ MAX_RANK = 8
 """Most dimensions of a tensor."""
 
 _CORE_OPERATORS = """
-    Abs Add And Asinh Cast Clip Concat Constant Cos Div Equal Erf Exp Expand Flatten Floor Gather GatherElements
-    GatherND Gemm Greater GreaterOrEqual Identity IsInf IsNaN LeakyRelu Less LessOrEqual Log MatMul Max Min Mod Mul
-    Neg Not Or Pad Pow ReduceMax ReduceMean ReduceMin ReduceSum Relu Reshape Round Shape Sigmoid Sign Sin Slice
-    Softplus Split Sqrt Squeeze Sub Tanh Tile TopK Transpose Unsqueeze Where
+    Abs Add And Asinh AveragePool Cast Clip Concat Constant Conv ConvTranspose Cos Div Equal Erf Exp Expand Flatten
+    Floor Gather GatherElements GatherND Gemm Greater GreaterOrEqual Identity IsInf IsNaN LeakyRelu Less LessOrEqual
+    Log MatMul Max Min Mod Mul Neg Not Or Pad Pow ReduceMax ReduceMean ReduceMin ReduceSum Relu Reshape Resize Round
+    Shape Sigmoid Sign Sin Slice Softplus Split Sqrt Squeeze Sub Tanh Tile TopK Transpose Unsqueeze Where
 """
 
 OPERATORS = {"": frozenset(_CORE_OPERATORS.split()), "ai.onnx.ml": frozenset({"LabelEncoder"})}
 """Operators that a graph may use, by domain."""
 
-FLOAT_TYPE, STRING_TYPE, DOUBLE_TYPE = 1, 8, 11
+FLOAT_TYPE, BYTE_TYPE, STRING_TYPE, DOUBLE_TYPE = 1, 2, 8, 11
 """ONNX's numbers for the types of graph inputs."""
 
-_ITEM_BYTES = {FLOAT_TYPE: 4, 2: 1, 6: 4, 7: 8, STRING_TYPE: 32, 9: 1, 10: 2, DOUBLE_TYPE: 8}
+_INPUT_TYPES: dict[type, int] = {np.uint8: BYTE_TYPE, str: STRING_TYPE, np.float64: DOUBLE_TYPE}
+
+_ITEM_BYTES = {FLOAT_TYPE: 4, BYTE_TYPE: 1, 6: 4, 7: 8, STRING_TYPE: 32, 9: 1, 10: 2, DOUBLE_TYPE: 8}
 """Types that a tensor may have (also uint8, int32, int64, bool, float16), with the memory that an element takes."""
 
 _ATTRIBUTE_TYPES = frozenset({1, 2, 3, 4, 6, 7, 8})
@@ -145,17 +149,16 @@ LAYOUT: wire.Layout = {
 """Every field of ONNX that a model file may hold; fields that are forbidden anyway have a name for the message."""
 
 
-def check_graph(model: bytes, schema: Schema, name: str = "the model") -> None:
+def check_graph(model: bytes, schema: Modality, name: str = "the model") -> None:
     """Refuse a model that holds anything but what gandetect writes.
 
     Parameters
     ----------
     model : bytes
         A serialized ONNX ModelProto.
-    schema : Schema
-        The columns that the model's manifest promises: one input for each feature, in order, named
-        `Column.input_name`, of shape (n,), double or string; then, optionally, `ALPHA`, a float of shape () with a
-        default. The outputs must be `OUTPUTS`, in order.
+    schema : Schema or ImageSchema
+        What the model's manifest promises: its inputs, in order, and then, optionally, `ALPHA`, a float of shape ()
+        with a default; its outputs, in order.
     name : str
         What messages call the model.
 
@@ -218,30 +221,27 @@ def _check_tensors(graph: Message) -> None:
         raise RefusedError(f"tensors that need more than {MAX_BYTES >> 20} MB")
 
 
-def _check_interface(graph: Message, schema: Schema) -> None:
-    """Check the names, types and ranks of inputs, which of them have defaults, and the names of outputs."""
+def _check_interface(graph: Message, schema: Modality) -> None:
+    """Check the names, types and shapes of inputs, which of them have defaults, and the names of outputs."""
     inputs = [_signature(value) for value in graph["input"]]
-    columns = [
-        (column.input_name, DOUBLE_TYPE if column.kind in NUMERIC else STRING_TYPE, 1) for column in schema.features
-    ]
-    alpha = (ALPHA, FLOAT_TYPE, 0)
-    if not columns or inputs not in (columns, [*columns, alpha]):
-        raise RefusedError("inputs that are not the columns of its manifest")
+    promised = [(name, _INPUT_TYPES[dtype], tuple(size or 0 for size in shape)) for name, dtype, shape in schema.inputs]
+    alpha = (ALPHA, FLOAT_TYPE, ())
+    if not promised or inputs not in (promised, [*promised, alpha]):
+        raise RefusedError("inputs that are not those of its manifest")
     defaults = {tensor["name"] for tensor in graph["initializer"]} & {name for name, _, _ in inputs}
     if defaults != ({ALPHA} if alpha in inputs else set()):
         raise RefusedError(f"an input with a default other than {ALPHA}, or {ALPHA} without one")
     outputs = [value["name"] for value in graph["output"]]
-    if outputs != list(OUTPUTS):
-        raise RefusedError(f"outputs other than {', '.join(OUTPUTS)}")
+    if outputs != list(schema.outputs):
+        raise RefusedError(f"outputs other than {', '.join(schema.outputs)}")
 
 
-def _signature(value: Message) -> tuple[str, int, int]:
-    """Return name, element type and rank of a graph input; the rank is -1 where a size is fixed."""
+def _signature(value: Message) -> tuple[str, int, tuple[int, ...] | None]:
+    """Return name, element type and sizes of a graph input, 0 where any size may come; no sizes are None."""
     tensor = (value["type"] or {}).get("tensor_type")
     if tensor is None or tensor["shape"] is None:
-        return value["name"], 0, -1
-    sizes = tensor["shape"]["dim"]
-    return value["name"], tensor["elem_type"], -1 if any(size["dim_value"] for size in sizes) else len(sizes)
+        return value["name"], 0, None
+    return value["name"], tensor["elem_type"], tuple(size["dim_value"] for size in tensor["shape"]["dim"])
 
 
 def shown(name: Any) -> str:

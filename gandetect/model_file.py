@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +22,8 @@ from gandetect import wire
 from gandetect.errors import ModelFileError
 from gandetect.files import access_error, write_atomically
 from gandetect.guard import LAYOUT, MAX_BYTES, check_graph, shown
-from gandetect.schema import Schema
+from gandetect.image_schema import IMAGE_SIZES, ImageSchema
+from gandetect.schema import Modality, Schema
 from gandetect.wire import RefusedError
 
 FORMAT = 1
@@ -33,9 +35,6 @@ DIGEST_PLACEHOLDER = "0" * 64
 
 MAX_MANIFEST_BYTES = 8 * 2**20
 """Largest manifest; parsed JSON takes many times the memory of its text."""
-
-MODALITIES = ("table",)
-"""What a model of this format may be for."""
 
 # Other keys are refused: ONNX Runtime can be told to take settings from one of them ("ort_config").
 _KEYS = frozenset({MANIFEST_KEY, DIGEST_KEY})
@@ -55,7 +54,6 @@ _ONNX_START = b"\x08"
 _MANIFEST_TYPES: dict[str, type] = {
     "modality": str,
     "gandetect_version": str,
-    "columns": list,
     "training": dict,
     "calibration": dict,
     "quality": dict,
@@ -166,8 +164,8 @@ def read_model(source: str | os.PathLike[str] | bytes) -> tuple[bytes, dict[str,
     model : bytes
         The bytes that were checked. Run these: the file could be another one a moment later.
     manifest : dict
-        What the model says of itself. `Schema.from_json` accepts its columns; whatever else is there has the right JSON
-        type at its top level and is otherwise unchecked.
+        What the model says of itself. `modality_of` accepts it; whatever else is there has the right JSON type at its
+        top level and is otherwise unchecked.
 
     Raises
     ------
@@ -182,7 +180,7 @@ def read_model(source: str | os.PathLike[str] | bytes) -> tuple[bytes, dict[str,
         raise _too_large(name)
     manifest = _checked_manifest(model, name)
     try:
-        schema = _schema(manifest)
+        schema = _checked_modality(manifest)
     except RefusedError as found:
         raise _unreadable(found, name) from None
     check_graph(model, schema, name)
@@ -310,11 +308,21 @@ def _parsed(model: bytes, span: _Span) -> dict[str, Any]:
     return manifest
 
 
-def _schema(manifest: dict[str, Any]) -> Schema:
-    """Check the types of what the manifest holds, and return its columns."""
-    _check_types(manifest, _MANIFEST_TYPES, required=("modality", "columns"))
-    if manifest["modality"] not in MODALITIES:
+def modality_of(manifest: dict[str, Any]) -> Modality:
+    """Return what raw data a model takes, from a manifest that `read_model` returned."""
+    return _MODALITIES[manifest["modality"]](manifest)
+
+
+def _checked_modality(manifest: dict[str, Any]) -> Modality:
+    """Check the types of what the manifest holds, and return what raw data the model takes."""
+    _check_types(manifest, _MANIFEST_TYPES, required=("modality",))
+    if manifest["modality"] not in _MODALITIES:
         raise RefusedError(f"the modality {shown(manifest['modality'])}")
+    return modality_of(manifest)
+
+
+def _table(manifest: dict[str, Any]) -> Schema:
+    _check_types(manifest, {"columns": list}, required=("columns",))
     for column in manifest["columns"]:
         if not isinstance(column, dict):
             raise RefusedError("a column that is no JSON object")
@@ -329,6 +337,19 @@ def _schema(manifest: dict[str, Any]) -> Schema:
     if len({column.name for column in schema.columns}) < len(schema.columns):
         raise RefusedError("two columns of the same name")
     return schema
+
+
+def _image(manifest: dict[str, Any]) -> ImageSchema:
+    _check_types(manifest, {"image": dict}, required=("image",))
+    _check_types(manifest["image"], dict.fromkeys(IMAGE_SIZES, int), required=IMAGE_SIZES)
+    try:
+        return ImageSchema(**{name: manifest["image"][name] for name in IMAGE_SIZES})
+    except ValueError:
+        raise RefusedError("an image of impossible size") from None
+
+
+_MODALITIES: dict[str, Callable[[dict[str, Any]], Modality]] = {"table": _table, "image": _image}
+"""What a model of this format may be for, and how its manifest says what raw data it takes."""
 
 
 def _check_types(found: dict[str, Any], types: dict[str, type], required: tuple[str, ...]) -> None:

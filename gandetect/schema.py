@@ -1,23 +1,25 @@
-"""Columns, their kinds and roles: what a table must look like, as stored in every model file."""
+"""Columns, their kinds and roles: what a table must look like, as stored in every model file.
+
+What a modality has to say of itself is `Modality`; tables say it here, images in `gandetect.image_schema`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from gandetect.errors import InputError
 
-OUTPUTS = (
-    "anomaly_score",
-    "p_value",
-    "is_anomaly",
-    "realness",
-    "reconstruction_error",
-    "contributions",
-)
-"""Names of the model file's outputs, in order."""
+ANSWERS = ("anomaly_score", "p_value", "is_anomaly", "realness", "reconstruction_error")
+"""Names of the outputs that every model file has, one value for each row or image."""
+
+OUTPUTS = (*ANSWERS, "contributions")
+"""Names of the outputs of a model for tables, in order."""
 
 ALPHA = "alpha"
 """Name of the model file's optional input: the false-alarm rate at which rows are flagged."""
@@ -29,8 +31,40 @@ INPUT_PREFIX = "column/"
 """Put before a column's name where the name itself cannot be an input's name."""
 
 
+CHUNK_ROWS = 1024
+"""Rows that go into one run: as fast as larger chunks, and memory stays bounded."""
+
 MIN_ROWS = 8
 """Fewest rows that a detector can be fitted on."""
+
+
+class GraphInput(NamedTuple):
+    """An input of a model file's graph: its name, the type of its elements, and its sizes, None where any may come."""
+
+    name: str
+    dtype: type[np.generic] | type[str]
+    shape: tuple[int | None, ...]
+
+
+class Modality(Protocol):
+    """What raw data a model takes and what it answers; a manifest holds it, the guard and the scorer ask it."""
+
+    @property
+    def inputs(self) -> tuple[GraphInput, ...]:
+        """The graph's inputs, in order, without `ALPHA`."""
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the graph's outputs, in order, `ANSWERS` first."""
+
+    def feeds(self, raw: Any) -> dict[str, NDArray[Any]]:
+        """Check raw data and return the graph's inputs; raise `InputError` where they are of another kind."""
+
+    def chunk_size(self, feeds: Mapping[str, NDArray[Any]]) -> int:
+        """Return how many rows or images go into one run."""
+
+    def raw_from_json(self, inputs: Any) -> Any:
+        """Return raw data from the JSON values that a manifest's golden rows have."""
 
 
 class Kind(StrEnum):
@@ -96,6 +130,30 @@ class Column:
         reserved = self.name in (*OUTPUTS, ALPHA, "") or self.name.startswith((INTERNAL_PREFIX, INPUT_PREFIX))
         return f"{INPUT_PREFIX}{self.name}" if reserved else self.name
 
+    def converted(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return raw values as the graph takes them; raise `InputError` where they are of another kind."""
+        values = np.asarray(values)
+        if values.ndim != 1:
+            raise InputError(f"Expected column {self.name!r} to have one dimension, found shape {values.shape}.")
+        if self.kind in NUMERIC:
+            if values.dtype.kind not in "fiub":
+                raise InputError(
+                    f"Expected numbers in column {self.name!r}, found {values.dtype}; convert them to float64."
+                )
+            return values.astype(np.float64, copy=False)
+        if values.dtype.kind == "U":
+            return values.astype(object)
+        # ONNX Runtime would turn anything else into text without a word: None into 'None', 5 into '5'.
+        if values.dtype != object or not all(type(value) is str for value in values):
+            raise InputError(f"Expected text in column {self.name!r}, found other values; use '' for a missing one.")
+        return values
+
+    def values_from_json(self, values: list[Any]) -> NDArray[Any]:
+        """Return raw values from JSON values, in which None is a missing number."""
+        if self.kind in NUMERIC:
+            return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+        return np.array(values, dtype=object)
+
 
 @dataclass(frozen=True)
 class Schema:
@@ -107,6 +165,47 @@ class Schema:
     def features(self) -> tuple[Column, ...]:
         """The columns that the detector learns from."""
         return tuple(column for column in self.columns if column.role is Role.FEATURE)
+
+    @property
+    def inputs(self) -> tuple[GraphInput, ...]:
+        """One input for each feature."""
+        return tuple(
+            GraphInput(column.input_name, np.float64 if column.kind in NUMERIC else str, (None,))
+            for column in self.features
+        )
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The outputs of a model for tables."""
+        return OUTPUTS
+
+    def feeds(self, raw: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Check and convert the columns that a model needs, by input name; others are ignored.
+
+        Raises
+        ------
+        InputError
+            A column is missing or of another type, or columns differ in length.
+        """
+        absent = [column.name for column in self.features if column.name not in raw]
+        if absent:
+            raise InputError(
+                f"Expected the columns that the model was trained on, found no {quoted(absent)} "
+                f"among {quoted(raw)}; add what is missing or rename a column."
+            )
+        feeds = {column.input_name: column.converted(raw[column.name]) for column in self.features}
+        lengths = {len(values) for values in feeds.values()}
+        if len(lengths) > 1:
+            raise InputError(f"Expected columns of one length, found lengths {sorted(lengths)}.")
+        return feeds
+
+    def chunk_size(self, feeds: Mapping[str, NDArray[Any]]) -> int:
+        """Return how many rows go into one run, whatever they are."""
+        return CHUNK_ROWS
+
+    def raw_from_json(self, inputs: Mapping[str, list[Any]]) -> dict[str, NDArray[Any]]:
+        """Return raw columns from JSON values."""
+        return {column.name: column.values_from_json(inputs[column.name]) for column in self.features}
 
     def __getitem__(self, name: str) -> Column:
         for column in self.columns:
@@ -130,6 +229,19 @@ class Schema:
                 for column in columns
             )
         )
+
+
+def table_of(schema: Modality) -> Schema:
+    """Return the schema of a model for tables.
+
+    Raises
+    ------
+    InputError
+        The model is for something else.
+    """
+    if not isinstance(schema, Schema):
+        raise InputError("Expected a model for tables, found one for images; name another model file.")
+    return schema
 
 
 def quoted(names: Iterable[str], at_most: int = 8) -> str:

@@ -1,4 +1,4 @@
-"""Scores raw columns with a model file: numpy and ONNX Runtime, nothing else."""
+"""Scores raw columns or images with a model file: numpy and ONNX Runtime, nothing else."""
 
 from __future__ import annotations
 
@@ -11,16 +11,13 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from gandetect.errors import InputError, ModelFileError
-from gandetect.model_file import read_model
-from gandetect.schema import ALPHA, NUMERIC, OUTPUTS, Column, Schema, quoted
-
-CHUNK_ROWS = 1024
-"""Rows that go into one run: as fast as larger chunks, and memory stays bounded."""
+from gandetect.model_file import modality_of, read_model
+from gandetect.schema import ALPHA, CHUNK_ROWS, quoted
 
 TOLERANCE = 1e-5
 """Two hosts agree on a value when they differ by at most this times ``max(1, abs(value))``."""
 
-Columns = Mapping[str, NDArray[Any]]
+Arrays = Mapping[str, NDArray[Any]]
 
 
 class Scorer:
@@ -37,8 +34,8 @@ class Scorer:
     ----------
     manifest : dict
         What the model file says of itself.
-    schema : Schema
-        The columns that it was trained on.
+    schema : Schema or ImageSchema
+        The columns or images that it was trained on.
 
     Raises
     ------
@@ -54,39 +51,42 @@ class Scorer:
 
     def __init__(self, model: str | os.PathLike[str] | bytes, *, threads: int = 1) -> None:
         contents, self.manifest = read_model(model)
-        self.schema = Schema.from_json(self.manifest["columns"])
+        self.schema = modality_of(self.manifest)
         self._session = open_session(contents, threads)
 
     def __call__(
-        self, columns: Columns, outputs: Sequence[str] = OUTPUTS, alpha: float | None = None
+        self, raw: Any, outputs: Sequence[str] | None = None, alpha: float | None = None
     ) -> dict[str, NDArray[Any]]:
-        """Score rows.
+        """Score rows or images.
 
         Parameters
         ----------
-        columns : mapping of str to array of shape (n_rows,)
-            Raw columns by name: float64 with NaN for missing, or str with '' for missing. More columns than the
-            model's are ignored.
-        outputs : sequence of str
-            What to compute, out of `gandetect.schema.OUTPUTS`; nothing else is.
+        raw : mapping of str to array of shape (n,), or array of shape (n, height, width, channels)
+            For a table raw columns by name: float64 with NaN for missing, or str with '' for missing. More columns than
+            the model's are ignored. For images uint8 of any height and width.
+        outputs : sequence of str, optional
+            What to compute, out of the model's outputs; nothing else is. All of them without it.
         alpha : float, optional
             False-alarm rate of `is_anomaly`; the model file's own rule without it.
 
         Returns
         -------
         dict of str to array
-            The outputs asked for, each with n_rows rows.
+            The outputs asked for, each with n rows.
 
         Raises
         ------
         InputError
-            A column is missing or of another type, columns differ in length, or an output or `alpha` is unknown.
+            A column is missing or of another type, columns differ in length, images have another number of channels, or
+            an output or `alpha` is unknown.
         """
-        unknown = [name for name in outputs if name not in OUTPUTS]
+        outputs = self.schema.outputs if outputs is None else outputs
+        unknown = [name for name in outputs if name not in self.schema.outputs]
         if unknown:
-            raise InputError(f"Expected outputs out of {quoted(OUTPUTS)}, found {quoted(unknown)}.")
+            raise InputError(f"Expected outputs out of {quoted(self.schema.outputs)}, found {quoted(unknown)}.")
         constants = {} if alpha is None else {ALPHA: np.array(_checked_alpha(alpha), dtype=np.float32)}
-        return run_in_chunks(self._session, outputs, self._feeds(columns), constants)
+        feeds = self.schema.feeds(raw)
+        return run_in_chunks(self._session, outputs, feeds, constants, self.schema.chunk_size(feeds))
 
     def verify(self) -> float:
         """Recompute the golden rows on this machine.
@@ -103,8 +103,8 @@ class Scorer:
         """
         try:
             golden = self.manifest["golden"]
-            inputs = {column.name: _from_json(column, golden["inputs"][column.name]) for column in self.schema.features}
-            outputs = {name: np.array(golden["outputs"][name], dtype=float) for name in OUTPUTS}
+            inputs = self.schema.raw_from_json(golden["inputs"])
+            outputs = {name: np.array(golden["outputs"][name], dtype=float) for name in self.schema.outputs}
             computed = self(inputs)
             differences = {name: np.abs(computed[name] - expected) for name, expected in outputs.items()}
             relative = {
@@ -122,20 +122,6 @@ class Scorer:
                     "this machine does not compute what was trained; update onnxruntime."
                 )
         return max(relative.values())
-
-    def _feeds(self, columns: Columns) -> dict[str, NDArray[Any]]:
-        """Check and convert the columns that the model needs, by input name."""
-        absent = [column.name for column in self.schema.features if column.name not in columns]
-        if absent:
-            raise InputError(
-                f"Expected the columns that the model was trained on, found no {quoted(absent)} "
-                f"among {quoted(columns)}; add what is missing or rename a column."
-            )
-        feeds = {column.input_name: _converted(column, columns[column.name]) for column in self.schema.features}
-        lengths = {len(values) for values in feeds.values()}
-        if len(lengths) > 1:
-            raise InputError(f"Expected columns of one length, found lengths {sorted(lengths)}.")
-        return feeds
 
 
 def open_session(contents: bytes, threads: int = 1) -> onnxruntime.InferenceSession:
@@ -163,8 +149,9 @@ def open_session(contents: bytes, threads: int = 1) -> onnxruntime.InferenceSess
 def run_in_chunks(
     session: onnxruntime.InferenceSession,
     outputs: Sequence[str],
-    feeds: Columns,
-    constants: Mapping[str, NDArray[Any]] | None = None,
+    feeds: Arrays,
+    constants: Arrays | None = None,
+    chunk_size: int = CHUNK_ROWS,
 ) -> dict[str, NDArray[Any]]:
     """Run a session over any number of rows in bounded memory.
 
@@ -178,6 +165,8 @@ def run_in_chunks(
         Inputs that are cut into chunks of rows.
     constants : mapping of str to array, optional
         Inputs that are the same for every chunk.
+    chunk_size : int
+        Rows of one run.
 
     Returns
     -------
@@ -185,19 +174,15 @@ def run_in_chunks(
         The outputs, each with n_rows rows.
     """
     n_rows = len(next(iter(feeds.values())))
-    starts = range(0, n_rows, CHUNK_ROWS) or [0]
-    parts = [_run_chunk(session, outputs, feeds, start, constants or {}) for start in starts]
+    starts = range(0, n_rows, chunk_size) or [0]
+    chunks = ({name: values[start : start + chunk_size] for name, values in feeds.items()} for start in starts)
+    parts = [_run_chunk(session, outputs, chunk, constants or {}) for chunk in chunks]
     return {name: np.concatenate([part[i] for part in parts]) for i, name in enumerate(outputs)}
 
 
 def _run_chunk(
-    session: onnxruntime.InferenceSession,
-    outputs: Sequence[str],
-    feeds: Columns,
-    start: int,
-    constants: Mapping[str, NDArray[Any]],
+    session: onnxruntime.InferenceSession, outputs: Sequence[str], chunk: Arrays, constants: Arrays
 ) -> list[NDArray[Any]]:
-    chunk = {name: values[start : start + CHUNK_ROWS] for name, values in feeds.items()}
     n_rows = len(next(iter(chunk.values())))
     if n_rows == 1:
         # ONNX Runtime rounds a batch of one differently from larger ones.
@@ -205,31 +190,7 @@ def _run_chunk(
     return [np.asarray(answer)[:n_rows] for answer in session.run(list(outputs), {**chunk, **constants})]
 
 
-def _converted(column: Column, values: NDArray[Any]) -> NDArray[Any]:
-    values = np.asarray(values)
-    if values.ndim != 1:
-        raise InputError(f"Expected column {column.name!r} to have one dimension, found shape {values.shape}.")
-    if column.kind in NUMERIC:
-        if values.dtype.kind not in "fiub":
-            raise InputError(
-                f"Expected numbers in column {column.name!r}, found {values.dtype}; convert them to float64."
-            )
-        return values.astype(np.float64, copy=False)
-    if values.dtype.kind == "U":
-        return values.astype(object)
-    # ONNX Runtime would turn anything else into text without a word: None into 'None', 5 into '5'.
-    if values.dtype != object or not all(type(value) is str for value in values):
-        raise InputError(f"Expected text in column {column.name!r}, found other values; use '' for a missing one.")
-    return values
-
-
 def _checked_alpha(alpha: float) -> float:
     if not 0 < alpha < 1:
         raise InputError(f"Expected a false-alarm rate alpha between 0 and 1, found {alpha!r}.")
     return alpha
-
-
-def _from_json(column: Column, values: list[Any]) -> NDArray[Any]:
-    if column.kind in NUMERIC:
-        return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
-    return np.array(values, dtype=object)

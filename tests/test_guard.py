@@ -167,24 +167,30 @@ HOSTILE = {
     ),
     # Inputs and outputs
     "no graph": (lambda m: m.ClearField("graph"), "no graph"),
-    "input renamed": (lambda m: setattr(m.graph.input[0], "name", "other"), "inputs that are not the columns"),
-    "input missing": (lambda m: m.graph.input.pop(0), "inputs that are not the columns"),
-    "input twice": (lambda m: m.graph.input.append(m.graph.input[0]), "inputs that are not the columns"),
-    "input more": (lambda m: m.graph.input.add(name="more"), "inputs that are not the columns"),
-    "inputs in another order": (lambda m: swap(m.graph.input), "inputs that are not the columns"),
-    "input of another type": (input_type(0, elem_type=TensorProto.FLOAT), "inputs that are not the columns"),
-    "input without a type": (lambda m: m.graph.input[0].ClearField("type"), "inputs that are not the columns"),
-    "input without a shape": (input_shape(0, None), "inputs that are not the columns"),
-    "input of a fixed size": (input_shape(0, [1]), "inputs that are not the columns"),
-    "input of two dimensions": (input_shape(1, ["n", "m"]), "inputs that are not the columns"),
+    "input renamed": (
+        lambda m: setattr(m.graph.input[0], "name", "other"),
+        "inputs that are not those",
+    ),
+    "input missing": (lambda m: m.graph.input.pop(0), "inputs that are not those"),
+    "input twice": (lambda m: m.graph.input.append(m.graph.input[0]), "inputs that are not those"),
+    "input more": (lambda m: m.graph.input.add(name="more"), "inputs that are not those"),
+    "inputs in another order": (lambda m: swap(m.graph.input), "inputs that are not those"),
+    "input of another type": (input_type(0, elem_type=TensorProto.FLOAT), "inputs that are not those"),
+    "input without a type": (
+        lambda m: m.graph.input[0].ClearField("type"),
+        "inputs that are not those",
+    ),
+    "input without a shape": (input_shape(0, None), "inputs that are not those"),
+    "input of a fixed size": (input_shape(0, [1]), "inputs that are not those"),
+    "input of two dimensions": (input_shape(1, ["n", "m"]), "inputs that are not those"),
     "sequence input": (lambda m: m.graph.input[0].type.CopyFrom(SEQUENCE), "field 4 of TypeProto"),
     "column with a default": (
         initializer(numpy_helper.from_array(np.zeros(2), "amount")),
         "a default other than alpha",
     ),
     "alpha without a default": (lambda m: m.graph.initializer.pop(0), "or alpha without one"),
-    "alpha of another type": (input_type(4, elem_type=TensorProto.DOUBLE), "inputs that are not the columns"),
-    "alpha for each row": (input_shape(4, ["n"]), "inputs that are not the columns"),
+    "alpha of another type": (input_type(4, elem_type=TensorProto.DOUBLE), "inputs that are not those"),
+    "alpha for each row": (input_shape(4, ["n"]), "inputs that are not those"),
     "alpha before the columns": (lambda m: m.graph.input.insert(0, m.graph.input.pop()), "inputs that are not"),
     "output missing": (lambda m: m.graph.output.pop(), "outputs other than anomaly_score, p_value"),
     "output more": (lambda m: m.graph.output.add(name="more"), "outputs other than"),
@@ -287,7 +293,7 @@ def test_the_model_is_named_as_the_caller_says():
 
 
 def test_inputs_are_compared_with_the_schema_that_is_given():
-    with pytest.raises(ModelFileError, match="inputs that are not the columns"):
+    with pytest.raises(ModelFileError, match="inputs that are not those"):
         check_graph(model().SerializeToString(), Schema((Column("amount", Kind.NUMBER),)))
 
 

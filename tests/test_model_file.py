@@ -238,9 +238,20 @@ MANIFESTS = {
     "modality as a list": (with_manifest(modality=["table"]), "a modality that is no str"),
     "training": (with_manifest(training=[]), "a training that is no dict"),
     "golden": (with_manifest(golden=None), "a golden that is no dict"),
+    "images without a size": (with_manifest(modality="image"), "no image"),
+    "image as a list": (with_manifest(modality="image", image=[32, 32, 1]), "a image that is no dict"),
+    "image without channels": (with_manifest(modality="image", image={"height": 32, "width": 32}), "no channels"),
+    "image of impossible size": (
+        with_manifest(modality="image", image={"height": -1, "width": 32, "channels": 1}),
+        "an image of impossible size",
+    ),
+    "images, but a graph for a table": (
+        with_manifest(modality="image", image={"height": 32, "width": 32, "channels": 1}),
+        "inputs that are not those",
+    ),
     "columns": (with_manifest(columns={}), "a columns that is no list"),
-    "no column": (with_manifest(columns=[]), "inputs that are not the columns"),
-    "no feature": (with_manifest(columns=[COLUMN | {"role": "label"}]), "inputs that are not the columns"),
+    "no column": (with_manifest(columns=[]), "inputs that are not those"),
+    "no feature": (with_manifest(columns=[COLUMN | {"role": "label"}]), "inputs that are not those"),
     "column as text": (with_manifest(columns=["amount"]), "a column that is no JSON object"),
     "column without kind": (with_manifest(columns=[{"name": "a", "role": "feature"}]), "no kind"),
     "column name": (column(name=1), "a name that is no str"),
@@ -249,11 +260,11 @@ MANIFESTS = {
     "column property": (column(run="rm"), "a column with an unknown kind, role or property"),
     "column summary": (column(summary=3), "a summary that is no dict"),
     "column input": (column(input="other"), "the wrong input name for the column 'amount'"),
-    "column renamed": (column(name="other", input="other"), "inputs that are not the columns"),
-    "column of another kind": (column(kind="category"), "inputs that are not the columns"),
-    "column left out": (column(role="left out"), "inputs that are not the columns"),
+    "column renamed": (column(name="other", input="other"), "inputs that are not those"),
+    "column of another kind": (column(kind="category"), "inputs that are not those"),
+    "column left out": (column(role="left out"), "inputs that are not those"),
     "column twice": (with_manifest(columns=[COLUMN, *SCHEMA.to_json()]), "two columns of the same name"),
-    "columns in another order": (with_manifest(columns=SCHEMA.to_json()[::-1]), "inputs that are not the columns"),
+    "columns in another order": (with_manifest(columns=SCHEMA.to_json()[::-1]), "inputs that are not those"),
 }
 
 

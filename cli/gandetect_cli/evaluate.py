@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 import gandetect
 from gandetect.readers.values import BLANKS
-from gandetect.schema import Role, Schema, quoted
+from gandetect.schema import Role, Schema, quoted, table_of
 from gandetect_cli import options
 from gandetect_cli.output import emit
 from gandetect_cli.scoring import Tally, flag_rule, score_table
@@ -65,7 +65,7 @@ def evaluate(
     """Compare a model's answers with a column of labels."""
     evaluate_scores = gandetect.evaluate_scores  # what is not installed is missed before the work, not after it
     scorer = gandetect.Scorer(model, threads=threads)
-    _refuse_learned_label(scorer.schema, label_column)
+    _refuse_learned_label(table_of(scorer.schema), label_column)
     tally, answers = Tally(), _Answers()
     with Table(data, delimiter) as source:
         _collect(source, scorer, label_column, on_error, tally, answers)

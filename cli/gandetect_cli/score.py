@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 
 from gandetect import InputError, PValueCounts, Scorer
-from gandetect.schema import Schema, quoted
+from gandetect.schema import Schema, quoted, table_of
 from gandetect_cli import options
 from gandetect_cli.answers import Csv, Format, JsonLines, Scored, answer_columns, answer_names
 from gandetect_cli.output import open_output
@@ -62,7 +62,8 @@ def score(
     _require_one_rule(alpha, fdr)
     _require_another_file(data, output)
     scorer = Scorer(model, threads=threads)
-    chosen = _Chosen(scorer.schema, explain, prefix, only_anomalies)
+    schema = table_of(scorer.schema)
+    chosen = _Chosen(schema, explain, prefix, only_anomalies)
     tally = Tally()
     with (
         Table(data, delimiter, allow_empty=True, twice=fdr is not None) as table,
@@ -77,7 +78,7 @@ def score(
         for scored in score_table(table, scorer, chosen.outputs, alpha, on_error, tally):
             if layout is None:
                 names = chosen.names(scored.chunk.names, table.name)
-                layout = JsonLines(scorer.schema) if as_json else Csv(scored.chunk.delimiter, csv_safe)
+                layout = JsonLines(schema) if as_json else Csv(scored.chunk.delimiter, csv_safe)
                 write(layout.header(names))
             write(chosen.lines(scored, layout))
             bar.update(*table.progress)

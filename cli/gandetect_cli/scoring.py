@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gandetect import PValueCounts, Scorer
 from gandetect.readers.values import parse_columns
-from gandetect.schema import NUMERIC, Schema
+from gandetect.schema import NUMERIC, Schema, table_of
 from gandetect_cli.answers import Scored
 from gandetect_cli.progress import ProgressBar
 from gandetect_cli.source import Table
@@ -69,20 +69,21 @@ def score_table(
     table: Table, scorer: Scorer, outputs: Sequence[str], alpha: float | None, on_error: str, tally: Tally
 ) -> Iterator[Scored]:
     """Score a table in chunks, and count in `tally`."""
+    schema = table_of(scorer.schema)
     for chunk in table.chunks():
-        parsed = parse_columns(chunk.columns, chunk.lines, scorer.schema, on_error=on_error, name=table.name)
+        parsed = parse_columns(chunk.columns, chunk.lines, schema, on_error=on_error, name=table.name)
         answers = scorer(parsed.columns, outputs, alpha)
         scored = Scored(chunk, np.flatnonzero(parsed.keep), parsed.columns, answers)
         tally.add(scored, parsed.problems)
-        tally.add_values(parsed.columns, scorer.schema)
+        tally.add_values(parsed.columns, schema)
         yield scored
 
 
 def count_p_values(table: Table, scorer: Scorer, on_error: str, bar: ProgressBar) -> PValueCounts:
     """Read a table to its end, and count how often each p-value occurs."""
-    counts = PValueCounts()
+    counts, schema = PValueCounts(), table_of(scorer.schema)
     for chunk in table.chunks():
-        parsed = parse_columns(chunk.columns, chunk.lines, scorer.schema, on_error=on_error, name=table.name)
+        parsed = parse_columns(chunk.columns, chunk.lines, schema, on_error=on_error, name=table.name)
         counts.add(scorer(parsed.columns, ["p_value"])["p_value"])
         bar.update(*table.progress)
     return counts

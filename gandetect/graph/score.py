@@ -60,11 +60,20 @@ def add_measures(
 
 
 def add_score(builder: GraphBuilder, components: str, growth: str, evidence: Evidence) -> str:
-    """Add up the weighted evidence; returns the anomaly score's tensor, (n, 1).
+    """Add up all that speaks against a row of a table; returns the anomaly score's tensor, (n, 1).
 
     What goes beyond everything that training rows show out of fold has a slope of its own, so that no other evidence
     can outweigh it: the growth of a number, and an excess above the largest one of a training row.
     """
+    summed = add_evidence(builder, components, evidence)
+    largest = builder.node("Gather", components, builder.ints([len(evidence.knots) - 1]), axis=1)
+    outside = builder.node("Relu", builder.node("Sub", largest, builder.floats(evidence.excess_limit)))
+    grown = builder.node("Mul", builder.node("Max", outside, growth), builder.floats(UNSEEN_SLOPE))
+    return builder.node("Add", summed, grown)
+
+
+def add_evidence(builder: GraphBuilder, components: str, evidence: Evidence) -> str:
+    """Add up the weighted evidence of all components, (n, n_components); returns its tensor, (n, 1)."""
     n_components, n_intervals = evidence.knots.shape
     each = builder.node("Unsqueeze", components, builder.ints([2]))  # (n, n_components, 1)
     share = builder.node(
@@ -84,11 +93,7 @@ def add_score(builder: GraphBuilder, components: str, growth: str, evidence: Evi
     strong = builder.node("Relu", builder.node("Sub", all_of_it, builder.floats(STRONG)))
     both = builder.node("Concat", all_of_it, strong, axis=1)
     weights = np.concatenate([evidence.weights, evidence.strong_weights])
-    summed = builder.node("MatMul", both, builder.floats(weights[:, None]))  # (n, 1)
-    largest = builder.node("Gather", components, builder.ints([n_components - 1]), axis=1)
-    outside = builder.node("Relu", builder.node("Sub", largest, builder.floats(evidence.excess_limit)))
-    grown = builder.node("Mul", builder.node("Max", outside, growth), builder.floats(UNSEEN_SLOPE))
-    return builder.node("Add", summed, grown)
+    return builder.node("MatMul", both, builder.floats(weights[:, None]))
 
 
 def add_answers(
@@ -99,7 +104,7 @@ def add_answers(
     n_columns: int,
     threshold: float | None,
 ) -> None:
-    """Declare all outputs.
+    """Declare all outputs of a model for tables.
 
     Parameters
     ----------
@@ -114,22 +119,25 @@ def add_answers(
     threshold : float or None
         Flag rows whose score is above it as long as no `alpha` is given; None: the default `alpha` decides.
     """
+    add_verdict(builder, score, calibration, threshold)
     flat = builder.ints([-1])
-    score = builder.node("Reshape", score, flat)
-    p_value = _p_value(builder, score, calibration)
     unreal = builder.node("Reshape", builder.node("Gather", measured.components, builder.ints([0]), axis=1), flat)
     blame = builder.node("Add", measured.blame, builder.floats(1e-6))
     total = builder.node("ReduceSum", blame, builder.ints([1]), keepdims=1)
-    answers = {
-        "anomaly_score": score,
-        "p_value": p_value,
-        "is_anomaly": _flag(builder, score, p_value, calibration, threshold),
-        "realness": builder.node("Sigmoid", builder.node("Neg", unreal)),
-        "reconstruction_error": builder.node("Reshape", measured.reconstruction_error, flat),
-    }
-    for name, tensor in answers.items():
-        builder.output(name, tensor, np.bool_ if name == "is_anomaly" else np.float32, ["n"])
+    builder.output("realness", builder.node("Sigmoid", builder.node("Neg", unreal)), np.float32, ["n"])
+    error = builder.node("Reshape", measured.reconstruction_error, flat)
+    builder.output("reconstruction_error", error, np.float32, ["n"])
     builder.output("contributions", builder.node("Div", blame, total), np.float32, ["n", n_columns])
+
+
+def add_verdict(builder: GraphBuilder, score: str, calibration: Calibration, threshold: float | None) -> None:
+    """Declare the anomaly score, its p-value and the flag as outputs, from a score of shape (n, 1)."""
+    score = builder.node("Reshape", score, builder.ints([-1]))
+    p_value = _p_value(builder, score, calibration)
+    flag = _flag(builder, score, p_value, calibration, threshold)
+    builder.output("anomaly_score", score, np.float32, ["n"])
+    builder.output("p_value", p_value, np.float32, ["n"])
+    builder.output("is_anomaly", flag, np.bool_, ["n"])
 
 
 def _flag(builder: GraphBuilder, score: str, p_value: str, calibration: Calibration, threshold: float | None) -> str:

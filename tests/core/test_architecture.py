@@ -17,11 +17,12 @@ FLOORS = {
     "schema": {"errors"},
     "files": {"errors"},
     "wire": {"errors"},
+    "image_schema": {"errors", "schema"},
     "guard": {"errors", "schema", "wire"},
     "readers": {"errors", "schema"},
     "encoding": {"errors", "schema"},
     "calibration": {"errors"},
-    "model_file": {"errors", "schema", "files", "guard", "wire"},
+    "model_file": {"errors", "schema", "image_schema", "files", "guard", "wire"},
     "scorer": {"errors", "schema", "model_file"},
     "significance": set(),
     # The workshop: torch; it knows neither files nor columns.

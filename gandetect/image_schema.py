@@ -1,0 +1,97 @@
+"""Images: what a model file says of the size it was trained on, and what it takes and answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gandetect.errors import InputError
+from gandetect.schema import ANSWERS, GraphInput
+
+IMAGE_INPUT = "images"
+"""Name of the input of a model for images."""
+
+IMAGE_OUTPUTS = (*ANSWERS, "heatmap", "reconstruction")
+"""Names of the outputs of a model for images, in order."""
+
+IMAGE_SIZES = ("height", "width", "channels")
+
+MAX_SIDE = 1024
+"""Largest height and width that a model may work at."""
+
+_CHUNK_VALUES = 2**22
+"""Pixel values that go into one run, of the raw images or of the resized ones, whichever are larger."""
+
+
+@dataclass(frozen=True)
+class ImageSchema:
+    """The images that a model works on, after its own resizing.
+
+    Parameters
+    ----------
+    height, width : int
+        Size in pixels to which the model resizes every image.
+    channels : int
+        1 for grey images, 3 for colour.
+
+    Raises
+    ------
+    ValueError
+        A size that no model has.
+    """
+
+    height: int
+    width: int
+    channels: int
+
+    def __post_init__(self) -> None:
+        if self.channels not in (1, 3) or not (8 <= self.height <= MAX_SIDE and 8 <= self.width <= MAX_SIDE):
+            raise ValueError(f"no model has images of {self.height} x {self.width} x {self.channels}")
+
+    @property
+    def inputs(self) -> tuple[GraphInput, ...]:
+        """One batch of images of any size."""
+        return (GraphInput(IMAGE_INPUT, np.uint8, (None, None, None, self.channels)),)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The outputs of a model for images."""
+        return IMAGE_OUTPUTS
+
+    def feeds(self, raw: NDArray[np.uint8]) -> dict[str, NDArray[np.uint8]]:
+        """Check a batch of images of shape (n, height, width, channels) and return the graph's input.
+
+        Raises
+        ------
+        InputError
+            The batch has another type or shape, or another number of channels than the model.
+        """
+        images = np.asarray(raw)
+        if images.dtype != np.uint8 or images.ndim != 4 or 0 in images.shape[1:]:
+            raise InputError(
+                "Expected uint8 images of shape (n, height, width, channels), found "
+                f"{images.dtype} of shape {images.shape}; convert them first."
+            )
+        if images.shape[3] != self.channels:
+            raise InputError(
+                f"Expected images with {self.channels} {'channel' if self.channels == 1 else 'channels'}, as the model "
+                f"was trained on, found {images.shape[3]}; convert them first."
+            )
+        return {IMAGE_INPUT: images}
+
+    def chunk_size(self, feeds: Mapping[str, NDArray[Any]]) -> int:
+        """Return how many images go into one run: fewer of large ones, so that memory stays bounded."""
+        n_values = max(int(np.prod(feeds[IMAGE_INPUT].shape[1:])), 16 * self.height * self.width)
+        return max(2, _CHUNK_VALUES // n_values)
+
+    def raw_from_json(self, inputs: Mapping[str, list[Any]]) -> NDArray[np.uint8]:
+        """Return images from JSON values."""
+        return np.array(inputs[IMAGE_INPUT], dtype=np.uint8)
+
+    def to_json(self) -> dict[str, int]:
+        """Return JSON values for the manifest."""
+        return asdict(self)
