@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gandetect.evaluation import Evaluation, anomaly_auroc_scorer, evaluate_scores
     from gandetect.fitting import fit_table
     from gandetect.model_file import read_model, write_model
+    from gandetect.pixels import PixelEvaluation, PixelEvaluator
     from gandetect.scorer import Scorer
     from gandetect.significance import PValueCounts
     from gandetect.training import Progress
@@ -34,6 +35,8 @@ _HOMES = {
     "MissingExtraError": "gandetect.errors",
     "ModelFileError": "gandetect.errors",
     "PValueCounts": "gandetect.significance",
+    "PixelEvaluation": "gandetect.pixels",
+    "PixelEvaluator": "gandetect.pixels",
     "Progress": "gandetect.training",
     "Scorer": "gandetect.scorer",
     "TableSettings": "gandetect.ensemble",
@@ -53,6 +56,8 @@ __all__ = [
     "MissingExtraError",
     "ModelFileError",
     "PValueCounts",
+    "PixelEvaluation",
+    "PixelEvaluator",
     "Progress",
     "Scorer",
     "TableSettings",
@@ -63,7 +68,7 @@ __all__ = [
     "write_model",
 ]
 
-_TRAINING = frozenset({"numpy", "onnx", "pandas", "safetensors", "sklearn", "torch"})
+_TRAINING = frozenset({"numpy", "onnx", "pandas", "safetensors", "scipy", "sklearn", "torch"})
 
 
 def __getattr__(name: str) -> Any:

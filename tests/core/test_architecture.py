@@ -46,9 +46,10 @@ FLOORS = {
     },
     "frames": {"errors", "schema", "readers"},
     "evaluation": {"errors"},
+    "pixels": {"errors"},
     "estimators": {"errors", "schema", "frames", "model_file", "scorer", "ensemble", "fitting", "training"},
     "__init__": {
-        *("errors", "estimators", "evaluation", "ensemble", "fitting", "model_file", "scorer", "training"),
+        *("errors", "estimators", "evaluation", "ensemble", "fitting", "model_file", "pixels", "scorer", "training"),
         *("readers", "schema", "significance"),
     },
 }
@@ -69,6 +70,7 @@ MAY_IMPORT_HEAVY = {
     "graph": {"onnx"},
     "frames": {"pandas"},
     "evaluation": {"sklearn"},
+    "pixels": {"scipy", "sklearn"},
     "estimators": {"pandas", "sklearn"},
 }
 """The rooms that may import more than numpy, ONNX Runtime and the standard library."""
