@@ -1,0 +1,82 @@
+// Score rows with a model file in C++, through ONNX Runtime's C API and the thin classes that come with it:
+//
+//     g++ -std=c++17 -O2 -I HEADERS score.cpp -o score -L LIBRARY -lonnxruntime
+//     ./score MODEL.onnx ROWS.json > answers.json
+
+#include <fstream>
+#include <iostream>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+#include <onnxruntime_cxx_api.h>
+
+using nlohmann::json;
+
+// A tensor of one column, or of alpha. It owns its memory, so the rows may go.
+static Ort::Value tensor(const json& values, ONNXTensorElementDataType type) {
+  Ort::AllocatorWithDefaultOptions allocator;
+  const int64_t shape[] = {int64_t(values.size())};
+  Ort::Value result = Ort::Value::CreateTensor(allocator, shape, values.is_array() ? 1 : 0, type);
+  if (type == ONNX_TENSOR_ELEMENT_DATA_TYPE_STRING) {
+    for (size_t i = 0; i < values.size(); i++) result.FillStringTensorElement(values[i].get<std::string>().c_str(), i);
+  } else if (type == ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT) {
+    *result.GetTensorMutableData<float>() = values.get<float>();
+  } else {
+    const double missing = std::numeric_limits<double>::quiet_NaN();
+    double* data = result.GetTensorMutableData<double>();
+    for (const json& value : values) *data++ = value.is_null() ? missing : value.get<double>();
+  }
+  return result;
+}
+
+static json values(const Ort::Value& answer) {
+  const auto info = answer.GetTensorTypeAndShapeInfo();
+  const size_t n = info.GetElementCount();
+  if (info.GetElementType() == ONNX_TENSOR_ELEMENT_DATA_TYPE_BOOL) {
+    const bool* data = answer.GetTensorData<bool>();
+    return std::vector<bool>(data, data + n);
+  }
+  const float* data = answer.GetTensorData<float>();
+  return std::vector<float>(data, data + n);
+}
+
+static void score(const char* model, const char* rows_file) {
+  Ort::Env env(ORT_LOGGING_LEVEL_ERROR, "gandetect");
+  Ort::SessionOptions options;
+  options.SetIntraOpNumThreads(1);
+  Ort::Session session(env, model, options);
+  Ort::AllocatorWithDefaultOptions allocator;
+
+  const json rows = json::parse(std::ifstream(rows_file));
+  std::vector<Ort::AllocatedStringPtr> names, answer_names;
+  std::vector<Ort::Value> inputs;
+  for (size_t i = 0; i < session.GetInputCount(); i++) {
+    names.push_back(session.GetInputNameAllocated(i, allocator));
+    const auto type = session.GetInputTypeInfo(i).GetTensorTypeAndShapeInfo().GetElementType();
+    inputs.push_back(tensor(rows.at(names.back().get()), type));
+  }
+  if (rows.contains("alpha")) {  // it has a default, and so the runtime does not list it among the inputs
+    names.push_back(session.GetOverridableInitializerNameAllocated(0, allocator));
+    inputs.push_back(tensor(rows["alpha"], ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT));
+  }
+  for (size_t i = 0; i < session.GetOutputCount(); i++) answer_names.push_back(session.GetOutputNameAllocated(i, allocator));
+  std::vector<const char*> input_names, output_names;
+  for (const auto& name : names) input_names.push_back(name.get());
+  for (const auto& name : answer_names) output_names.push_back(name.get());
+  const auto answers = session.Run(Ort::RunOptions{}, input_names.data(), inputs.data(), inputs.size(),
+                                   output_names.data(), output_names.size());
+  json result;
+  for (size_t i = 0; i < answers.size(); i++) result[output_names[i]] = values(answers[i]);
+  std::cout << result << std::endl;
+}
+
+int main(int argc, char** argv) {
+  if (argc != 3) return std::cerr << "usage: score MODEL.onnx ROWS.json\n", 2;
+  try {
+    score(argv[1], argv[2]);
+  } catch (const std::exception& error) {
+    return std::cerr << error.what() << "\n", 1;
+  }
+}

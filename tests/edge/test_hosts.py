@@ -1,0 +1,72 @@
+"""One model file gives one answer: real hosts that are not ours, against the Python scorer."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gandetect import Scorer
+from gandetect.readers.tables import read_table
+from gandetect.readers.values import parse_columns
+from gandetect.schema import NUMERIC
+
+ROOT = Path(__file__).parents[2]
+MODEL = ROOT / "models" / "machines.onnx"
+STRANGE_NUMBERS = [np.nan, 1e308, -1e308, 5e-324, -0.0, 1e6, 2.0**53 + 1]
+STRANGE_TEXT = ["", "unheard of", "steel ", "\u2400", "x" * 1000, "naïve ☃", '"quoted"']
+
+pytestmark = pytest.mark.edge
+
+
+@pytest.fixture(scope="module")
+def scorer():
+    return Scorer(MODEL)
+
+
+@pytest.fixture(scope="module")
+def columns(scorer):
+    """Rows of the sample table, half of them with missing, unknown and absurd values, one with nothing at all."""
+    (chunk,) = read_table(ROOT / "data" / "machines" / "new.csv")
+    columns = parse_columns(chunk.columns, chunk.lines, scorer.schema).columns
+    random = np.random.default_rng(0)
+    for column in scorer.schema.features:
+        values = columns[column.name]
+        strange = random.random(len(values)) < np.where(np.arange(len(values)) % 2, 0.3, 0)
+        pool = np.array(STRANGE_NUMBERS) if column.kind in NUMERIC else np.array(STRANGE_TEXT, dtype=object)
+        values[strange] = random.choice(pool, strange.sum())
+        values[1] = pool[0]
+    return columns
+
+
+def rows_file(folder, scorer, columns, **more):
+    """Write rows as the programs read them."""
+    rows = {
+        column.input_name: [None if value != value else value for value in columns[column.name].tolist()]
+        for column in scorer.schema.features
+    }
+    path = folder / "rows.json"
+    path.write_text(json.dumps(rows | more, allow_nan=False), encoding="utf-8")
+    return path
+
+
+def assert_same(answers, expected):
+    """Equal p-values and flags, and everything else within 1e-5."""
+    assert set(answers) == set(expected)
+    for name, values in expected.items():
+        found = np.array(answers[name], dtype=float)
+        if name in ("p_value", "is_anomaly"):
+            np.testing.assert_array_equal(found, values, err_msg=name)
+        else:
+            np.testing.assert_allclose(found, values.ravel(), rtol=1e-5, atol=1e-5, err_msg=name)
+
+
+def test_every_host_gives_the_answers_of_the_scorer(host, scorer, columns, tmp_path):
+    assert_same(host(MODEL, rows_file(tmp_path, scorer, columns)), scorer(columns))
+
+
+def test_every_host_takes_a_false_alarm_rate(host, scorer, columns, tmp_path):
+    first = {name: values[:20] for name, values in columns.items()}
+    expected = scorer(first, alpha=0.3)
+    assert expected["is_anomaly"].sum() > scorer(first)["is_anomaly"].sum()
+    assert_same(host(MODEL, rows_file(tmp_path, scorer, first, alpha=0.3)), expected)
