@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from gandetect.assembly import Learned, build_model, generated_rows, golden_rows, manifest_of, share_threshold
-from gandetect.calibration import Evidence, calibrate, fit_evidence
+from gandetect.calibration import Disagreement, Evidence, calibrate, fit_evidence
 from gandetect.checkpoint import Checkpoint, digest
 from gandetect.encoding import LEVEL_STEP, Encoding, fit_encoding, summaries
 from gandetect.ensemble import Rows, TableSettings, probes, train_pair, trained_weights, transplant
@@ -266,29 +266,61 @@ def _calibrated(
     smallest = np.append(np.full(components.shape[1] - 1, 0.1), 1.0)
     evidence_weights = settings.evidence_weights(knows_anomalies=bool(len(rows.known)))
     evidence = fit_evidence(components.astype(np.float64), *evidence_weights, smallest)
-    calibration = calibrate(_scores(components, evidence))
+    scores = _scores(components, evidence)
+    calibration = calibrate(scores, _disagreement(rows, encoding, weights, feeds, error_scale, evidence))
     return Learned(schema, encoding, weights, error_scale, evidence, calibration)
 
 
 def _out_of_fold(rows: Rows, encoding: Encoding, weights: TableWeights) -> tuple[Floats, Floats]:
     """Run each member, as an ensemble of its own, on the rows that it never saw."""
-    parts = {}
-    for member in range(weights.n_members):
-        builder = GraphBuilder()
-        samples, present = (builder.input(name, np.float32, ["n", None]) for name in ("samples", "present"))
-        components = add_networks(
-            builder, Encoded(samples, present, growth="", excess=""), weights.member(member), encoding.column_of
-        )
-        builder.output("values", components.values, np.float32, ["n", None])
-        builder.output("column_errors", components.column_errors, np.float32, ["n", None])
-        unseen = rows.unseen_by(member)
-        feeds = {"samples": rows.samples[unseen], "present": rows.present[unseen]}
-        parts[member] = run_in_chunks(open_session(builder.build()), ["values", "column_errors"], feeds)
-    order = np.argsort(np.concatenate([rows.unseen_by(member) for member in parts]), kind="stable")
-    values, column_errors = (
-        np.concatenate([part[name] for part in parts.values()])[order] for name in ("values", "column_errors")
-    )
+    unseen = [rows.unseen_by(member) for member in range(weights.n_members)]
+    names = ["values", "column_errors"]
+    parts = [_run_member(rows, encoding, weights.member(m), own, names) for m, own in enumerate(unseen)]
+    order = np.argsort(np.concatenate(unseen), kind="stable")
+    values, column_errors = (np.concatenate([part[name] for part in parts])[order] for name in names)
     return values, column_errors
+
+
+MAX_COMPARED = 20_000
+"""Training rows on which the members are compared."""
+
+
+def _disagreement(
+    rows: Rows,
+    encoding: Encoding,
+    weights: TableWeights,
+    feeds: dict[str, Floats],
+    error_scale: Floats,
+    evidence: Evidence,
+) -> Disagreement:
+    """Score rows by every member that saw them, and compare."""
+    chosen = np.arange(len(rows.samples))[:: -(-len(rows.samples) // MAX_COMPARED)]
+    some = {name: values[chosen] for name, values in feeds.items()}
+
+    def scores(values: Floats) -> Floats:
+        return _scores(_components(some | {"values": values}, error_scale), evidence)
+
+    by_member = np.stack(
+        [
+            scores(_run_member(rows, encoding, weights.member(m), chosen, ["values"])["values"])
+            for m in range(weights.n_members)
+        ]
+    )
+    saw = rows.folds[chosen] != np.arange(weights.n_members)[:, None]  # (members, n_chosen)
+    seen = by_member.T[saw.T].reshape(len(chosen), -1)
+    return Disagreement(scores(some["values"]), seen - seen.mean(1, keepdims=True))
+
+
+def _run_member(
+    rows: Rows, encoding: Encoding, member: TableWeights, chosen: NDArray[np.int64], names: list[str]
+) -> dict[str, Floats]:
+    builder = GraphBuilder()
+    samples, present = (builder.input(name, np.float32, ["n", None]) for name in ("samples", "present"))
+    components = add_networks(builder, Encoded(samples, present, growth="", excess=""), member, encoding.column_of)
+    for name in names:
+        builder.output(name, getattr(components, name), np.float32, ["n", None])
+    feeds = {"samples": rows.samples[chosen], "present": rows.present[chosen]}
+    return run_in_chunks(open_session(builder.build()), names, feeds)
 
 
 def _components(feeds: dict[str, Floats], error_scale: Floats) -> Floats:

@@ -13,6 +13,7 @@ from gandetect.calibration import (
     STRONG,
     UNSEEN_SLOPE,
     Calibration,
+    Disagreement,
     calibrate,
     default_alpha,
     fit_evidence,
@@ -241,3 +242,46 @@ def test_evidence_of_any_components_is_finite_and_never_falls(rows, component, a
     assert np.isfinite(computed).all()
     assert (np.diff(computed) >= -1e-9).all()
     assert (evidence.widths > 0).all()
+
+
+# --- averaging --------------------------------------------------------------------------------------------------------
+
+
+def members(random, n_rows, n_members, spread):
+    """Scores that members give to rows: what a row is, and what each member thinks of it."""
+    return (random.normal(size=(n_rows, 1)) + spread * random.normal(size=(n_rows, n_members))).astype(np.float32)
+
+
+def disagreement_of(scores, spread, random, n_members=4):
+    """Disagreement among all members but one, as on training rows."""
+    seen = spread * random.normal(size=(len(scores), n_members - 1))
+    return Disagreement(scores, (seen - seen.mean(1, keepdims=True)).astype(np.float32))
+
+
+def test_with_the_disagreement_as_many_normal_rows_are_flagged_as_announced():
+    random, spread = np.random.default_rng(0), 0.6
+    training, new = members(random, 40_000, 1, spread)[:, 0], members(random, 40_000, 4, spread).mean(1)
+    plain = calibrate(training)
+    corrected = calibrate(training, disagreement_of(training, spread, random))
+    for alpha in (0.01, 0.05, 0.1):
+        few, right = (np.mean(reference.p_values(c, new) <= alpha) for c in (plain, corrected))
+        assert few < 0.8 * alpha
+        assert 0.85 * alpha < right < 1.1 * alpha
+
+
+def test_members_that_agree_change_nothing():
+    scores = np.random.default_rng(0).normal(size=300).astype(np.float32)
+    same = calibrate(scores, Disagreement(scores, np.zeros((300, 3), dtype=np.float32)))
+    np.testing.assert_array_equal(same.p_values, calibrate(scores).p_values)
+
+
+@settings(deadline=None)
+@given(score_lists, st.integers(0, 9), st.floats(0, 50))
+def test_a_disagreement_never_more_than_halves_a_p_value_and_never_raises_it(training, seed, spread):
+    random = np.random.default_rng(seed)
+    plain, corrected = calibrate(training), calibrate(training, disagreement_of(training, spread, random))
+    assert (corrected.p_values <= plain.p_values).all()
+    assert (corrected.p_values >= plain.p_values / 2 * (1 - 1e-6)).all()
+    assert (np.diff(corrected.p_values) <= 0).all()
+    assert corrected.p_values[0] == 1
+    assert corrected.p_values[-1] >= np.float32(1 / (1 + len(training)))
