@@ -86,12 +86,10 @@ def _add_numbers(
     values, present = doubles.finite(inputs, centre)
     scaled = builder.node("Div", builder.node("Sub", values, centre), scale)
     away = builder.node("Abs", builder.node("Sub", values, middle))
-    distance = builder.node("Div", away, half_range)
-    beyond = doubles.clip(builder.node("Sub", distance, doubles.constant(EXCESS_FREE)), 0.0, 1e300)
-    growth = doubles.to_float(builder.node("Log", builder.node("Add", beyond, doubles.constant(1.0))))
-    # Where a value is missing its place was taken by the centre, which may be outside the range of the others.
-    growth = builder.node("Mul", growth, present)
-    excess = growth
+    # The centre, which takes the place of a missing value, is inside the training range: it has no growth.
+    distance = doubles.clip(builder.node("Div", away, half_range), EXCESS_FREE, 1e300)
+    beyond = builder.node("Sub", distance, doubles.constant(EXCESS_FREE - 1))
+    growth = excess = doubles.to_float(builder.node("Log", beyond))
     constant = [number.is_constant for number in encoding.values()]
     if any(constant):
         left = builder.node("Cast", builder.node("Greater", away, scale), to=1)
@@ -173,9 +171,8 @@ class _Doubles:
     def finite(self, inputs: list[str], replacement: str) -> tuple[str, str]:
         """Stack inputs (n,) to (n, len(inputs)) with missing values replaced; return it and the presence (float32)."""
         node = self.builder.node
-        # One node for all inputs, where there may be thousands; the shape is spelled out so that no rows work too.
-        shape = node("Concat", self.builder.ints([len(inputs)]), node("Shape", inputs[0]), axis=0)
-        rows = node("Reshape", node("Concat", *inputs, axis=0), shape, allowzero=1)  # (inputs, n)
+        # One node for all inputs, where there may be thousands.
+        rows = node("Reshape", node("Concat", *inputs, axis=0), self.builder.ints([len(inputs), -1]))  # (inputs, n)
         stacked = node("Transpose", rows, perm=[1, 0])
         # NaN compares false, so one comparison finds NaN and both infinities.
         known = node("LessOrEqual", node("Abs", stacked), self.constant(np.finfo(np.float64).max))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,19 +90,35 @@ def add_networks(
         Raw column of each entry of a sample.
     """
     masked = builder.node("Sub", builder.floats(1.0), encoded.present)  # (n, n_columns)
-    seen = builder.node("Concat", encoded.samples, masked, axis=1)  # the generator's input, (n, sample_dim + n_columns)
-    completed = _complete(builder, encoded, seen, weights, column_of)
+    # The generator's input, (n, sample_dim + n_columns + 1)
+    seen = _with_one(builder, builder.node("Concat", encoded.samples, masked, axis=1), rank=2)
+    completed = _complete(builder, encoded, masked, seen, weights, column_of)
     values = _judge(builder, completed, weights)
     return Components(values, _reconstruction_errors(builder, encoded, seen, weights, column_of))
 
 
-def _hidden(builder: GraphBuilder, x: str, layers: tuple[Layer, ...], *, per_mask: bool = False) -> str:
+def _with_one(builder: GraphBuilder, x: str, rank: int) -> str:
+    """Append an entry that is one: its weights are the bias, which costs no pass of its own over the results."""
+    pads = np.zeros(2 * rank, dtype=int)
+    pads[-1] = 1
+    return builder.node("Pad", x, builder.ints(pads), builder.floats(1.0))
+
+
+def _first_activation(builder: GraphBuilder, x: str, layer: Layer) -> str:
+    """Pass `x`, which ends with a one, through an affine layer and SiLU."""
+    return _silu(builder, builder.node("MatMul", x, builder.floats(np.concatenate(layer, axis=1))))
+
+
+def _silu(builder: GraphBuilder, x: str) -> str:
+    return builder.node("Mul", x, builder.node("Sigmoid", x))
+
+
+def _hidden(builder: GraphBuilder, x: str, layers: Sequence[Layer], *, per_mask: bool = False) -> str:
     """Pass through affine layers with SiLU after each; `per_mask` adds the mask's axis behind the members'."""
     for weight, bias in layers:
         if per_mask:
             weight, bias = weight[:, None], bias[:, None]
-        x = builder.node("Add", builder.node("MatMul", x, builder.floats(weight)), builder.floats(bias))
-        x = builder.node("Mul", x, builder.node("Sigmoid", x))
+        x = _silu(builder, _affine(builder, x, weight, bias))
     return x
 
 
@@ -110,15 +127,14 @@ def _affine(builder: GraphBuilder, x: str, weight: Floats, bias: Floats) -> str:
 
 
 def _complete(
-    builder: GraphBuilder, encoded: Encoded, seen: str, weights: TableWeights, column_of: NDArray[np.int64]
+    builder: GraphBuilder, encoded: Encoded, masked: str, seen: str, weights: TableWeights, column_of: NDArray[np.int64]
 ) -> str:
-    """Fill missing cells with what each member's generator expects there: (members, n, sample_dim)."""
-    *hidden, last = weights.generator
-    filled = _affine(builder, _hidden(builder, seen, tuple(hidden)), *last)
+    """Fill missing cells with what each member's generator expects there, and append a one: (members, n, ... + 1)."""
+    first, *hidden, last = weights.generator
+    filled = _affine(builder, _hidden(builder, _first_activation(builder, seen, first), hidden), *last)
     # Missing entries of a sample are zero, so the generator's part can simply be added.
-    present = _spread(builder, encoded.present, column_of)
-    missing = builder.node("Sub", builder.floats(1.0), present)
-    return builder.node("Add", encoded.samples, builder.node("Mul", missing, filled))
+    missing = _spread(builder, masked, column_of)
+    return _with_one(builder, builder.node("Add", encoded.samples, builder.node("Mul", missing, filled)), rank=3)
 
 
 def _spread(builder: GraphBuilder, per_column: str, column_of: NDArray[np.int64]) -> str:
@@ -129,30 +145,36 @@ def _spread(builder: GraphBuilder, per_column: str, column_of: NDArray[np.int64]
 
 
 def _judge(builder: GraphBuilder, samples: str, weights: TableWeights) -> str:
-    """Mean over the members of minus the logits and of both log distances: (n, 3 or 4)."""
-    *hidden, last = weights.discriminator
-    logit = _affine(builder, _hidden(builder, samples, tuple(hidden)), *last)  # (members, n, 1 or 2)
-    apart = builder.node("Abs", builder.node("Sub", samples, builder.floats(weights.typical[:, None])))
-    atypical = builder.node("ReduceMean", apart, builder.ints([2]), keepdims=1)
+    """Mean over the members of minus the logits and of both log distances: (n, 3 or 4).
+
+    The samples, (members, n, sample_dim + 1), end with a one.
+    """
+    first, *hidden, (last_weight, last_bias) = weights.discriminator
+    x = _hidden(builder, _first_activation(builder, samples, first), hidden)
+    unreal = _affine(builder, x, -last_weight, -last_bias)  # (members, n, 1 or 2)
+    typical = np.pad(weights.typical, ((0, 0), (0, 1)), constant_values=1.0)[:, None]
+    apart = builder.node("Sub", samples, builder.floats(typical))
+    atypical = builder.node("ReduceL1", apart, builder.ints([2]), keepdims=1)
     distances = builder.node("Concat", _recall_error(builder, samples, weights.memory), atypical, axis=2)
-    # Both offsets are small beside usual distances: below them rounding would show.
-    smallest = builder.floats([0.01 * weights.memory.shape[2], 0.01])
+    # The offset is small beside usual distances: below it rounding would show.
+    smallest = builder.floats(0.01 * weights.memory.shape[2])
     log_distances = builder.node("Log", builder.node("Add", distances, smallest))
-    each = builder.node("Concat", builder.node("Neg", logit), log_distances, axis=2)
+    each = builder.node("Concat", unreal, log_distances, axis=2)
     return builder.node("ReduceMean", each, builder.ints([0]), keepdims=0)
 
 
 def _recall_error(builder: GraphBuilder, samples: str, memory: Floats) -> str:
     """Squared distance to the nearest code of each member's memory: (members, n, 1)."""
-    # Computed as |x|^2 - 2 max(x c - |c|^2 / 2), which loses the digits of close codes; hence in double precision.
+    # Computed as |x|^2 + 1 - max(2 x c + 1 - |c|^2), which loses the digits of close codes; hence in double precision.
     samples = builder.node("Cast", samples, to=11)
-    codes = builder.node("Cast", builder.floats(memory.swapaxes(1, 2)), to=11)  # (members, sample_dim, n_codes)
+    # The codes are stored in single precision, which is smaller; the runtime joins the parts once, at load.
+    twice = builder.node("Cast", builder.floats(2 * memory.swapaxes(1, 2)), to=11)  # (members, sample_dim, n_codes)
     lengths = np.square(memory.astype(np.float64)).sum(2)[:, None]  # (members, 1, n_codes)
-    nearness = builder.node("Sub", builder.node("MatMul", samples, codes), builder.constant(lengths / 2, np.float64))
-    nearest = builder.node("ReduceMax", nearness, builder.ints([2]), keepdims=1)
-    length = builder.node("ReduceSum", builder.node("Mul", samples, samples), builder.ints([2]), keepdims=1)
-    error = builder.node("Sub", length, builder.node("Add", nearest, nearest))
-    return builder.node("Relu", builder.node("Cast", error, to=1))
+    codes = builder.node("Concat", twice, builder.constant(1 - lengths, np.float64), axis=1)
+    nearest = builder.node("ReduceMax", builder.node("MatMul", samples, codes), builder.ints([2]), keepdims=1)
+    length = builder.node("ReduceSumSquare", samples, builder.ints([2]), keepdims=1)
+    error = builder.node("Cast", builder.node("Sub", length, nearest), to=1)
+    return builder.node("Relu", error)
 
 
 @dataclass(frozen=True)
@@ -199,25 +221,33 @@ def _reconstruction_errors(
     of the last layer only the hidden entries are computed.
     """
     masks = _Masks.of(weights.n_members, column_of)
-    (first_weight, first_bias), *hidden, (last_weight, last_bias) = weights.generator
-    hides = np.concatenate([masks.hidden_entries, masks.hidden_columns], axis=2)  # (members, passes, inputs)
-    mask_weight = first_weight[:, None, len(column_of) :]  # (members, 1, n_columns, width)
-    bias = first_bias[:, None] + (masks.hidden_columns[..., None] * mask_weight).sum(2, keepdims=True)
-    # Weights and mask are stored apart, which is smaller; the runtime multiplies them once, when it loads the model.
-    kept = builder.floats(~hides[..., None])
-    masked_weight = builder.node("Mul", builder.floats(first_weight[:, None]), kept)
-    x = builder.node("Add", builder.node("MatMul", seen, masked_weight), builder.floats(bias))
-    x = builder.node("Mul", x, builder.node("Sigmoid", x))
-    x = _hidden(builder, x, tuple(hidden), per_mask=True)
+    first, *hidden, (last_weight, last_bias) = weights.generator
+    masked_weight = _hiding(builder, first, masks)
+    x = _hidden(builder, _silu(builder, builder.node("MatMul", seen, masked_weight)), hidden, per_mask=True)
     member = np.arange(weights.n_members)[:, None, None]
     weight = last_weight.swapaxes(1, 2)[member, masks.outputs].swapaxes(2, 3)  # (members, passes, width, outputs)
-    filled = _affine(builder, x, weight, last_bias[:, 0][member, masks.outputs][:, :, None])
+    filled = builder.node("MatMul", x, builder.floats(weight))
     flat = builder.node(
         "Reshape", builder.node("Transpose", filled, perm=[2, 0, 1, 3]), builder.ints([0, masks.outputs.size])
     )
-    expected = builder.node("Gather", flat, builder.ints(masks.position), axis=1)  # (n, sample_dim)
-    deviation = builder.node("Sub", expected, encoded.samples)
+    gathered = builder.node("Gather", flat, builder.ints(masks.position), axis=1)  # (n, sample_dim)
+    bias = last_bias[:, 0][member, masks.outputs].ravel()[masks.position]
+    deviation = builder.node("Sub", builder.node("Add", gathered, builder.floats(bias)), encoded.samples)
     return _per_column(builder, builder.node("Mul", deviation, deviation), column_of)
+
+
+def _hiding(builder: GraphBuilder, layer: Layer, masks: _Masks) -> str:
+    """Weights of the generator's first layer, in every pass without those of what is hidden.
+
+    Returns a tensor of shape (members, passes, inputs + 1, width); what the mask says is in the last row, the bias.
+    """
+    weight, bias = layer
+    hides = np.concatenate([masks.hidden_entries, masks.hidden_columns], axis=2)  # (members, passes, inputs)
+    mask_weight = weight[:, None, masks.hidden_entries.shape[2] :]  # (members, 1, n_columns, width)
+    told = bias[:, None] + (masks.hidden_columns[..., None] * mask_weight).sum(2, keepdims=True)
+    # Weights and mask are stored apart, which is smaller; the runtime joins them once, when it loads the model.
+    kept = builder.node("Mul", builder.floats(weight[:, None]), builder.floats(~hides[..., None]))
+    return builder.node("Concat", kept, builder.floats(told), axis=2)
 
 
 def _per_column(builder: GraphBuilder, per_entry: str, column_of: NDArray[np.int64]) -> str:

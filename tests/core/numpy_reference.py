@@ -121,8 +121,8 @@ class Networks:
         logits = forward(self.discriminator, samples, member)[1]
         nearest = np.min([((samples - code) ** 2).sum(1) for code in self.memory[member]], axis=0)
         typical = self.complete(np.zeros((1, samples.shape[1])), np.ones((1, missing.shape[1])), member)
-        atypical = np.abs(samples - typical).mean(1)
-        recall, atypical = np.log(nearest + 0.01 * samples.shape[1]), np.log(atypical + 0.01)
+        atypical = np.abs(samples - typical).sum(1)
+        recall, atypical = (np.log(distance + 0.01 * samples.shape[1]) for distance in (nearest, atypical))
         return np.column_stack([-logits[:, self.scored].mean(1), recall, atypical])
 
     def column_errors(self, encoded):

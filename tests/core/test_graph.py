@@ -110,8 +110,9 @@ def test_the_torch_networks_say_what_the_file_says(mixed, scorer):
 def answers_at(calibration, scores, **options):
     """Run only the last part of a graph on given scores."""
     builder = GraphBuilder()
-    inputs = [builder.input(name, np.float32, ["n", 1]) for name in ("components", "growth", "error", "blame", "score")]
-    add_answers(builder, Measured(*inputs[:4]), inputs[4], calibration, 1, **options)
+    names = ("components", "growth", "error", "blame", "score")
+    inputs = [builder.input(name, np.float32, ["n", 1]) for name in names]
+    add_answers(builder, Measured(*inputs[:-1]), inputs[-1], calibration, 1, **options)
     feeds = dict.fromkeys(inputs, np.asarray(scores, dtype=np.float32)[:, None])
     return run_in_chunks(open_session(builder.build()), ["p_value", "is_anomaly"], feeds)
 
@@ -294,11 +295,12 @@ def multiply_adds(model):
 def test_multiply_adds_are_counted_from_the_matrix_products():
     columns = by_column(np.random.default_rng(0).normal(size=(20, 2)))
     settings = quick(n_steps=1, n_members=2, width=5, depth=1, generator_width=3, generator_depth=1)
-    discriminator = 2 * (2 * 5 + 5 * 1)  # layer, mean of the scored heads
-    completion = 2 * ((2 + 2) * 3 + 3 * 2)
-    reconstruction = 2 * ((2 + 2) * 3 + 3 * 1)  # each member hides one of both columns
-    memory = 2 * (10 * 2)  # each member saw half of the rows
-    evidence = 5 * 31 * 5 + 2 * 5
+    # First layers have their bias as one more input, and so has the memory its codes' lengths.
+    discriminator = 2 * ((2 + 1) * 5 + 5 * 1)  # layer, mean of the scored heads
+    completion = 2 * ((2 + 2 + 1) * 3 + 3 * 2)
+    reconstruction = 2 * ((2 + 2 + 1) * 3 + 3 * 1)  # each member hides one of both columns
+    memory = 2 * (10 * (2 + 1))  # each member saw half of the rows
+    evidence = 5 * (5 * 31 + 5) + 5 * 31 * 5 + 2 * 5  # copies, heights, weights
     expected = discriminator + completion + reconstruction + memory + evidence
     assert multiply_adds(fit_table(columns, numbers(2), settings=settings)) == expected
 
