@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -124,7 +125,7 @@ class Column:
     decimal: str = "."
     summary: dict[str, Any] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def input_name(self) -> str:
         """Name of the graph input that takes this column; differs from `name` only where that is reserved."""
         reserved = self.name in (*OUTPUTS, ALPHA, "") or self.name.startswith((INTERNAL_PREFIX, INPUT_PREFIX))
@@ -161,7 +162,7 @@ class Schema:
 
     columns: tuple[Column, ...]
 
-    @property
+    @cached_property
     def features(self) -> tuple[Column, ...]:
         """The columns that the detector learns from."""
         return tuple(column for column in self.columns if column.role is Role.FEATURE)

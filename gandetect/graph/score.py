@@ -131,8 +131,8 @@ def add_answers(
 
 def add_verdict(builder: GraphBuilder, score: str, calibration: Calibration, threshold: float | None) -> None:
     """Declare the anomaly score, its p-value and the flag as outputs, from a score of shape (n, 1)."""
-    score = builder.node("Reshape", score, builder.ints([-1]))
     p_value = _p_value(builder, score, calibration)
+    score = builder.node("Reshape", score, builder.ints([-1]))
     flag = _flag(builder, score, p_value, calibration, threshold)
     builder.output("anomaly_score", score, np.float32, ["n"])
     builder.output("p_value", p_value, np.float32, ["n"])
