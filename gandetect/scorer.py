@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from gandetect.errors import InputError, ModelFileError
 from gandetect.model_file import modality_of, read_model
+from gandetect.pruning import prune
 from gandetect.schema import ALPHA, CHUNK_ROWS, quoted
 
 TOLERANCE = 1e-5
@@ -47,13 +49,16 @@ class Scorer:
 
     Notes
     -----
-    A scorer may be shared by several threads.
+    A scorer may be shared by several threads. For each choice of outputs it opens a session, once, when they are first
+    asked for: ONNX Runtime would compute them all.
     """
 
     def __init__(self, model: str | os.PathLike[str] | bytes, *, threads: int = 1) -> None:
-        contents, self.manifest = read_model(model)
+        self._contents, self.manifest = read_model(model)
         self.schema = modality_of(self.manifest)
-        self._session = open_session(contents, threads)
+        self._threads = threads
+        self._sessions: dict[frozenset[str], onnxruntime.InferenceSession] = {}
+        self._opening = threading.Lock()
 
     def __call__(
         self, raw: Any, outputs: Sequence[str] | None = None, alpha: float | None = None
@@ -80,14 +85,18 @@ class Scorer:
         InputError
             A column is missing or of another type, columns differ in length, images have another number of channels, or
             an output or `alpha` is unknown.
+        ModelFileError
+            ONNX Runtime cannot load the model.
         """
         outputs = self.schema.outputs if outputs is None else outputs
         unknown = [name for name in outputs if name not in self.schema.outputs]
-        if unknown:
-            raise InputError(f"Expected outputs out of {quoted(self.schema.outputs)}, found {quoted(unknown)}.")
+        if unknown or not outputs:
+            found = quoted(unknown) or "none"
+            raise InputError(f"Expected outputs out of {quoted(self.schema.outputs)}, found {found}.")
         constants = {} if alpha is None else {ALPHA: np.array(_checked_alpha(alpha), dtype=np.float32)}
         feeds = self.schema.feeds(raw)
-        return run_in_chunks(self._session, outputs, feeds, constants, self.schema.chunk_size(feeds))
+        session = self._session(frozenset(outputs))
+        return run_in_chunks(session, outputs, feeds, constants, self.schema.chunk_size(feeds))
 
     def verify(self) -> float:
         """Recompute the golden rows on this machine.
@@ -123,6 +132,15 @@ class Scorer:
                     "this machine does not compute what was trained; update onnxruntime."
                 )
         return max(relative.values())
+
+    def _session(self, outputs: frozenset[str]) -> onnxruntime.InferenceSession:
+        """Return the session that computes these outputs and no others."""
+        with self._opening:
+            if outputs not in self._sessions:
+                every = outputs == set(self.schema.outputs)
+                model = self._contents if every else prune(self._contents, outputs)
+                self._sessions[outputs] = open_session(model, self._threads)
+            return self._sessions[outputs]
 
 
 def open_session(contents: bytes, threads: int = 1) -> onnxruntime.InferenceSession:

@@ -23,7 +23,8 @@ FLOORS = {
     "encoding": {"errors", "schema"},
     "calibration": {"errors"},
     "model_file": {"errors", "schema", "image_schema", "files", "guard", "wire"},
-    "scorer": {"errors", "schema", "model_file"},
+    "pruning": {"wire"},
+    "scorer": {"errors", "schema", "model_file", "pruning"},
     "significance": set(),
     # The workshop: torch; it knows neither files nor columns.
     "networks": set(),

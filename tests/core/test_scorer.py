@@ -46,6 +46,30 @@ def test_only_the_outputs_asked_for_are_returned(scorer, columns):
     assert_same(scorer(columns, ["p_value", "realness"]), {name: expected[name] for name in ("p_value", "realness")})
 
 
+def without_contributions(model):
+    """Return a model in which the contributions cannot be computed, since they are to be taken from nowhere."""
+    broken = onnx.load_model_from_string(model)
+    (last,) = (node for node in broken.graph.node if list(node.output) == ["contributions"])
+    last.CopyFrom(onnx.helper.make_node("Gather", [last.input[0], "gandetect/nowhere"], ["contributions"]))
+    broken.graph.initializer.append(onnx.numpy_helper.from_array(np.array([10**6]), "gandetect/nowhere"))
+    (digest,) = (prop for prop in broken.metadata_props if prop.key == DIGEST_KEY)
+    digest.value = DIGEST_PLACEHOLDER
+    return seal(broken.SerializeToString(deterministic=True))
+
+
+def test_outputs_that_are_not_asked_for_are_not_computed(mixed, scorer, columns):
+    broken, others = Scorer(without_contributions(mixed.model)), OUTPUTS[:-1]
+    assert_same(broken(columns, others), {name: scorer(columns)[name] for name in others})
+    with pytest.raises(Exception, match="out of data bounds"):
+        broken(columns, ["p_value", "contributions"])
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_every_output_alone_is_the_same_to_the_bit(scorer, name):
+    columns = hard_rows(64)
+    assert_same(scorer(columns, [name]), {name: scorer(columns)[name]})
+
+
 def test_columns_may_come_in_any_order_and_with_others(scorer, columns):
     others = {"another": np.arange(20), **dict(reversed(columns.items()))}
     assert_same(scorer(others), scorer(columns))
@@ -75,12 +99,15 @@ def test_threads_within_a_run_do_not_change_the_answers(mixed, scorer, columns):
         np.testing.assert_allclose(answers[name].astype(float), expected[name].astype(float), rtol=1e-5, atol=1e-5)
 
 
-def test_one_scorer_may_be_shared_by_several_threads(scorer):
-    columns = hard_rows(64)
-    expected = scorer(columns)
-    with ThreadPoolExecutor(4) as pool:
-        for answers in pool.map(lambda _: scorer(columns), range(40)):
-            assert_same(answers, expected)
+def test_one_scorer_may_be_shared_by_several_threads(mixed, scorer):
+    """Each task has rows of its own, in number, too, and outputs of its own: a mix-up would show."""
+    tasks = [(hard_rows(1 + 37 * (i % 7), seed=i), OUTPUTS[i % len(OUTPUTS) :]) for i in range(40)]
+    expected = [scorer(columns, outputs) for columns, outputs in tasks]
+    shared = Scorer(mixed.model)
+    with ThreadPoolExecutor(8) as pool:
+        answers = pool.map(lambda task: shared(*task), tasks)
+        for found, wanted in zip(answers, expected, strict=True):
+            assert_same(found, wanted)
 
 
 def test_scoring_leaves_the_columns_as_they_are(scorer, columns):
@@ -151,6 +178,7 @@ def test_numbers_in_a_column_of_text_are_refused(scorer, columns):
 def test_unknown_outputs_are_refused(scorer, columns):
     message = f"Expected outputs out of {', '.join(map(repr, OUTPUTS))}, found 'score'."
     refused(scorer, message, columns, ["p_value", "score"])
+    refused(scorer, message.replace("'score'", "none"), columns, [])
 
 
 @pytest.mark.parametrize("alpha", [0, 1, -0.1, 5, float("nan")])
