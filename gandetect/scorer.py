@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -206,16 +205,7 @@ def _run_chunk(
     if n_rows == 1:
         # ONNX Runtime rounds a batch of one differently from larger ones.
         chunk = {name: values.repeat(2, axis=0) for name, values in chunk.items()}
-    answers = session.run(list(outputs), {**chunk, **constants}, _asked_for_only())
-    return [np.asarray(answer)[:n_rows] for answer in answers]
-
-
-@cache
-def _asked_for_only() -> onnxruntime.RunOptions:
-    """Return options with which a run leaves out the nodes that no wanted output needs."""
-    options = onnxruntime.RunOptions()
-    options.only_execute_path_to_fetches = True
-    return options
+    return [np.asarray(answer)[:n_rows] for answer in session.run(list(outputs), {**chunk, **constants})]
 
 
 def _checked_alpha(alpha: float) -> float:
