@@ -1,4 +1,4 @@
-"""``gandetect evaluate``: how good a model is, against a column of labels."""
+"""``gandetect evaluate``: how good a model is, against labels."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 import gandetect
+from gandetect.image_schema import ImageSchema
 from gandetect.readers.values import BLANKS
 from gandetect.schema import Role, Schema, quoted, table_of
 from gandetect_cli import options
+from gandetect_cli.comparison import summary_lines, threshold_lines
+from gandetect_cli.evaluate_pictures import evaluate_pictures
 from gandetect_cli.output import emit
 from gandetect_cli.scoring import Tally, flag_rule, score_table
 from gandetect_cli.source import Table
-from gandetect_cli.terminal import Reporter, counted, plain, share, table
+from gandetect_cli.terminal import Reporter, counted, plain
 
 if TYPE_CHECKING:
     from gandetect import Evaluation
@@ -29,8 +32,11 @@ Examples:
   gandetect evaluate labelled.csv --label-column label
   gandetect evaluate labelled.csv --label-column state --anomaly broken --anomaly worn
   gandetect evaluate labelled.csv --label-column label --json
+  gandetect evaluate bottles/
 
-Compare a model's answers with labels: AUROC, average precision, and what each false-alarm rate would bring.
+Compare a model's answers with labels: AUROC, average precision, and what each false-alarm rate would bring. Pictures
+have their folders for labels, good for normal ones (bottles/test/good, bottles/test/crack, ...); where there are masks
+(bottles/ground_truth/crack/NAME_mask.png), pixels are compared, too.
 """
 }
 
@@ -52,8 +58,8 @@ class _Answers:
 
 
 def evaluate(
-    data: options.Data,
-    label_column: options.LabelColumn,
+    data: options.LabelledData,
+    label_column: options.LabelColumn = None,
     anomaly: options.Anomaly = None,
     model: options.Model = options.MODEL_FILE,
     on_error: options.OnError = "fail",
@@ -62,27 +68,44 @@ def evaluate(
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
-    """Compare a model's answers with a column of labels."""
+    """Compare a model's answers with labels: a column of a table, or the folders of pictures."""
+    scorer, reporter = gandetect.Scorer(model, threads=threads), Reporter(quiet)
+    if isinstance(scorer.schema, ImageSchema):
+        if label_column or anomaly:
+            raise gandetect.InputError(
+                "Expected no --label-column and no --anomaly with a model for pictures, found one; leave it out: the "
+                "folders' names are the labels."
+            )
+        text, json_text = evaluate_pictures(data, scorer, scorer.schema, reporter)
+    elif label_column is None:
+        raise gandetect.InputError("Expected --label-column COLUMN with a model for tables, found none; add it.")
+    else:
+        with Table(data, delimiter) as source:
+            text, json_text = _evaluate_table(source, scorer, label_column, anomaly or [], on_error, reporter)
+    emit(json_text if as_json else text)
+
+
+def _evaluate_table(
+    source: Table, scorer: gandetect.Scorer, label_column: str, anomaly: list[str], on_error: str, reporter: Reporter
+) -> tuple[str, str]:
+    """Score a table and compare the answers with a column of it; return the comparison as text and as JSON."""
     evaluate_scores = gandetect.evaluate_scores  # what is not installed is missed before the work, not after it
-    scorer = gandetect.Scorer(model, threads=threads)
     _refuse_learned_label(table_of(scorer.schema), label_column)
     tally, answers = Tally(), _Answers()
-    with Table(data, delimiter) as source:
-        _collect(source, scorer, label_column, on_error, tally, answers)
+    _collect(source, scorer, label_column, on_error, tally, answers)
     labels = np.array([label.strip(BLANKS) for label in answers.labels], dtype=object)
     labelled = labels != ""
-    is_anomaly = _are_anomalies(labels[labelled], anomaly or [], label_column, source.name)
+    is_anomaly = _are_anomalies(labels[labelled], anomaly, label_column, source.name)
     scores, p_values, flags = (
         np.concatenate(parts)[labelled] for parts in (answers.scores, answers.p_values, answers.flags)
     )
     result = evaluate_scores(scores, p_values, is_anomaly)
-    reporter = Reporter(quiet)
     rule = flag_rule(scorer.manifest, None)
     tally.report(reporter, rule)
     if not labelled.all():
         reporter.say(f"{counted(int((~labelled).sum()), 'row')} without a label left out")
     n_false = int((flags & ~is_anomaly).sum())
-    emit(_json(result, n_false) if as_json else _text(result, n_false, rule))
+    return _text(result, n_false, rule), _json(result, n_false)
 
 
 def _refuse_learned_label(schema: Schema, label_column: str) -> None:
@@ -134,22 +157,5 @@ def _json(result: Evaluation, n_false: int) -> str:
 
 
 def _text(result: Evaluation, n_false: int, rule: str) -> str:
-    n_normal = result.n_rows - result.n_anomalies
-    lines = [
-        f"{counted(result.n_rows, 'row')}, {counted(result.n_anomalies, 'anomaly', 'anomalies')} among them",
-        f"AUROC              {result.auroc:.4f}",
-        f"average precision  {result.average_precision:.4f}",
-        f"normal rows flagged at {rule}: {n_false:,} of {n_normal:,} ({share(n_false, n_normal)})",
-    ]
-    header = ("false-alarm rate", "rows flagged", "anomalies found", "precision", "recall")
-    rows = [
-        (
-            f"{threshold.alpha:g}",
-            f"{threshold.n_alarms:,}",
-            f"{threshold.n_hits:,}",
-            "-" if threshold.precision is None else f"{threshold.precision:.3f}",
-            f"{threshold.recall:.3f}",
-        )
-        for threshold in result.thresholds
-    ]
-    return "".join(f"{plain(line)}\n" for line in lines) + "\n" + table(header, rows)
+    lines = summary_lines(result, n_false, rule)
+    return "".join(f"{plain(line)}\n" for line in lines) + "\n" + threshold_lines(result)

@@ -104,7 +104,13 @@ Prefix = Annotated[str, typer.Option(metavar="TEXT", help="Put before the names 
 FailOnAnomalies = Annotated[bool, typer.Option("--fail-on-anomalies", help="Exit with code 3 if a row is flagged.")]
 
 # evaluate
-LabelColumn = Annotated[str, typer.Option(metavar="COLUMN", help="Holds the labels.")]
+LabelledData = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATA", help="CSV (also .gz, .zst) or Parquet, - is standard input; or a folder of pictures."
+    ),
+]
+LabelColumn = Annotated[str | None, _optional("COLUMN", "Holds the labels of a table.")]
 Anomaly = Annotated[
     list[str] | None,
     _optional(

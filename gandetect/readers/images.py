@@ -54,6 +54,8 @@ class ImageReader:
         not fit counts as unreadable. As each picture has it if not given.
     chunk_bytes : int
         Bytes of pixels after which a chunk ends; one picture can go beyond them.
+    chunk_images : int
+        Most pictures in a chunk.
 
     Attributes
     ----------
@@ -81,10 +83,11 @@ class ImageReader:
         part: Part | None = None,
         channels: int | None = None,
         chunk_bytes: int = CHUNK_BYTES,
+        chunk_images: int = CHUNK_IMAGES,
     ) -> None:
         self.name = name_of(source)
         self._channels = channels
-        self._chunk_bytes = chunk_bytes
+        self._limits = chunk_bytes, chunk_images
         self._listing = list_images(source, part)
         self.n_passed_over = self._listing.n_passed_over
         self.unreadable = dict(self._listing.unreadable)
@@ -107,7 +110,7 @@ class ImageReader:
         """
         self.unreadable = dict(self._listing.unreadable)
         n_read = 0
-        for chunk in _in_chunks(self._images(), self._chunk_bytes):
+        for chunk in _in_chunks(self._images(), *self._limits):
             n_read += len(chunk.entries)
             yield chunk
         if not n_read:
@@ -141,13 +144,15 @@ class ImageReader:
         )
 
 
-def _in_chunks(images: Iterable[tuple[Entry, NDArray[np.uint8]]], chunk_bytes: int) -> Iterator[Images]:
+def _in_chunks(
+    images: Iterable[tuple[Entry, NDArray[np.uint8]]], chunk_bytes: int, chunk_images: int
+) -> Iterator[Images]:
     entries: list[Entry] = []
     pixels: list[NDArray[np.uint8]] = []
     for entry, array in images:
         entries.append(entry)
         pixels.append(array)
-        if len(entries) == CHUNK_IMAGES or sum(array.nbytes for array in pixels) >= chunk_bytes:
+        if len(entries) >= chunk_images or sum(array.nbytes for array in pixels) >= chunk_bytes:
             yield Images(tuple(entries), tuple(pixels))
             entries, pixels = [], []
     if entries:

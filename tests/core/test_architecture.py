@@ -46,6 +46,7 @@ FLOORS = {
         *("networks", "losses", "training", "graph", "ensemble", "assembly"),
     },
     "frames": {"errors", "schema", "readers"},
+    "drawing": set(),
     "evaluation": {"errors"},
     "pixels": {"errors"},
     "estimators": {"errors", "schema", "frames", "model_file", "scorer", "ensemble", "fitting", "training"},
@@ -77,7 +78,7 @@ MAY_IMPORT_HEAVY = {
 """The rooms that may import more than numpy, ONNX Runtime and the standard library."""
 
 # Readers of formats beyond CSV load their library inside the function that needs it; so does the frames' reader.
-ON_DEMAND = {"readers": {"PIL", "pyarrow", "zstandard"}, "frames": {"pyarrow"}}
+ON_DEMAND = {"drawing": {"PIL"}, "readers": {"PIL", "pyarrow", "zstandard"}, "frames": {"pyarrow"}}
 
 
 MODULES = [pytest.param(p, id=str(p.relative_to(ROOT))) for p in sorted((ROOT / "gandetect").rglob("*.py"))]
@@ -155,7 +156,7 @@ def cli_modules():
 
 
 def test_the_command_line_uses_public_names_of_the_counter_only():
-    counter = ("errors", "schema", "files", "readers", "model_file", "scorer")
+    counter = ("drawing", "errors", "image_schema", "schema", "files", "readers", "model_file", "scorer")
     for path in cli_modules():
         for name in imports(path):
             package, *parts = name.split(".")

@@ -234,12 +234,11 @@ def test_pictures_of_other_channels_are_left_out_and_reported(tmp_path, stored):
     assert "expected a grey picture like those that the model was trained on, found colours; " in sentence
 
 
-def test_chunks_are_bounded_in_bytes_and_in_number(tmp_path, monkeypatch):
+def test_chunks_are_bounded_in_bytes_and_in_number(tmp_path):
     np.save(tmp_path / "set.npy", np.zeros((10, 9, 12), np.uint8))
     sizes = [len(chunk.arrays) for chunk in ImageReader(tmp_path / "set.npy", chunk_bytes=300)]
     assert sizes == [3, 3, 3, 1]
-    monkeypatch.setattr(images, "CHUNK_IMAGES", 4)
-    assert [len(chunk.arrays) for chunk in ImageReader(tmp_path / "set.npy")] == [4, 4, 2]
+    assert [len(chunk.arrays) for chunk in ImageReader(tmp_path / "set.npy", chunk_images=4)] == [4, 4, 2]
 
 
 def test_a_damaged_array_is_no_source_to_go_on_with(tmp_path):

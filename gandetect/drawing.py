@@ -1,0 +1,165 @@
+"""Pictures for people: heat maps over what they speak of, and contact sheets; Pillow does the drawing."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+TILE = 144
+"""Height and width of a picture on a contact sheet, in pixels."""
+
+_CAPTION = 18  # pixels of height
+_GAP = 6
+_PAPER, _INK = (255, 255, 255), (20, 20, 20)
+
+# From hardly any heat to the most: colours of "inferno" in matplotlib (S. van der Walt, N. Smith, 2015; CC0).
+_HEAT = np.array([(87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 164)], dtype=float)
+_OPACITY = (0.35, 0.8)  # of the least heat that is shown, and of the most
+_DIMMED = 0.7  # else a bright picture would hide the brightest heat
+
+
+def resize_heatmap(heatmap: ArrayLike, height: int, width: int) -> NDArray[np.float32]:
+    """Bring a heat map from the model's size to a picture's own.
+
+    Parameters
+    ----------
+    heatmap : array-like of shape (model height, model width)
+        The heat map.
+    height, width : int
+        The picture's size in pixels.
+
+    Returns
+    -------
+    ndarray of float32 of shape (height, width)
+        Interpolated linearly; averaged over what a smaller pixel covers.
+    """
+    from PIL import Image
+
+    image = Image.fromarray(np.asarray(heatmap, dtype=np.float32))
+    return np.array(image.resize((width, height), Image.Resampling.BILINEAR))
+
+
+def draw_overlay(pixels: NDArray[np.uint8], heatmap: ArrayLike, threshold: float, hottest: float) -> NDArray[np.uint8]:
+    """Draw a heat map over its picture.
+
+    The scale is the same for every picture: on one without an anomaly nothing is drawn.
+
+    Parameters
+    ----------
+    pixels : ndarray of uint8 of shape (height, width, 1 or 3)
+        The picture.
+    heatmap : array-like of shape (any height, any width)
+        Its heat map.
+    threshold : float
+        Heat from which on something is drawn; a line runs around it.
+    hottest : float
+        Heat of the brightest colour, above `threshold`.
+
+    Returns
+    -------
+    ndarray of uint8 of shape (height, width, 3)
+        The picture in a somewhat darker grey, with the heat in colour.
+    """
+    height, width, _ = pixels.shape
+    heat = resize_heatmap(heatmap, height, width)
+    share = ((heat - threshold) / (hottest - threshold)).clip(0, 1)
+    hot = heat >= threshold
+    opacity = np.where(hot, np.interp(share, (0, 1), _OPACITY), 0)[..., np.newaxis]
+    colour = np.stack([np.interp(share, np.linspace(0, 1, len(_HEAT)), part) for part in _HEAT.T], axis=-1)
+    drawn = (1 - opacity) * _DIMMED * _grey(pixels) + opacity * colour
+    drawn[_edge(hot)] = _HEAT[-1]
+    return np.asarray(drawn.round(), dtype=np.uint8)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A part of a contact sheet: pictures side by side under a caption.
+
+    Parameters
+    ----------
+    caption : str
+        One line; what does not fit is cut off.
+    pictures : sequence of ndarray of uint8 of shape (height, width, 1 or 3)
+        Of any sizes.
+    """
+
+    caption: str
+    pictures: Sequence[NDArray[np.uint8]]
+
+
+def draw_sheet(cells: Sequence[Cell], n_columns: int) -> NDArray[np.uint8]:
+    """Draw a contact sheet.
+
+    Parameters
+    ----------
+    cells : sequence of Cell
+        At least one; from left to right, then downwards.
+    n_columns : int
+        Cells in a row.
+
+    Returns
+    -------
+    ndarray of uint8 of shape (height, width, 3)
+    """
+    from PIL import Image
+
+    width = max(len(cell.pictures) for cell in cells) * (TILE + _GAP) + _GAP
+    height = TILE + _CAPTION + _GAP
+    n_rows = -(-len(cells) // n_columns)
+    sheet = Image.new("RGB", (min(n_columns, len(cells)) * width, n_rows * height + _GAP), _PAPER)
+    for position, cell in enumerate(cells):
+        row, column = divmod(position, n_columns)
+        sheet.paste(_draw_cell(cell, width, height), (column * width, row * height))
+    return np.array(sheet)
+
+
+def as_png(pixels: NDArray[np.uint8]) -> bytes:
+    """Return a PNG file of a picture of shape (height, width, 3)."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+def _draw_cell(cell: Cell, width: int, height: int) -> Image:
+    from PIL import Image, ImageDraw
+
+    drawn = Image.new("RGB", (width, height), _PAPER)
+    ImageDraw.Draw(drawn).text((_GAP, _GAP), cell.caption, fill=_INK)
+    for position, pixels in enumerate(cell.pictures):
+        tile = _fitted(pixels)
+        left = _GAP + position * (TILE + _GAP) + (TILE - tile.width) // 2
+        drawn.paste(tile, (left, _CAPTION + _GAP + (TILE - tile.height) // 2))
+    return drawn
+
+
+def _fitted(pixels: NDArray[np.uint8]) -> Image:
+    """Return a picture in the size of a tile, its sides in proportion; enlarged pixels stay visible as such."""
+    from PIL import Image
+
+    height, width, channels = pixels.shape
+    scale = TILE / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    image = Image.fromarray(pixels[..., 0] if channels == 1 else pixels)
+    return image.resize(size, Image.Resampling.NEAREST if scale > 1 else Image.Resampling.LANCZOS).convert("RGB")
+
+
+def _grey(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Return the brightness of a picture, as the eye has it (ITU-R BT.601), in three channels."""
+    brightness = pixels[..., :1] if pixels.shape[2] == 1 else (pixels @ (0.299, 0.587, 0.114))[..., np.newaxis]
+    return np.repeat(brightness, 3, axis=2).astype(float)
+
+
+def _edge(hot: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the hot pixels next to one that is not."""
+    around = np.pad(hot, 1, mode="edge")
+    return hot & ~(around[:-2, 1:-1] & around[2:, 1:-1] & around[1:-1, :-2] & around[1:-1, 2:])
