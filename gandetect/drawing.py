@@ -22,7 +22,7 @@ _PAPER, _INK = (255, 255, 255), (20, 20, 20)
 
 # From hardly any heat to the most: colours of "inferno" in matplotlib (S. van der Walt, N. Smith, 2015; CC0).
 _HEAT = np.array([(87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 164)], dtype=float)
-_OPACITY = (0.35, 0.8)  # of the least heat that is shown, and of the most
+_OPACITY = (0.35, 0.65)  # of the least heat that is shown, and of the most
 _DIMMED = 0.7  # else a bright picture would hide the brightest heat
 
 
@@ -77,6 +77,29 @@ def draw_overlay(pixels: NDArray[np.uint8], heatmap: ArrayLike, threshold: float
     drawn = (1 - opacity) * _DIMMED * _grey(pixels) + opacity * colour
     drawn[_edge(hot)] = _HEAT[-1]
     return np.asarray(drawn.round(), dtype=np.uint8)
+
+
+def fit_tile(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Bring a picture to the size of a tile on a contact sheet, its sides in proportion.
+
+    Parameters
+    ----------
+    pixels : ndarray of uint8 of shape (height, width, 1 or 3)
+        A picture of any size; where it is enlarged, its pixels stay visible as such.
+
+    Returns
+    -------
+    ndarray of uint8 of shape (new height, new width, 3)
+        The larger side is `TILE`.
+    """
+    from PIL import Image
+
+    height, width, channels = pixels.shape
+    scale = TILE / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    image = Image.fromarray(pixels[..., 0] if channels == 1 else pixels)
+    how = Image.Resampling.NEAREST if scale > 1 else Image.Resampling.LANCZOS
+    return np.array(image.resize(size, how).convert("RGB"))
 
 
 @dataclass(frozen=True)
@@ -136,21 +159,10 @@ def _draw_cell(cell: Cell, width: int, height: int) -> Image:
     drawn = Image.new("RGB", (width, height), _PAPER)
     ImageDraw.Draw(drawn).text((_GAP, _GAP), cell.caption, fill=_INK)
     for position, pixels in enumerate(cell.pictures):
-        tile = _fitted(pixels)
+        tile = Image.fromarray(fit_tile(pixels))
         left = _GAP + position * (TILE + _GAP) + (TILE - tile.width) // 2
         drawn.paste(tile, (left, _CAPTION + _GAP + (TILE - tile.height) // 2))
     return drawn
-
-
-def _fitted(pixels: NDArray[np.uint8]) -> Image:
-    """Return a picture in the size of a tile, its sides in proportion; enlarged pixels stay visible as such."""
-    from PIL import Image
-
-    height, width, channels = pixels.shape
-    scale = TILE / max(height, width)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    image = Image.fromarray(pixels[..., 0] if channels == 1 else pixels)
-    return image.resize(size, Image.Resampling.NEAREST if scale > 1 else Image.Resampling.LANCZOS).convert("RGB")
 
 
 def _grey(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:

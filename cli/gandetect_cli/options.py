@@ -72,6 +72,14 @@ Resume = Annotated[
 Device = Annotated[str, typer.Option(help="Where to train: auto, cpu, cuda, ...")]
 
 # score
+NewData = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATA",
+        help="CSV (also .gz, .zst) or Parquet; or pictures: a folder, a picture, .npy, .npz, or names of files in a "
+        ".txt file; - is a CSV, or names of pictures, on standard input.",
+    ),
+]
 DataOutput = Annotated[
     str, typer.Option("--output", "-o", metavar="FILE", help="Where to write; - is standard output.")
 ]
@@ -101,6 +109,19 @@ CsvSafe = Annotated[
     bool, typer.Option("--csv-safe", help="Put ' before text that a spreadsheet would run as a formula.")
 ]
 Prefix = Annotated[str, typer.Option(metavar="TEXT", help="Put before the names of the added columns.")]
+Heatmaps = Annotated[
+    str | None,
+    _optional("FOLDER", "Draw where pictures are anomalous into this folder, and the most anomalous on one sheet."),
+]
+RawMaps = Annotated[
+    bool, typer.Option("--raw-maps", help="With --heatmaps: also write the maps as numbers, NAME.heatmap.npy.")
+]
+PixelRate = Annotated[
+    float,
+    typer.Option(
+        "--pixel-false-alarm-rate", metavar="RATE", help="With --heatmaps: share of normal pixels that is drawn as hot."
+    ),
+]
 FailOnAnomalies = Annotated[bool, typer.Option("--fail-on-anomalies", help="Exit with code 3 if a row is flagged.")]
 
 # evaluate

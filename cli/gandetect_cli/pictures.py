@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +15,18 @@ from gandetect import Scorer
 from gandetect.files import access_error
 from gandetect.image_schema import ImageSchema
 from gandetect.readers.images import ImageReader, Images
+from gandetect.readers.tables import Chunk
+from gandetect.schema import Schema
+from gandetect_cli.answers import Scored
 from gandetect_cli.terminal import Reporter, counted, share
 
+if TYPE_CHECKING:
+    from gandetect_cli.heatmaps import HeatmapFolder
+
 _CHUNK_PIXELS = 2**24  # of the model's size, so that maps of many pictures stay bounded
+
+NAME_COLUMN = "image"
+"""The column that holds the names of pictures."""
 
 _N_NAMED = 10
 """Unreadable pictures that are named."""
@@ -87,6 +97,83 @@ def score_images(
         scored = ScoredImages(images, _answers(images, scorer, outputs, alpha))
         tally.add(scored)
         yield scored
+
+
+class PictureScoring:
+    """Pictures that are scored, each one as a row with its name; see `gandetect_cli.scoring.Scoring`.
+
+    Parameters
+    ----------
+    data : str
+        What `open_images` takes.
+    scorer : Scorer
+        Of a model for pictures.
+    schema : ImageSchema
+        What the scorer takes.
+    heatmaps : HeatmapFolder, optional
+        Gets the pictures with their heat maps.
+    only_anomalies : bool
+        Whether it gets flagged pictures only.
+    """
+
+    def __init__(
+        self, data: str, scorer: Scorer, schema: ImageSchema, heatmaps: HeatmapFolder | None, *, only_anomalies: bool
+    ) -> None:
+        self.schema = Schema(())
+        self._reader = open_images(data, schema)
+        self.name = self._reader.name
+        self._scorer, self._heatmaps, self._only_anomalies = scorer, heatmaps, only_anomalies
+        self._tally = ImageTally()
+        self._n_done = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._heatmaps is not None and error is None:
+            self._heatmaps.write_sheet()
+
+    @property
+    def progress(self) -> tuple[int, int | None]:
+        """Pictures done so far, and in all."""
+        return self._n_done + len(self._reader.unreadable), len(self._reader)
+
+    @property
+    def n_flagged(self) -> int:
+        """How many pictures are flagged so far."""
+        return self._tally.n_flagged
+
+    def p_values(self) -> Iterator[NDArray[np.float32]]:
+        """Read all pictures for the p-values only."""
+        self._n_done = 0
+        for images in self._reader:
+            yield _answers(images, self._scorer, ["p_value"], None)["p_value"]
+            self._n_done += len(images.entries)
+
+    def scored(self, outputs: Sequence[str], alpha: float | None) -> Iterator[Scored]:
+        """Score the pictures."""
+        self._n_done = 0
+        wanted = [*outputs, *(["heatmap"] if self._heatmaps else [])]
+        for scored in score_images(self._reader, self._scorer, wanted, alpha, self._tally):
+            if self._heatmaps is not None:
+                self._heatmaps.add(scored, only_anomalies=self._only_anomalies)
+            self._n_done += len(scored.images.entries)
+            yield _as_rows(scored)
+
+    def report(self, reporter: Reporter, rule: str) -> None:
+        """Say what was found, what could not be read, and where the heat maps are."""
+        self._tally.report(reporter, rule, self._reader)
+        if self._heatmaps is not None:
+            reporter.say(self._heatmaps.summary)
+
+
+def _as_rows(scored: ScoredImages) -> Scored:
+    """Return pictures as rows of a table that has their names."""
+    names = np.array([entry.name for entry in scored.images.entries], dtype=object)
+    rows = np.arange(len(names))
+    return Scored(Chunk((NAME_COLUMN,), {NAME_COLUMN: names}, range(len(names))), rows, {}, scored.answers)
 
 
 def _answers(images: Images, scorer: Scorer, outputs: Sequence[str], alpha: float | None) -> dict[str, NDArray[Any]]:

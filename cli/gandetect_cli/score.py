@@ -1,20 +1,24 @@
-"""``gandetect score``: a table in, the same table with an anomaly score for every row out."""
+"""``gandetect score``: a table in, the same table with an anomaly score for every row out; pictures in, a table out."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import typer
 
 from gandetect import InputError, PValueCounts, Scorer
-from gandetect.schema import Schema, quoted, table_of
+from gandetect.image_schema import ImageSchema
+from gandetect.schema import Schema, quoted
 from gandetect_cli import options
 from gandetect_cli.answers import Csv, Format, JsonLines, Scored, answer_columns, answer_names
+from gandetect_cli.heatmaps import HeatmapFolder
 from gandetect_cli.output import open_output
+from gandetect_cli.pictures import PictureScoring
 from gandetect_cli.progress import ProgressBar
-from gandetect_cli.scoring import Tally, count_p_values, flag_rule, score_table
+from gandetect_cli.scoring import Scoring, TableScoring, flag_rule
 from gandetect_cli.source import Table
 from gandetect_cli.terminal import Reporter, counted
 
@@ -28,10 +32,13 @@ Examples:
   gandetect score new.csv --fdr 0.1 -o scored.csv
   zcat new.csv.gz | gandetect score - --json | jq .anomaly_score
   gandetect score new.csv --quiet -o scored.csv --fail-on-anomalies || echo look
+  gandetect score photos/ -o scored.csv --heatmaps maps/
+  find . -name '*.png' -mtime -1 | gandetect score - -o scored.csv
 
 Add anomaly_score (the higher, the more anomalous), p_value (the share of normal rows at least as anomalous) and
 is_anomaly to every row. Columns and rows stay as they are; the columns that the model was trained on may stand in any
-order, among others. Exit code 3 says that --fail-on-anomalies found some.
+order, among others. Of pictures the answers are a table with their names; those that cannot be read are named and left
+out. Exit code 3 says that --fail-on-anomalies found some.
 """
 }
 
@@ -40,7 +47,7 @@ ANOMALIES_FOUND = 3
 
 
 def score(
-    data: options.Data,
+    data: options.NewData,
     model: options.Model = options.MODEL_FILE,
     output: options.DataOutput = "-",
     alpha: options.Alpha = None,
@@ -53,38 +60,61 @@ def score(
     csv_safe: options.CsvSafe = False,
     prefix: options.Prefix = "",
     fail_on_anomalies: options.FailOnAnomalies = False,
+    heatmaps: options.Heatmaps = None,
+    raw_maps: options.RawMaps = False,
+    pixel_rate: options.PixelRate = 0.001,
     threads: options.Threads = 1,
     quiet: options.Quiet = False,
 ) -> None:
-    """Add an anomaly score, a p-value and a flag to every row."""
+    """Add an anomaly score, a p-value and a flag to every row, or list them for pictures."""
     if as_json and csv_safe:
         raise InputError("Expected one of --json and --csv-safe, found both; JSON needs no protection.")
     _require_one_rule(alpha, fdr)
+    if raw_maps and not heatmaps:
+        raise InputError("Expected --heatmaps FOLDER with --raw-maps, found none; say where the maps are to go.")
     _require_another_file(data, output)
     scorer = Scorer(model, threads=threads)
-    schema = table_of(scorer.schema)
-    chosen = _Chosen(schema, explain, prefix, only_anomalies)
-    tally = Tally()
-    with (
-        Table(data, delimiter, allow_empty=True, twice=fdr is not None) as table,
-        open_output(output) as write,
-        ProgressBar("scoring", quiet=quiet, delay=1) as bar,
-    ):
+    if isinstance(scorer.schema, ImageSchema):
+        _refuse("pictures", "tables", {"--explain": explain, "--delimiter": delimiter})
+        maps = HeatmapFolder(heatmaps, data, pixel_rate, raw=raw_maps) if heatmaps else None
+        scoring: Scoring = PictureScoring(data, scorer, scorer.schema, maps, only_anomalies=only_anomalies)
+    else:
+        _refuse("tables", "pictures", {"--heatmaps": heatmaps})
+        scoring = TableScoring(Table(data, delimiter, allow_empty=True, twice=fdr is not None), scorer, on_error)
+    chosen = _Chosen(scoring.schema, explain, prefix, only_anomalies)
+    with scoring, open_output(output) as write, ProgressBar("scoring", quiet=quiet, delay=1) as bar:
         rule = flag_rule(scorer.manifest, alpha)
         if fdr is not None:
-            counts = count_p_values(table, scorer, on_error, bar)
-            alpha, rule = _discoveries(counts, fdr, scorer.manifest["calibration"]["n"])
+            alpha, rule = _discoveries(_counted_p_values(scoring, bar), fdr, scorer.manifest["calibration"]["n"])
         layout: Format | None = None
-        for scored in score_table(table, scorer, chosen.outputs, alpha, on_error, tally):
+        for scored in scoring.scored(chosen.outputs, alpha):
             if layout is None:
-                names = chosen.names(scored.chunk.names, table.name)
-                layout = JsonLines(schema) if as_json else Csv(scored.chunk.delimiter, csv_safe)
+                names = chosen.names(scored.chunk.names, scoring.name)
+                layout = JsonLines(scoring.schema) if as_json else Csv(scored.chunk.delimiter, csv_safe)
                 write(layout.header(names))
             write(chosen.lines(scored, layout))
-            bar.update(*table.progress)
-    tally.report(Reporter(quiet), rule)
-    if fail_on_anomalies and tally.flagged:
+            bar.update(*scoring.progress)
+    scoring.report(Reporter(quiet), rule)
+    if fail_on_anomalies and scoring.n_flagged:
         raise typer.Exit(ANOMALIES_FOUND)
+
+
+def _refuse(modality: str, other: str, options: Mapping[str, Any]) -> None:
+    """Refuse the options of another modality."""
+    for name, value in options.items():
+        if value:
+            raise InputError(
+                f"Expected no {name} with a model for {modality}, found one; leave it out: it is for {other}."
+            )
+
+
+def _counted_p_values(scoring: Scoring, bar: ProgressBar) -> PValueCounts:
+    """Go through all that is scored, and count how often each p-value occurs."""
+    counts = PValueCounts()
+    for p_values in scoring.p_values():
+        counts.add(p_values)
+        bar.update(*scoring.progress)
+    return counts
 
 
 def _require_one_rule(alpha: float | None, fdr: float | None) -> None:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from types import TracebackType
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gandetect import PValueCounts, Scorer
+from gandetect import Scorer
 from gandetect.readers.values import parse_columns
 from gandetect.schema import NUMERIC, Schema, table_of
 from gandetect_cli.answers import Scored
-from gandetect_cli.progress import ProgressBar
 from gandetect_cli.source import Table
 from gandetect_cli.terminal import Reporter, counted, share, unreadable
 
@@ -79,14 +79,97 @@ def score_table(
         yield scored
 
 
-def count_p_values(table: Table, scorer: Scorer, on_error: str, bar: ProgressBar) -> PValueCounts:
-    """Read a table to its end, and count how often each p-value occurs."""
-    counts, schema = PValueCounts(), table_of(scorer.schema)
-    for chunk in table.chunks():
-        parsed = parse_columns(chunk.columns, chunk.lines, schema, on_error=on_error, name=table.name)
-        counts.add(scorer(parsed.columns, ["p_value"])["p_value"])
-        bar.update(*table.progress)
-    return counts
+class Scoring(Protocol):
+    """What ``score`` scores, chunk by chunk: the rows of a table, or pictures as rows.
+
+    Attributes
+    ----------
+    name : str
+        What messages call it.
+    schema : Schema
+        The columns that the model knows; none for pictures.
+    """
+
+    name: str
+    schema: Schema
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None: ...
+
+    @property
+    def progress(self) -> tuple[int, int | None]:
+        """How much is done, and of how much where that is known."""
+
+    @property
+    def n_flagged(self) -> int:
+        """How many are flagged so far."""
+
+    def p_values(self) -> Iterator[NDArray[np.float32]]:
+        """Go through all of it once, for the p-values only."""
+
+    def scored(self, outputs: Sequence[str], alpha: float | None) -> Iterator[Scored]:
+        """Go through all of it, and remember what was odd on the way."""
+
+    def report(self, reporter: Reporter, rule: str) -> None:
+        """Say what was found; `rule` says when one is flagged."""
+
+
+class TableScoring:
+    """A table that is scored; see `Scoring`.
+
+    Parameters
+    ----------
+    table : Table
+        Read once for `scored` and once for `p_values`.
+    scorer : Scorer
+        Of a model for tables.
+    on_error : {"fail", "skip", "missing"}
+        What a field that cannot be read does.
+    """
+
+    def __init__(self, table: Table, scorer: Scorer, on_error: str) -> None:
+        self.name = table.name
+        self.schema = table_of(scorer.schema)
+        self._table, self._scorer, self._on_error = table, scorer, on_error
+        self._tally = Tally()
+
+    def __enter__(self) -> Self:
+        self._table.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._table.__exit__(kind, error, traceback)
+
+    @property
+    def progress(self) -> tuple[int, int | None]:
+        """Bytes read so far, and in all where that is known."""
+        return self._table.progress
+
+    @property
+    def n_flagged(self) -> int:
+        """How many rows are flagged so far."""
+        return self._tally.flagged
+
+    def p_values(self) -> Iterator[NDArray[np.float32]]:
+        """Read the table to its end for the p-values only."""
+        for chunk in self._table.chunks():
+            parsed = parse_columns(
+                chunk.columns, chunk.lines, self.schema, on_error=self._on_error, name=self._table.name
+            )
+            yield self._scorer(parsed.columns, ["p_value"])["p_value"]
+
+    def scored(self, outputs: Sequence[str], alpha: float | None) -> Iterator[Scored]:
+        """Score the rows."""
+        return score_table(self._table, self._scorer, outputs, alpha, self._on_error, self._tally)
+
+    def report(self, reporter: Reporter, rule: str) -> None:
+        """Say what was found."""
+        self._tally.report(reporter, rule)
 
 
 def flag_rule(manifest: Mapping[str, Any], alpha: float | None) -> str:

@@ -4,22 +4,9 @@ import json
 
 import numpy as np
 import pytest
-from PIL import Image
+from made_pictures import put, square
 from sklearn.metrics import roc_auc_score
 from small_image_model import MIDDLE, image_model
-
-
-def put(path, pixels):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(path)
-
-
-def square(value, side=8):
-    """A picture of 32 x 48 pixels with a square whose brightness differs from middle grey, and its mask."""
-    pixels, mask = np.full((32, 48), MIDDLE, np.uint8), np.zeros((32, 48), np.uint8)
-    pixels[8 : 8 + side, 24 : 24 + side] = MIDDLE + value
-    mask[8 : 8 + side, 24 : 24 + side] = 255
-    return pixels, mask
 
 
 @pytest.fixture
