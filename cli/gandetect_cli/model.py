@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import gandetect
-from gandetect.schema import Column, Kind, Role, Schema
+from gandetect.image_schema import ImageSchema
+from gandetect.model_file import modality_of
+from gandetect.schema import Column, Kind, Role, Schema, table_of
 from gandetect_cli.options import MODEL_FILE, Json, ModelArgument
 from gandetect_cli.output import emit
 from gandetect_cli.terminal import counted, plain, size, table
@@ -56,22 +58,33 @@ def verify(model: ModelArgument = MODEL_FILE, as_json: Json = False) -> None:
 
 
 def _text(file: dict[str, Any], manifest: dict[str, Any]) -> str:
-    schema = Schema.from_json(manifest["columns"])
     head = [
-        f"{file['model']}: {size(file['bytes'])} for a {manifest['modality']}, format {manifest['format']}",
+        f"{file['model']}: {size(file['bytes'])} for {manifest['modality']}s, format {manifest['format']}",
         f"sha256 {file['sha256']}",
     ]
-    features = [(c.name, c.kind, _missing(c), _described(c)) for c in schema.features]
-    others = [(c.name, c.kind, c.reason or str(c.role)) for c in schema.columns if c.role is not Role.FEATURE]
-    parts = ["".join(f"{plain(line)}\n" for line in head), table(("column", "kind", "missing", "values"), features)]
-    if others:
-        parts.append(table(("not learned from", "kind", "because"), others))
+    schema = modality_of(manifest)
+    described = _images(schema) if isinstance(schema, ImageSchema) else _columns(table_of(schema))
+    parts = ["".join(f"{plain(line)}\n" for line in head), *described]
     parts += [
         f"{name}\n{_listed(manifest[name])}" for name in ("training", "calibration", "quality") if manifest.get(name)
     ]
     if manifest.get("health"):
         parts.append(_health(manifest["health"]))
     return "\n".join(parts)
+
+
+def _columns(schema: Schema) -> list[str]:
+    """Lay out the columns that a model learned from, and the others."""
+    features = [(c.name, c.kind, _missing(c), _described(c)) for c in schema.features]
+    others = [(c.name, c.kind, c.reason or str(c.role)) for c in schema.columns if c.role is not Role.FEATURE]
+    learned = table(("column", "kind", "missing", "values"), features)
+    return [learned, table(("not learned from", "kind", "because"), others)] if others else [learned]
+
+
+def _images(schema: ImageSchema) -> list[str]:
+    """Say what pictures a model takes."""
+    colour = "grey" if schema.channels == 1 else "in colour"
+    return [f"pictures of any size, {colour}, judged at {schema.width} x {schema.height} pixels\n"]
 
 
 def _health(health: Mapping[str, Any]) -> str:

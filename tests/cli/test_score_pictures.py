@@ -234,3 +234,7 @@ def test_scoring_pictures_loads_no_heavy_package(start, photos):
     code = f"import sys, atexit; atexit.register(lambda: print({heavy} & {{*sys.modules}}))"
     out, _ = start("score", "photos", "--heatmaps", "maps", code=code).communicate()
     assert out.decode().splitlines()[-1] == "set()"
+
+
+def test_inspect_says_what_pictures_a_model_takes(cli):
+    assert "\npictures of any size, grey, judged at 16 x 16 pixels\n" in cli("inspect").out
