@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     )
     from gandetect.estimators import GANDetector
     from gandetect.evaluation import Evaluation, anomaly_auroc_scorer, evaluate_scores
+    from gandetect.explanation import Explanation, explain
     from gandetect.fitting import fit_table
     from gandetect.model_file import read_model, write_model
     from gandetect.pixels import PixelEvaluation, PixelEvaluator
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Evaluation": "gandetect.evaluation",
+    "Explanation": "gandetect.explanation",
     "FileAccessError": "gandetect.errors",
     "GANDetector": "gandetect.estimators",
     "GandetectError": "gandetect.errors",
@@ -42,6 +44,7 @@ _HOMES = {
     "TableSettings": "gandetect.ensemble",
     "anomaly_auroc_scorer": "gandetect.evaluation",
     "evaluate_scores": "gandetect.evaluation",
+    "explain": "gandetect.explanation",
     "fit_table": "gandetect.fitting",
     "read_model": "gandetect.model_file",
     "write_model": "gandetect.model_file",
@@ -49,6 +52,7 @@ _HOMES = {
 
 __all__ = [
     "Evaluation",
+    "Explanation",
     "FileAccessError",
     "GANDetector",
     "GandetectError",
@@ -63,6 +67,7 @@ __all__ = [
     "TableSettings",
     "anomaly_auroc_scorer",
     "evaluate_scores",
+    "explain",
     "fit_table",
     "read_model",
     "write_model",

@@ -17,11 +17,12 @@ from gandetect.encoding import Encoding, decode
 from gandetect.ensemble import TableSettings
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.encoding import add_encoding, add_inputs
+from gandetect.graph.expectation import add_expectation
 from gandetect.graph.networks import TableWeights, add_networks
 from gandetect.graph.score import add_answers, add_measures, add_score
 from gandetect.model_file import DIGEST_KEY, DIGEST_PLACEHOLDER, FORMAT, MANIFEST_KEY, manifest_json
 from gandetect.networks.tables import TablePair
-from gandetect.schema import NUMERIC, OUTPUTS, Schema
+from gandetect.schema import DEFAULT_OUTPUTS, NUMERIC, Schema
 from gandetect.scorer import open_session, run_in_chunks
 
 Columns = Mapping[str, NDArray[Any]]
@@ -49,7 +50,8 @@ def share_threshold(learned: Learned, columns: Columns, contamination: float) ->
 def build_model(learned: Learned, threshold: float | None, manifest: dict[str, Any]) -> bytes:
     """Build the whole graph: raw columns in, all answers out."""
     builder = GraphBuilder()
-    encoded = add_encoding(builder, learned.encoding, add_inputs(builder, learned.schema))
+    inputs = add_inputs(builder, learned.schema)
+    encoded = add_encoding(builder, learned.encoding, inputs)
     components = add_networks(builder, encoded, learned.weights, learned.encoding.column_of)
     measured = add_measures(
         builder,
@@ -63,6 +65,7 @@ def build_model(learned: Learned, threshold: float | None, manifest: dict[str, A
     score = add_score(builder, measured.components, measured.growth, learned.evidence)
     n_columns = len(learned.schema.features)
     add_answers(builder, measured, score, learned.calibration, n_columns, threshold)
+    add_expectation(builder, components.expected, learned.encoding, inputs)
     return builder.build({MANIFEST_KEY: manifest_json(manifest), DIGEST_KEY: DIGEST_PLACEHOLDER})
 
 
@@ -91,7 +94,7 @@ _HARD: dict[str, list[Any]] = {"f": [np.nan, 1e30], "O": ["", "\u2400 unheard of
 
 def golden_rows(learned: Learned, threshold: float | None, columns: Columns) -> dict[str, Any]:
     """Return rows and what the file answers to them, as JSON values, so that any machine can check itself."""
-    answers = _answers(learned, threshold, columns, list(OUTPUTS))
+    answers = _answers(learned, threshold, columns, list(DEFAULT_OUTPUTS))
     # Beside a step of the p-value another machine's rounding could fall on its other side.
     scores = answers["anomaly_score"][:, None]
     steps = np.append(learned.calibration.scores, np.inf if threshold is None else threshold)

@@ -98,6 +98,27 @@ class CategoryEncoding:
     block: Floats
     unknown_excess: float
 
+    def likelihood(self) -> tuple[list[str], Floats, Floats]:
+        """Return how to read a predicted block: ``entries @ weight + bias`` is the likelihood of each named level.
+
+        A generator that predicts with the least squared error predicts every level's probability. Of rare levels, which
+        share one entry, each is as likely as the other, and the most frequent one is named.
+
+        Returns
+        -------
+        names : list of str
+            The levels that differ in their entries.
+        weight : array of shape (width, n_names)
+        bias : array of shape (n_names,)
+        """
+        share = -self.block[-1] / LEVEL_STEP
+        own = np.rint(self.block[:-1] / LEVEL_STEP + share)  # (n_levels, width) of zeros and ones
+        one_hot, first, counts = np.unique(own, axis=0, return_index=True, return_counts=True)
+        # A level without an entry of its own is what the others leave over.
+        left_over = ~one_hot.any(1)
+        weight = np.where(left_over, -1.0, one_hot.T) / counts
+        return [self.levels[i] for i in first], weight / LEVEL_STEP, share @ weight + left_over / counts
+
 
 ColumnEncoding = NumberEncoding | TimeEncoding | CategoryEncoding
 

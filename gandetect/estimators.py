@@ -18,6 +18,7 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from gandetect.errors import InputError
+from gandetect.explanation import Explanation, explain
 from gandetect.frames import array_columns, array_schema, as_frame, frame_columns, frame_schema
 from gandetect.model_file import modality_of, read_model, write_model
 from gandetect.schema import Kind, Schema, table_of
@@ -207,11 +208,22 @@ class GANDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         """Return the share of normal rows at least as anomalous, shape (n_samples,): small = anomalous."""
         return np.asarray(self._answer(X, "p_value"), dtype=np.float64)
 
-    def explain(self, X: Any) -> pd.DataFrame:
-        """Return each column's share of the blame, shape (n_samples, n_features): non-negative, every row sums to 1."""
-        shares = self._answer(X, "contributions")
-        names = [column.name for column in table_of(self.scorer_.schema).features]
-        return pd.DataFrame(shares, columns=names, index=X.index if isinstance(X, pd.DataFrame) else None)
+    def explain(self, X: Any) -> Explanation:
+        """Say why rows are anomalous: the columns to blame, what was expected there, and which repair would help.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        Explanation
+            ``blame``, (n_samples, n_features): non-negative shares, every row sums to 1; ``expected`` values by column;
+            ``reasons(row)`` in words; ``repair(row)``: new values that make an outlier normal.
+        """
+        columns = self._columns(X)
+        return explain(self.scorer_, columns)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model file, whole or not at all.
@@ -261,17 +273,20 @@ class GANDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _answer(self, X: Any, output: str) -> NDArray[Any]:
         """Run the model file on rows and return one of its outputs."""
+        columns = self._columns(X)
+        return self.scorer_(columns, [output])[output]
+
+    def _columns(self, X: Any) -> dict[str, NDArray[Any]]:
+        """Return rows as the raw columns that the model file takes."""
         check_is_fitted(self)
         X, schema = as_frame(X), Schema(table_of(self.scorer_.schema).features)
         if isinstance(X, pd.DataFrame):
             validate_data(self, X, skip_check_array=True, reset=False)
-            columns = frame_columns(X, schema)
-        else:
-            numbers = all(column.kind is Kind.NUMBER for column in schema.columns)
-            dtype = np.float64 if numbers else None
-            X = validate_data(self, X, dtype=dtype, ensure_all_finite=False, reset=False)
-            columns = array_columns(X, schema)
-        return self.scorer_(columns, [output])[output]
+            return frame_columns(X, schema)
+        numbers = all(column.kind is Kind.NUMBER for column in schema.columns)
+        dtype = np.float64 if numbers else None
+        X = validate_data(self, X, dtype=dtype, ensure_all_finite=False, reset=False)
+        return array_columns(X, schema)
 
     def _settings(self) -> Any:
         """Return the record of hyper-parameters that the estimator's parameters stand for."""

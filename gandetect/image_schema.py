@@ -62,6 +62,11 @@ class ImageSchema:
         """The outputs of a model for images."""
         return IMAGE_OUTPUTS
 
+    @property
+    def default_outputs(self) -> tuple[str, ...]:
+        """All of them."""
+        return IMAGE_OUTPUTS
+
     def feeds(self, raw: NDArray[np.uint8]) -> dict[str, NDArray[np.uint8]]:
         """Check a batch of images of shape (n, height, width, channels) and return the graph's input.
 

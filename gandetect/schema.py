@@ -19,8 +19,14 @@ from gandetect.errors import InputError
 ANSWERS = ("anomaly_score", "p_value", "is_anomaly", "realness", "reconstruction_error")
 """Names of the outputs that every model file has, one value for each row or image."""
 
-OUTPUTS = (*ANSWERS, "contributions")
-"""Names of the outputs of a model for tables, in order."""
+DEFAULT_OUTPUTS = (*ANSWERS, "contributions")
+"""Names of the outputs of a model for tables that come without being asked for."""
+
+EXPECTATIONS = ("expected_numbers", "expected_levels")
+"""Names of the outputs with the values that the generator expects: of numbers and times, and of all other columns."""
+
+OUTPUTS = (*DEFAULT_OUTPUTS, *EXPECTATIONS)
+"""Names of all outputs of a model for tables, in order."""
 
 ALPHA = "alpha"
 """Name of the model file's optional input: the false-alarm rate at which rows are flagged."""
@@ -57,6 +63,10 @@ class Modality(Protocol):
     @property
     def outputs(self) -> tuple[str, ...]:
         """Names of the graph's outputs, in order, `ANSWERS` first."""
+
+    @property
+    def default_outputs(self) -> tuple[str, ...]:
+        """The outputs that come without being asked for; golden rows hold what they are."""
 
     def feeds(self, raw: Any) -> dict[str, NDArray[Any]]:
         """Check raw data and return the graph's inputs; raise `InputError` where they are of another kind."""
@@ -179,6 +189,11 @@ class Schema:
     def outputs(self) -> tuple[str, ...]:
         """The outputs of a model for tables."""
         return OUTPUTS
+
+    @property
+    def default_outputs(self) -> tuple[str, ...]:
+        """All outputs but what was expected: that is for explanations."""
+        return DEFAULT_OUTPUTS
 
     def feeds(self, raw: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Check and convert the columns that a model needs, by input name; others are ignored.

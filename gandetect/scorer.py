@@ -70,7 +70,8 @@ class Scorer:
             For a table raw columns by name: float64 with NaN for missing, or str with '' for missing. More columns than
             the model's are ignored. For images uint8 of any height and width.
         outputs : sequence of str, optional
-            What to compute, out of the model's outputs; nothing else is. All of them without it.
+            What to compute, out of the model's outputs; nothing else is. Without it those of
+            its schema's `default_outputs`.
         alpha : float, optional
             False-alarm rate of `is_anomaly`; the model file's own rule without it.
 
@@ -87,7 +88,7 @@ class Scorer:
         ModelFileError
             ONNX Runtime cannot load the model.
         """
-        outputs = self.schema.outputs if outputs is None else outputs
+        outputs = self.schema.default_outputs if outputs is None else outputs
         unknown = [name for name in outputs if name not in self.schema.outputs]
         if unknown or not outputs:
             found = quoted(unknown) or "none"
@@ -113,7 +114,7 @@ class Scorer:
         try:
             golden = self.manifest["golden"]
             inputs = self.schema.raw_from_json(golden["inputs"])
-            outputs = {name: np.array(golden["outputs"][name], dtype=float) for name in self.schema.outputs}
+            outputs = {name: np.array(golden["outputs"][name], dtype=float) for name in self.schema.default_outputs}
             computed = self(inputs)
             differences = {name: np.abs(computed[name] - expected) for name, expected in outputs.items()}
             relative = {

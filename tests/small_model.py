@@ -19,7 +19,7 @@ SCHEMA = Schema(
         Column("p_value", Kind.YES_NO),
     )
 )
-SHAPES = {"contributions": ["n", 4]}
+SHAPES = {"contributions": ["n", 4], "expected_numbers": ["n", 2], "expected_levels": ["n", 2, 2]}
 
 
 def manifest(**changes):
@@ -50,6 +50,8 @@ def model(manifest_text=None):
         "gandetect/one": np.array(1, np.float32),
         "gandetect/columns": np.array([1], np.int64),
         "gandetect/spread": np.full((1, 4), 0.25, np.float32),
+        "gandetect/two": np.zeros((1, 2), np.float32),
+        "gandetect/levels": np.array([[["red", ""], ["yes", "no"]]] * 3, dtype=object),
         "gandetect/known": np.array([0.5, 0.25, 0], np.float32),
     }
     encoder = {"keys_strings": ["red", "grün"], "values_int64s": [0, 1], "default_int64": 2}
@@ -69,8 +71,13 @@ def model(manifest_text=None):
         helper.make_node("Abs", ["gandetect/logit"], ["reconstruction_error"]),
         helper.make_node("Unsqueeze", ["realness", "gandetect/columns"], ["gandetect/column"]),
         helper.make_node("Mul", ["gandetect/column", "gandetect/spread"], ["contributions"]),
+        helper.make_node("Add", ["gandetect/column", "gandetect/two"], ["expected_numbers"]),
+        helper.make_node("Gather", ["gandetect/levels", "gandetect/code"], ["expected_levels"]),
     ]
-    types = {"is_anomaly": TensorProto.BOOL}
+    types = {
+        "is_anomaly": TensorProto.BOOL,
+        "expected_levels": TensorProto.STRING,
+    }
     outputs = [
         helper.make_tensor_value_info(name, types.get(name, TensorProto.FLOAT), SHAPES.get(name, ["n"]))
         for name in OUTPUTS

@@ -148,7 +148,7 @@ HOSTILE = {
     "terminal codes": (node("\x1b]0;x\x07"), r"the operator '\\x1b\]0;x\\x07'"),
     "long name": (node("A" * 10**6), "the operator 'A{60}[.]{3}'"),
     # Size
-    "nodes": (lambda m: [m.graph.node.add(op_type="Neg") for _ in range(20_000)], "20014 nodes .at most 20000"),
+    "nodes": (lambda m: [m.graph.node.add(op_type="Neg") for _ in range(20_000)], "20016 nodes .at most 20000"),
     "messages": (lambda m: [m.graph.node.add() for _ in range(200_000)], "more than 200000 messages"),
     "fields": (lambda m: m.graph.node[0].output.extend([""] * 1_000_000), "more than 1000000 fields"),
     "dimensions": (initializer(tensor([1] * 9)), "a tensor of 9 dimensions"),

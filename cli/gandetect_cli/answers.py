@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from gandetect.explanation import most_to_blame, reason_of
 from gandetect.readers.tables import Chunk
 from gandetect.readers.values import parse_number
 from gandetect.schema import Kind, Schema
@@ -154,26 +155,32 @@ def answer_columns(scored: Scored, schema: Schema, explain: int, prefix: str) ->
     columns = {name: _shortest(answers[name]) for name in ("anomaly_score", "p_value")}
     columns["is_anomaly"] = answers["is_anomaly"].tolist()
     if explain:
-        columns |= _blame(answers["contributions"], schema, explain)
+        columns |= _blame(scored, schema, explain)
     return {f"{prefix}{name}": values for name, values in columns.items()}
 
 
 def answer_names(schema: Schema, explain: int, prefix: str) -> list[str]:
     """Return the names of the columns that `answer_columns` gives."""
     numbers = range(1, min(explain, len(schema.features)) + 1)
-    blame = [name for number in numbers for name in (f"blame_{number}", f"blame_{number}_share")]
+    blame = [name for number in numbers for name in _blame_names(number)]
     return [f"{prefix}{name}" for name in ("anomaly_score", "p_value", "is_anomaly", *blame)]
 
 
-def _blame(contributions: NDArray[np.float32], schema: Schema, explain: int) -> dict[str, list[Any]]:
-    """Name the columns with the largest shares; of equal ones the first."""
+def _blame_names(rank: int) -> tuple[str, str, str]:
+    return f"blame_{rank}", f"blame_{rank}_share", f"blame_{rank}_reason"
+
+
+def _blame(scored: Scored, schema: Schema, explain: int) -> dict[str, list[Any]]:
+    """Name the columns with the largest shares of the blame, and say why."""
+    answers = scored.answers
+    order = most_to_blame(answers["contributions"], explain)  # (n_rows, ranks)
+    shares = np.take_along_axis(answers["contributions"], order, axis=1)
     names = np.array([column.name for column in schema.features], dtype=object)
-    order = np.argsort(-contributions, axis=1, kind="stable")[:, :explain]
-    shares = np.take_along_axis(contributions, order, axis=1)
     columns: dict[str, list[Any]] = {}
-    for rank in range(order.shape[1]):
-        columns[f"blame_{rank + 1}"] = names[order[:, rank]].tolist()
-        columns[f"blame_{rank + 1}_share"] = [round(value, 4) for value in shares[:, rank].tolist()]
+    for rank, features in enumerate(order.T.tolist()):
+        reasons = [reason_of(schema, scored.columns, answers, row, feature) for row, feature in enumerate(features)]
+        values = names[features].tolist(), [round(share, 4) for share in shares[:, rank].tolist()], reasons
+        columns |= dict(zip(_blame_names(rank + 1), values, strict=True))
     return columns
 
 

@@ -26,6 +26,7 @@ EXAMPLES = """\
 Examples:
   gandetect fit normal.csv                learn what normal rows look like; writes gandetect.onnx
   gandetect score new.csv                 add an anomaly score, a p-value and a flag to every row
+  gandetect explain new.csv               which columns are to blame, and what was expected
   gandetect evaluate labelled.csv --label-column label
   gandetect inspect                       what a model file says of itself
   gandetect verify                        does this machine compute what was trained?
@@ -46,6 +47,7 @@ DEBUG_VARIABLE = "GANDETECT_DEBUG"
 _HOMES = {
     "fit": "gandetect_cli.fit",
     "score": "gandetect_cli.score",
+    "explain": "gandetect_cli.explain",
     "evaluate": "gandetect_cli.evaluate",
     "inspect": "gandetect_cli.model",
     "verify": "gandetect_cli.model",

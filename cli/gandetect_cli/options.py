@@ -102,7 +102,12 @@ Fdr = Annotated[
         show_default=False,
     ),
 ]
-Explain = Annotated[int, typer.Option(metavar="K", min=0, help="Add the K columns most to blame, with their shares.")]
+Explain = Annotated[
+    int,
+    typer.Option(metavar="K", min=0, help="Add the K columns most to blame, with their shares and what was expected."),
+]
+Top = Annotated[int, typer.Option(metavar="K", min=1, help="Name the K columns most to blame.")]
+EveryRow = Annotated[bool, typer.Option("--all", help="Explain every row, not only flagged ones.")]
 OnlyAnomalies = Annotated[bool, typer.Option("--only-anomalies", help="Write flagged rows only.")]
 JsonLines = Annotated[bool, typer.Option("--json", help="Write one JSON object per line.")]
 CsvSafe = Annotated[

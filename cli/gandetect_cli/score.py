@@ -10,6 +10,7 @@ from typing import Any
 import typer
 
 from gandetect import InputError, PValueCounts, Scorer
+from gandetect.explanation import EXPLAINED
 from gandetect.image_schema import ImageSchema
 from gandetect.schema import Schema, quoted
 from gandetect_cli import options
@@ -160,7 +161,7 @@ class _Chosen:
     @property
     def outputs(self) -> list[str]:
         """The outputs of the model that this takes."""
-        return ["anomaly_score", "p_value", "is_anomaly", *(["contributions"] if self.explain else [])]
+        return list(EXPLAINED if self.explain else EXPLAINED[:3])
 
     def names(self, given: Sequence[str], source: str) -> list[str]:
         """Return the names of all columns to write; refuse an answer that is called like a column of the input."""

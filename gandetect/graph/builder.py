@@ -42,7 +42,7 @@ class GraphBuilder:
         self._defaults.append(numpy_helper.from_array(default, name))
         return self.input(name, default.dtype.type, default.shape)
 
-    def output(self, name: str, tensor: str, dtype: type[np.generic], shape: Sequence[Dim]) -> None:
+    def output(self, name: str, tensor: str, dtype: type[np.generic] | type[str], shape: Sequence[Dim]) -> None:
         """Declare that a tensor leaves the graph under `name`."""
         self._nodes.append(helper.make_node("Identity", [tensor], [name]))
         self._outputs.append(helper.make_tensor_value_info(name, _element_type(dtype), list(shape)))
@@ -50,10 +50,7 @@ class GraphBuilder:
     def constant(self, value: ArrayLike, dtype: type[np.generic]) -> str:
         """Return the name of a constant; equal constants are stored once."""
         array = np.asarray(value, dtype=dtype)
-        key = (array.dtype.str, array.shape, array.tobytes())
-        if key not in self._constants:
-            self._constants[key] = numpy_helper.from_array(array, f"{INTERNAL_PREFIX}constant_{len(self._constants)}")
-        return self._constants[key].name
+        return self._stored(array, array.tobytes())
 
     def floats(self, value: ArrayLike) -> str:
         """Return the name of a float32 constant."""
@@ -62,6 +59,16 @@ class GraphBuilder:
     def ints(self, value: ArrayLike) -> str:
         """Return the name of an int64 constant."""
         return self.constant(value, np.int64)
+
+    def texts(self, values: Sequence[str]) -> str:
+        """Return the name of a constant that holds strings, (n,)."""
+        return self._stored(np.array(values, dtype=object), repr(list(values)).encode())
+
+    def _stored(self, array: NDArray[Any], content: bytes) -> str:
+        key = (array.dtype.str, array.shape, content)
+        if key not in self._constants:
+            self._constants[key] = numpy_helper.from_array(array, f"{INTERNAL_PREFIX}constant_{len(self._constants)}")
+        return self._constants[key].name
 
     def node(self, operator: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
         """Add a node with one output and return that output's name."""

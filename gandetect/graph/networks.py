@@ -66,11 +66,13 @@ class Components:
     -----
     values (n, 3 or 4): minus the discriminator's logit or logits, then the log distances to the generator's memory and
     to the row that it finds typical;
-    column_errors (n, n_columns): squared reconstruction error of each raw column
+    column_errors (n, n_columns): squared reconstruction error of each raw column;
+    expected (n, sample_dim): what the generator makes of every column from the others
     """
 
     values: str
     column_errors: str
+    expected: str
 
 
 def add_networks(
@@ -94,7 +96,10 @@ def add_networks(
     seen = _with_one(builder, builder.node("Concat", encoded.samples, masked, axis=1), rank=2)
     completed = _complete(builder, encoded, masked, seen, weights, column_of)
     values = _judge(builder, completed, weights)
-    return Components(values, _reconstruction_errors(builder, encoded, seen, weights, column_of))
+    expected = _expected(builder, seen, weights, column_of)
+    deviation = builder.node("Sub", expected, encoded.samples)
+    column_errors = _per_column(builder, builder.node("Mul", deviation, deviation), column_of)
+    return Components(values, column_errors, expected)
 
 
 def _with_one(builder: GraphBuilder, x: str, rank: int) -> str:
@@ -212,10 +217,8 @@ class _Masks:
         return cls(hidden_columns, hidden_entries, outputs, position)
 
 
-def _reconstruction_errors(
-    builder: GraphBuilder, encoded: Encoded, seen: str, weights: TableWeights, column_of: NDArray[np.int64]
-) -> str:
-    """Hide every column once, let the generator fill it in, return each column's squared error: (n, n_columns).
+def _expected(builder: GraphBuilder, seen: str, weights: TableWeights, column_of: NDArray[np.int64]) -> str:
+    """Hide every column once and let the generator fill it in: (n, sample_dim).
 
     The passes are shared out among the members. Hiding is done to the first layer's weights instead of its input, and
     of the last layer only the hidden entries are computed.
@@ -232,8 +235,7 @@ def _reconstruction_errors(
     )
     gathered = builder.node("Gather", flat, builder.ints(masks.position), axis=1)  # (n, sample_dim)
     bias = last_bias[:, 0][member, masks.outputs].ravel()[masks.position]
-    deviation = builder.node("Sub", builder.node("Add", gathered, builder.floats(bias)), encoded.samples)
-    return _per_column(builder, builder.node("Mul", deviation, deviation), column_of)
+    return builder.node("Add", gathered, builder.floats(bias))
 
 
 def _hiding(builder: GraphBuilder, layer: Layer, masks: _Masks) -> str:

@@ -12,6 +12,9 @@ from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.networks import MAX_ERROR
 from gandetect.schema import ALPHA
 
+BEYOND_CAP = 0.01
+"""Weight of the logarithm of a column's uncapped error in its blame."""
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -50,13 +53,17 @@ def add_measures(
     error_scale : array of shape (n_columns,)
         Mean out-of-fold error of each column.
     """
-    relative = builder.node("Div", column_errors, builder.floats(error_scale))
-    relative = builder.node("Mul", builder.node("Min", relative, builder.floats(MAX_ERROR)), present)
-    total, count = (builder.node("ReduceSum", x, builder.ints([1]), keepdims=1) for x in (relative, present))
+    relative = builder.node("Mul", builder.node("Div", column_errors, builder.floats(error_scale)), present)
+    capped = builder.node("Min", relative, builder.floats(MAX_ERROR))
+    total, count = (builder.node("ReduceSum", x, builder.ints([1]), keepdims=1) for x in (capped, present))
     error = builder.node("Div", total, builder.node("Max", count, builder.floats(1.0)))
     largest, grown = (builder.node("ReduceMax", tensor, builder.ints([1]), keepdims=1) for tensor in (excess, growth))
     components = builder.node("Concat", values, error, largest, axis=1)
-    return Measured(components, grown, error, builder.node("Add", relative, excess))
+    # Of several errors beyond the cap the largest is blamed first, but after whatever no network ever saw.
+    size = builder.node("Log", builder.node("Add", relative, builder.floats(1.0)))
+    order = builder.node("Mul", size, builder.floats(BEYOND_CAP))
+    blame = builder.node("Add", builder.node("Add", capped, order), excess)
+    return Measured(components, grown, error, blame)
 
 
 def add_score(builder: GraphBuilder, components: str, growth: str, evidence: Evidence) -> str:

@@ -158,7 +158,7 @@ def test_json_lines_hold_numbers_and_null_for_missing(cli, small_model, new_rows
     ]
     result = cli("score", "-", "-m", small_model, "--json", "--explain", 1, stdin=written(rows).encode())
     first, second = (json.loads(line) for line in result.out.splitlines())
-    assert list(first) == [*new_rows[0], *ANSWERS, "blame_1", "blame_1_share"]
+    assert list(first) == [*new_rows[0], *ANSWERS, "blame_1", "blame_1_share", "blame_1_reason"]
     assert (first["speed_rpm"], first["power_kw"], first["started_at"]) == (3052, 3.67, rows[0]["started_at"])
     assert first["vibration_mm_s"] is first["operator"] is first["label"] is None
     assert second["speed_rpm"] is None
@@ -184,11 +184,13 @@ def test_explain_names_the_columns_most_to_blame(cli, machines_new, small_model)
     first, second = (np.array([float(row[f"blame_{k}_share"]) for row in rows]) for k in (1, 2))
     assert np.allclose(first, shares.max(axis=1), atol=1e-4)
     assert (first >= second).all()
+    assert all(row["blame_1_reason"].startswith(f"{row['blame_1']} ") for row in rows)
+    assert all("expected" in row["blame_1_reason"] for row in rows)
 
 
 def test_explain_names_no_more_columns_than_there_are(cli, machines_new, small_model):
     header = cli("score", machines_new, "-m", small_model, "--explain", 99).out.splitlines()[0]
-    assert header.endswith(",blame_14,blame_14_share")
+    assert header.endswith(",blame_14,blame_14_share,blame_14_reason")
 
 
 def test_alpha_rules_the_flag(cli, machines_new, small_model):

@@ -125,28 +125,32 @@ class Networks:
         recall, atypical = (np.log(distance + 0.01 * samples.shape[1]) for distance in (nearest, atypical))
         return np.column_stack([-logits[:, self.scored].mean(1), recall, atypical])
 
-    def column_errors(self, encoded):
-        """Hide every column once, in at most 16 groups dealt out to the members; return its squared error."""
+    def expected(self, encoded):
+        """Hide every column once, in at most 16 groups dealt out to the members; return what they fill in."""
         n_columns = encoded.present.shape[1]
         n_groups = min(16, n_columns)
-        errors = np.zeros_like(encoded.present)
+        filled = np.zeros_like(encoded.samples)
         for group in range(n_groups):
             hidden = np.arange(n_columns) % n_groups == group
             mask = np.maximum(1 - encoded.present, hidden)
-            expected = self.complete(encoded.samples, mask, group % self.n_members)
-            square = (expected - encoded.samples) ** 2
-            for column in np.flatnonzero(hidden):
-                errors[:, column] = square[:, self.column_of == column].sum(1)
-        return errors
+            entries = hidden[self.column_of]
+            filled[:, entries] = self.complete(encoded.samples, mask, group % self.n_members)[:, entries]
+        return filled
+
+    def column_errors(self, encoded):
+        """Return the squared error of what is expected in each column."""
+        square = (self.expected(encoded) - encoded.samples) ** 2
+        return np.stack([square[:, self.column_of == c].sum(1) for c in range(encoded.present.shape[1])], axis=1)
 
 
 def components(networks, encoded, error_scale):
     """Return the components of the score, the reconstruction error and each column's blame."""
     judged = np.mean([networks.judge(encoded, member) for member in range(networks.n_members)], axis=0)
-    relative = np.minimum(networks.column_errors(encoded) / error_scale, 20) * encoded.present
-    error = relative.sum(1) / np.maximum(encoded.present.sum(1), 1)
+    relative = networks.column_errors(encoded) / error_scale * encoded.present
+    capped = np.minimum(relative, 20)
+    error = capped.sum(1) / np.maximum(encoded.present.sum(1), 1)
     values = np.column_stack([judged, error, encoded.excess.max(1)])
-    return values, error, relative + encoded.excess
+    return values, error, capped + 0.01 * np.log1p(relative) + encoded.excess
 
 
 def anomaly_score(evidence, values, growth=0.0):

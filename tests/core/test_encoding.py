@@ -294,3 +294,23 @@ def test_the_unit_of_a_number_does_not_matter(unit):
     scored = np.array([-5.0, 0.0, 3.0, 50.0])
     expected = encoded_column(Kind.NUMBER, values, scored)
     assert_same(encoded_column(Kind.NUMBER, values * unit, scored * unit), expected, 1e-5)
+
+
+def test_the_block_of_a_frequent_level_makes_this_level_certain_and_all_levels_add_up_to_one():
+    values = np.array(["a"] * 500 + ["b"] * 300 + ["c"] * 200 + ["d", "e"], dtype=object)
+    encoding = fit_encoding({"x": values}, Schema((Column("x", Kind.CATEGORY),))).columns["x"]
+    names, weight, bias = encoding.likelihood()
+    likelihood = encoding.block[:-1] @ weight + bias
+    for position, level in enumerate(encoding.levels[:3]):
+        np.testing.assert_allclose(likelihood[position], [name == level for name in names], atol=1e-9)
+    # The two rare levels share an entry: each of them is as likely as the other.
+    assert sorted(names) == ["a", "b", "c", "d"]
+    np.testing.assert_allclose(likelihood[-2:, names.index("d")], 0.5)
+
+
+def test_one_entry_tells_the_likelihoods_of_two_levels():
+    values = np.array(["yes"] * 60 + ["no"] * 40, dtype=object)
+    encoding = fit_encoding({"x": values}, Schema((Column("x", Kind.YES_NO),))).columns["x"]
+    names, weight, bias = encoding.likelihood()
+    likelihood = np.zeros((1, 1)) @ weight + bias  # an entry of 0 is the mean of the training rows
+    np.testing.assert_allclose([likelihood[0, names.index(level)] for level in ("yes", "no")], [0.6, 0.4])

@@ -11,17 +11,18 @@ import numpy_reference as reference
 import onnx
 import pytest
 import torch
-from made_tables import EXTREMES, MIXED, by_column, hard_rows, mixed_rows, numbers, quick, taken
+from made_tables import DAY, EXTREMES, MIXED, by_column, hard_rows, mixed_rows, numbers, quick, taken
 from onnx import shape_inference
 from recording import recorded_fit
 
 from gandetect.calibration import calibrate
+from gandetect.encoding import CategoryEncoding, NumberEncoding
 from gandetect.fitting import TableSettings, fit_table
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.score import Measured, add_answers
 from gandetect.guard import OPERATORS
 from gandetect.networks.tables import TableBatch
-from gandetect.schema import ALPHA, OUTPUTS, Column, Kind, Schema
+from gandetect.schema import ALPHA, NUMERIC, OUTPUTS, Column, Kind, Schema
 from gandetect.scorer import Scorer, open_session, run_in_chunks
 
 TOLERANCE = 1e-5
@@ -107,6 +108,47 @@ def test_the_torch_networks_say_what_the_file_says(mixed, scorer):
     assert_equal(scorer(columns, ["realness"])["realness"], realness.numpy())
 
 
+def test_expected_numbers_are_what_the_generator_fills_in(mixed, scorer):
+    columns = hard_rows(200)
+    filled = mixed.networks().expected(reference.encode(mixed.encoding, columns))
+    expected = dict(zip(NUMBERS_AND_TIMES, scorer(columns, ["expected_numbers"])["expected_numbers"].T, strict=True))
+    for position, (name, number) in enumerate(mixed.encoding.of_kind(NumberEncoding).items()):
+        # A sample begins with its numbers.
+        assert_equal((expected[name] - number.centre) / number.scale, filled[:, position], name)
+
+
+def test_expected_times_are_on_the_rows_own_day_at_the_hour_that_is_usual(scorer):
+    columns = mixed_rows(200)
+    expected = dict(zip(NUMBERS_AND_TIMES, scorer(columns, ["expected_numbers"])["expected_numbers"].T, strict=True))
+    np.testing.assert_array_equal(expected["opened"] // DAY, columns["opened"] // DAY)
+    assert (expected["opened"] % 900 == 0).all()
+    assert (expected["at"][np.isnan(columns["at"])] < DAY).all()
+
+
+def test_expected_levels_are_the_likeliest_of_what_the_generator_fills_in(mixed, scorer):
+    columns = hard_rows(200)
+    filled = mixed.networks().expected(reference.encode(mixed.encoding, columns))
+    levels = scorer(columns, ["expected_levels"])["expected_levels"]
+    for position, (name, category) in enumerate(mixed.encoding.of_kind(CategoryEncoding).items()):
+        if not category.levels:
+            assert (levels[:, position] == "").all()
+            continue
+        names, weight, bias = category.likelihood()
+        own = mixed.encoding.column_of == list(mixed.encoding.columns).index(name)
+        likelihood = filled[:, own] @ weight + bias
+        first, second = levels[:, position].T
+        chosen = np.array([names.index(level) for level in first])
+        found = np.take_along_axis(likelihood, chosen[:, None], axis=1)[:, 0]
+        assert_equal(found, likelihood.max(1), name)
+        assert set(second) <= {"", *category.levels}
+        runner_up = np.sort(likelihood, axis=1)[:, -2] / np.maximum(found, 1e-6)
+        assert (second[runner_up < 0.499] == "").all()
+        assert (second[runner_up > 0.501] != "").all()
+
+
+NUMBERS_AND_TIMES = [column.name for column in MIXED.columns if column.kind in NUMERIC]
+
+
 def answers_at(calibration, scores, **options):
     """Run only the last part of a graph on given scores."""
     builder = GraphBuilder()
@@ -149,7 +191,7 @@ def hard():
 
 @pytest.fixture(scope="module")
 def together(scorer, hard):
-    return scorer(hard)
+    return scorer(hard, OUTPUTS)
 
 
 def assert_rows_equal(computed, expected):
@@ -159,7 +201,7 @@ def assert_rows_equal(computed, expected):
 
 @pytest.mark.parametrize("n_rows", [0, 1, 2, 7, 1024, 1025])
 def test_the_size_of_a_batch_does_not_matter(scorer, hard, together, n_rows):
-    computed = scorer(taken(hard, slice(n_rows)))
+    computed = scorer(taken(hard, slice(n_rows)), OUTPUTS)
     for name in OUTPUTS:
         assert len(computed[name]) == n_rows
     assert_rows_equal(computed, {name: values[:n_rows] for name, values in together.items()})
@@ -178,7 +220,7 @@ def test_the_order_of_the_rows_does_not_matter(scorer, hard, together):
 def test_other_values_of_the_neighbours_change_no_bit_of_a_row(scorer, hard, together):
     others = hard_rows(1025, seed=4)
     kept = np.arange(1025) % 5 == 0
-    computed = scorer({name: np.where(kept, values, others[name]) for name, values in hard.items()})
+    computed = scorer({name: np.where(kept, values, others[name]) for name, values in hard.items()}, OUTPUTS)
     for name in OUTPUTS:
         np.testing.assert_array_equal(computed[name][kept], together[name][kept])
 
@@ -234,7 +276,7 @@ def test_the_file_holds_no_training_row(mixed):
 
 FIT = """
 import hashlib
-from made_tables import MIXED, QUICK, mixed_rows
+from made_tables import DAY, MIXED, QUICK, mixed_rows
 from gandetect.fitting import fit_table
 print(hashlib.sha256(fit_table(mixed_rows(300), MIXED, settings=QUICK)).hexdigest())
 """
@@ -261,7 +303,7 @@ def test_columns_may_have_any_name():
     schema, columns = Schema(tuple(Column(name, Kind.NUMBER) for name in NAMES)), dict(zip(NAMES, X.T, strict=True))
     named = Scorer(fit_table(columns, schema, settings=quick(n_steps=2)))
     plain = Scorer(fit_table(by_column(X), numbers(len(NAMES)), settings=quick(n_steps=2)))
-    answers, expected = named(columns), plain(by_column(X))
+    answers, expected = named(columns, OUTPUTS), plain(by_column(X), OUTPUTS)
     for name in OUTPUTS:
         np.testing.assert_array_equal(answers[name], expected[name])
     wider = {name: 2 * values for name, values in columns.items()}

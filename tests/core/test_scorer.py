@@ -11,7 +11,7 @@ from made_tables import MIXED, hard_rows, mixed_rows, taken
 
 from gandetect.errors import FileAccessError, InputError, ModelFileError
 from gandetect.model_file import DIGEST_KEY, DIGEST_PLACEHOLDER, MANIFEST_KEY, manifest_json, seal
-from gandetect.schema import OUTPUTS
+from gandetect.schema import ANSWERS, OUTPUTS
 from gandetect.scorer import Scorer, open_session
 
 
@@ -34,11 +34,17 @@ def test_path_text_and_bytes_are_the_same_model(mixed, scorer, columns, tmp_path
 
 
 def test_all_outputs_come_in_the_documented_order_with_their_shapes(scorer, columns):
-    answers = scorer(columns)
+    answers = scorer(columns, OUTPUTS)
     assert tuple(answers) == OUTPUTS
     assert answers["is_anomaly"].dtype == bool
+    n_columns = len(MIXED.features)
+    shapes = {"contributions": (20, n_columns), "expected_numbers": (20, 7), "expected_levels": (20, n_columns - 7, 2)}
     for name in OUTPUTS:
-        assert answers[name].shape == ((20, len(MIXED.features)) if name == "contributions" else (20,))
+        assert answers[name].shape == shapes.get(name, (20,))
+
+
+def test_without_a_choice_all_comes_but_what_was_expected(scorer, columns):
+    assert tuple(scorer(columns)) == ANSWERS
 
 
 def test_only_the_outputs_asked_for_are_returned(scorer, columns):
@@ -95,7 +101,7 @@ def test_without_alpha_the_files_own_decides(scorer, columns):
 
 def test_threads_within_a_run_do_not_change_the_answers(mixed, scorer, columns):
     answers, expected = Scorer(mixed.model, threads=2)(columns), scorer(columns)
-    for name in OUTPUTS:
+    for name in ANSWERS:
         np.testing.assert_allclose(answers[name].astype(float), expected[name].astype(float), rtol=1e-5, atol=1e-5)
 
 

@@ -1,0 +1,251 @@
+"""Why a row is anomalous: which columns are to blame, what was expected there, and which repair makes it normal.
+
+Everything comes from the model file. A repair replaces values by what the generator expects there; how far that lowers
+the score, and whether it makes the row normal, is for the file to say as well. A column's blame is the mean of two
+shares: that of the file's own contributions, and that of the fall of the score when this column alone is repaired. The
+first sees every column that contradicts others; the second tells who is wrong from who is only contradicted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gandetect.schema import EXPECTATIONS, NUMERIC, Schema, table_of
+from gandetect.scorer import Scorer
+from gandetect.wording import reason
+
+EXPLAINED = ("anomaly_score", "p_value", "is_anomaly", "contributions", *EXPECTATIONS)
+"""The outputs of a model file that an explanation is made of."""
+
+MAX_REPAIRS = 5
+"""Largest number of columns in a repair."""
+
+MAX_CANDIDATES = 24
+"""So many columns, those most to blame, are tried when the next one to repair is looked for."""
+
+_BLOCK_ROWS = 64
+"""Rows that are repaired at a time: each of them becomes as many rows as there are candidates."""
+
+Columns = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What can be said of rows beside their scores.
+
+    Parameters
+    ----------
+    schema : Schema
+        The model's columns; its features are explained, in their order.
+    values : mapping of str to array of shape (n_rows,)
+        The raw columns.
+    answers : mapping of str to array of shape (n_rows, ...)
+        The model's outputs named in `EXPLAINED`.
+    blame : array of shape (n_rows, n_features)
+        Each feature's share of the blame: non-negative, every row sums to 1.
+    repaired : array of bool of shape (n_rows, n_features)
+        The smallest set of columns found whose repair makes a flagged row normal. None for a row that is not flagged,
+        or that no repair of up to `MAX_REPAIRS` columns makes normal.
+    repaired_values : mapping of str to array of shape (n_rows,)
+        The raw columns after the repair.
+    """
+
+    schema: Schema
+    values: Columns
+    answers: Mapping[str, NDArray[Any]]
+    blame: NDArray[np.float64]
+    repaired: NDArray[np.bool_]
+    repaired_values: Columns
+
+    @property
+    def expected(self) -> dict[str, NDArray[Any]]:
+        """What the generator expects of each feature given all other columns, by name: arrays of shape (n_rows,)."""
+        return expected_values(self.schema, self.answers)
+
+    def most_to_blame(self, row: int, at_most: int) -> list[int]:
+        """Return the positions of the features with the largest shares of the blame for a row."""
+        positions: list[int] = most_to_blame(self.blame[row], at_most).tolist()
+        return positions
+
+    def reasons(self, row: int, at_most: int = 3) -> list[str]:
+        """Say in words what is odd about a row, for each of the features most to blame."""
+        features = self.most_to_blame(row, at_most)
+        return [reason_of(self.schema, self.values, self.answers, row, feature) for feature in features]
+
+    def expected_of(self, row: int, feature: int) -> float | list[str]:
+        """Return the expected number or time of a feature in a row, or the one or two likeliest levels."""
+        output, position = _place(self.schema, self.schema.features[feature].name)
+        expected = self.answers[output][row, position]
+        return [level for level in expected.tolist() if level] if output == "expected_levels" else float(expected)
+
+    def repair(self, row: int) -> dict[str, float | str]:
+        """Return new values by column that make a flagged row normal; empty where there are none."""
+        names = [self.schema.features[feature].name for feature in np.flatnonzero(self.repaired[row])]
+        return {name: self.repaired_values[name].tolist()[row] for name in names}
+
+
+def explain(scorer: Scorer, columns: Columns, alpha: float | None = None) -> Explanation:
+    """Explain rows.
+
+    Parameters
+    ----------
+    scorer : Scorer
+        The model.
+    columns : mapping of str to array of shape (n_rows,)
+        Raw columns by name.
+    alpha : float, optional
+        False-alarm rate at which rows are flagged; the model file's own rule without it.
+
+    Raises
+    ------
+    InputError
+        The model is not for tables, or as from `Scorer`.
+    """
+    schema = table_of(scorer.schema)
+    answers = scorer(columns, EXPLAINED, alpha)
+    values = {
+        column.name: np.asarray(columns[column.name], dtype=np.float64 if column.kind in NUMERIC else object)
+        for column in schema.features
+    }
+    blame = answers["contributions"].astype(np.float64)
+    repaired = np.zeros(blame.shape, dtype=bool)
+    repaired_values = {name: column.copy() for name, column in values.items()}
+    for start in range(0, len(blame), _BLOCK_ROWS):
+        block = np.arange(start, min(start + _BLOCK_ROWS, len(blame)))
+        blame[block] = _shared_blame(scorer, schema, _taken(values, block), _taken(answers, block))
+        flagged = block[answers["is_anomaly"][block]]
+        if len(flagged):
+            repair = _Repair(scorer, schema, _taken(values, flagged), alpha)
+            repaired[flagged] = repair.chosen
+            for name, column in repair.values.items():
+                repaired_values[name][flagged] = column
+    return Explanation(schema, values, answers, blame, repaired, repaired_values)
+
+
+def _shared_blame(scorer: Scorer, schema: Schema, values: Columns, answers: Columns) -> NDArray[np.float64]:
+    """Return the mean of the contributions and of each repair's share of the score's fall, (n_rows, n_features)."""
+    contributions = answers["contributions"].astype(np.float64)
+    candidates = most_to_blame(contributions, MAX_CANDIDATES)
+    trials = _trials(values, candidates, expected_values(schema, answers))
+    scores = scorer(trials, ["anomaly_score"])["anomaly_score"].reshape(candidates.shape)
+    relief = np.zeros_like(contributions)
+    np.put_along_axis(relief, candidates, np.maximum(0, answers["anomaly_score"][:, None] - scores), axis=1)
+    total = relief.sum(1, keepdims=True)
+    return np.where(total > 0, (contributions + relief / np.where(total > 0, total, 1)) / 2, contributions)
+
+
+def _trials(values: Columns, candidates: NDArray[np.int64], expected: Columns) -> dict[str, NDArray[Any]]:
+    """Return rows with one feature repaired in each: ``candidates``, (n_rows, n_candidates), says which."""
+    n_rows, n_candidates = candidates.shape
+    trials = _taken(values, np.repeat(np.arange(n_rows), n_candidates))
+    names = list(expected)
+    for feature in np.unique(candidates):
+        row, candidate = np.nonzero(candidates == feature)
+        trials[names[feature]][row * n_candidates + candidate] = expected[names[feature]][row]
+    return trials
+
+
+def most_to_blame(blame: NDArray[np.floating[Any]], at_most: int) -> NDArray[np.int64]:
+    """Return the positions of the largest shares along the last axis; of equal ones the first."""
+    positions: NDArray[np.int64] = np.argsort(-blame, axis=-1, kind="stable")[..., :at_most]
+    return positions
+
+
+def expected_values(schema: Schema, answers: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Return the likeliest value of each feature by name, arrays of shape (n_rows,)."""
+    expected: dict[str, NDArray[Any]] = {}
+    for column in schema.features:
+        output, position = _place(schema, column.name)
+        values = answers[output][:, position]
+        expected[column.name] = values if values.ndim == 1 else values[:, 0]
+    return expected
+
+
+def reason_of(schema: Schema, values: Columns, answers: Mapping[str, NDArray[Any]], row: int, feature: int) -> str:
+    """Say in words what a feature's value is in a row, what was expected, and what is usual."""
+    column = schema.features[feature]
+    output, position = _place(schema, column.name)
+    return reason(column, values[column.name][row], answers[output][row, position])
+
+
+def _place(schema: Schema, name: str) -> tuple[str, int]:
+    """Return which output holds a feature's expected values, and at which position."""
+    numbers = [column.name for column in schema.features if column.kind in NUMERIC]
+    if name in numbers:
+        return "expected_numbers", numbers.index(name)
+    return "expected_levels", [c.name for c in schema.features if c.kind not in NUMERIC].index(name)
+
+
+def _taken(columns: Columns, rows: Any) -> dict[str, NDArray[Any]]:
+    return {name: values[rows] for name, values in columns.items()}
+
+
+class _Repair:
+    """Looks for the smallest repair of flagged rows, greedily: by the column that lowers the score most, one by one.
+
+    Attributes
+    ----------
+    chosen : array of bool of shape (n_rows, n_features)
+        Repaired columns; none where the row stays flagged.
+    values : dict of str to array of shape (n_rows,)
+        The rows after the repair.
+    """
+
+    def __init__(self, scorer: Scorer, schema: Schema, given: Columns, alpha: float | None) -> None:
+        self._scorer, self._schema, self._given, self._alpha = scorer, schema, given, alpha
+        self._names = [column.name for column in schema.features]
+        n_rows = len(given[self._names[0]])
+        self.values = {name: values.copy() for name, values in given.items()}
+        self.chosen = np.zeros((n_rows, len(self._names)), dtype=bool)
+        open_rows = np.arange(n_rows)
+        for _ in range(min(MAX_REPAIRS, len(self._names))):
+            open_rows = self._repair_one(open_rows)
+        self._undo(open_rows, self.chosen[open_rows])
+        self._leave_out()
+
+    def _repair_one(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Repair one more column of each row; return the rows that are still flagged."""
+        if not len(rows):
+            return rows
+        answers = self._scorer(_taken(self.values, rows), ["contributions", *EXPECTATIONS])
+        blame = np.where(self.chosen[rows], -1, answers["contributions"])
+        candidates = most_to_blame(blame, MAX_CANDIDATES)  # (n_rows, n_candidates)
+        trials = _trials(_taken(self.values, rows), candidates, expected_values(self._schema, answers))
+        tried = self._scorer(trials, ["anomaly_score", "is_anomaly"], self._alpha)
+        scores = tried["anomaly_score"].reshape(candidates.shape)
+        # What is repaired already is a candidate where there are few columns.
+        scores = np.where(np.take_along_axis(blame, candidates, axis=1) < 0, np.inf, scores)
+        best = scores.argmin(1) + candidates.shape[1] * np.arange(len(rows))
+        for name in self._names:
+            self.values[name][rows] = trials[name][best]
+        self.chosen[rows, candidates.ravel()[best]] = True
+        still_flagged: NDArray[np.int64] = rows[tried["is_anomaly"][best]]
+        return still_flagged
+
+    def _leave_out(self) -> None:
+        """Give back what a repair can do without: what was chosen early may no longer be needed."""
+        for _ in range(MAX_REPAIRS - 1):
+            rows, features = np.nonzero(self.chosen & (self.chosen.sum(1, keepdims=True) > 1))
+            if not len(rows):
+                return
+            trials = _taken(self.values, rows)
+            for feature in np.unique(features):
+                name, here = self._names[feature], features == feature
+                trials[name][here] = self._given[name][rows[here]]
+            normal = ~self._scorer(trials, ["is_anomaly"], self._alpha)["is_anomaly"]
+            # One column of a row at a time: two may be needless only each on its own.
+            given_back = np.zeros_like(self.chosen)
+            rows, first = np.unique(rows[normal], return_index=True)
+            given_back[rows, features[normal][first]] = True
+            self._undo(np.arange(len(given_back)), given_back)
+
+    def _undo(self, rows: NDArray[np.int64], which: NDArray[np.bool_]) -> None:
+        for feature in np.flatnonzero(which.any(0)):
+            name, undone = self._names[feature], rows[which[:, feature]]
+            self.values[name][undone] = self._given[name][undone]
+            self.chosen[undone, feature] = False

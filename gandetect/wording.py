@@ -1,0 +1,90 @@
+"""Values in words: what a column holds, what was expected, what is usual."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from typing import Any
+
+from gandetect.schema import NUMERIC, Column, Kind
+
+_USUAL = (1, 5)
+"""Positions, among the quantiles of a column's summary, of the ends of what is usual: 5 % and 95 %."""
+
+ISO = "%Y-%m-%dT%H:%M:%SZ"
+"""How a time is written for machines."""
+
+_MINUTE = "%Y-%m-%d %H:%M"
+
+
+def reason(column: Column, value: Any, expected: Any) -> str:
+    """Say what a value is, what was expected in its place, and what is usual in the column.
+
+    Parameters
+    ----------
+    column : Column
+        Its summary says what is usual.
+    value : float or str
+        Raw: NaN or '' for missing, a time as seconds since 1970.
+    expected : float or array of str of shape (2,)
+        An expected number or time; or the likeliest level and, where it is not '', another likely one.
+    """
+    if column.kind not in NUMERIC:
+        if value and value == expected[0]:
+            return f"{column.name} {value}, as expected"
+        levels = [level for level in expected if level]
+        return f"{column.name} {value or 'missing'}{_unheard_of(column, value)}, expected {' or '.join(levels) or '-'}"
+    if column.kind is Kind.TIME:
+        return f"{column.name} {time_in_words(value, _MINUTE)}, expected about {time_in_words(expected, '%H:%M')}"
+    usual = usual_range(column)
+    said = f"{column.name} {_number(value)}, expected about {_rounded(expected, _spread(column))}"
+    if usual is None:
+        return said
+    low, high = (_rounded(end, _spread(column)) for end in usual)
+    return f"{said}, always {low} before" if low == high else f"{said}, usual range {low} to {high}"
+
+
+def value_in_words(column: Column, value: Any) -> str:
+    """Say what a value of a column is: a time as such, a number to three digits or what its usual range asks for."""
+    if column.kind not in NUMERIC:
+        return f"{column.name} {value}"
+    if column.kind is Kind.TIME:
+        return f"{column.name} {time_in_words(value, _MINUTE)}"
+    return f"{column.name} {_rounded(value, _spread(column))}"
+
+
+def usual_range(column: Column) -> tuple[float, float] | None:
+    """Return the central 90 % of a number's training values; None where none were seen."""
+    quantiles = column.summary.get("quantiles")
+    return (quantiles[_USUAL[0]], quantiles[_USUAL[1]]) if quantiles else None
+
+
+def _spread(column: Column) -> float:
+    low, high = usual_range(column) or (0.0, 0.0)
+    return high - low
+
+
+def _unheard_of(column: Column, value: str) -> str:
+    return " (never seen before)" if value and value not in column.summary.get("known", [value]) else ""
+
+
+def _number(value: float) -> str:
+    return f"{value:.10g}" if math.isfinite(value) else "missing"
+
+
+def _rounded(value: float, spread: float) -> str:
+    """Round to three digits, or as many as a hundredth of the usual spread needs."""
+    n_digits = 3
+    if value and 0 < spread < math.inf:
+        n_digits += max(0, math.ceil(math.log10(abs(value)) - math.log10(spread)))
+    return f"{float(f'{value:.{min(n_digits, 12)}g}'):.12g}"
+
+
+def time_in_words(seconds: float, form: str = ISO) -> str:
+    """Return a time in UTC as text; ``missing`` for NaN, and seconds where no calendar reaches."""
+    if not math.isfinite(seconds):
+        return "missing"
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime(form)
+    except (ValueError, OverflowError, OSError):
+        return f"{seconds:.10g} s"

@@ -1,0 +1,166 @@
+"""Who is to blame, what was expected, and which repair helps: the model file is asked, and must be right."""
+
+import numpy as np
+import pytest
+from made_tables import quick
+
+from gandetect.explanation import MAX_REPAIRS, explain
+from gandetect.fitting import fit_table
+from gandetect.schema import Column, Kind, Schema
+from gandetect.scorer import Scorer
+from gandetect.wording import reason, value_in_words
+
+SCHEMA = Schema(
+    (
+        Column("size", Kind.NUMBER),
+        Column("price", Kind.NUMBER),
+        Column("grade", Kind.CATEGORY),
+        Column("noise", Kind.NUMBER),
+    )
+)
+
+
+def made(n_rows, seed=0):
+    """Make rows in which the price follows from the size, and the grade from both."""
+    random = np.random.default_rng(seed)
+    size = random.uniform(10, 90, n_rows)
+    grade = np.where(size < 35, "small", np.where(size < 65, "middle", "large")).astype(object)
+    return {
+        "size": size,
+        "price": 1000 + 10 * size + random.normal(0, 5, n_rows),
+        "grade": grade,
+        "noise": random.normal(size=n_rows),
+    }
+
+
+@pytest.fixture(scope="module")
+def scorer():
+    settings = quick(n_steps=500, width=32, generator_width=32)
+    return Scorer(fit_table(made(600), SCHEMA, settings=settings))
+
+
+@pytest.fixture(scope="module")
+def wrong(scorer):
+    """Return rows whose price does not fit to all the rest, and their explanation."""
+    rows = made(60, seed=1)
+    true = rows["price"].copy()
+    rows["price"] = np.where(rows["size"] < 50, 1850.0, 1150.0)
+    clear = np.abs(rows["price"] - true) > 300
+    rows = {name: values[clear] for name, values in rows.items()}
+    return rows, true[clear], explain(scorer, rows)
+
+
+def test_the_column_that_contradicts_the_others_is_to_blame(wrong):
+    rows, _, explanation = wrong
+    assert explanation.blame.shape == (len(rows["price"]), 4)
+    np.testing.assert_allclose(explanation.blame.sum(1), 1, atol=1e-5)
+    assert (explanation.blame.argmax(1) == 1).mean() > 0.8
+
+
+def test_what_is_expected_is_close_to_what_was_there(wrong):
+    rows, true, explanation = wrong
+    expected = explanation.expected["price"]
+    assert np.median(np.abs(expected - true)) < 0.3 * np.median(np.abs(rows["price"] - true))
+
+
+def test_the_likely_level_is_expected(scorer):
+    rows = made(100, seed=2)
+    expected = explain(scorer, rows).expected["grade"]
+    assert (expected == rows["grade"]).mean() > 0.8
+
+
+def test_a_repair_makes_the_row_normal_and_touches_only_the_columns_it_names(scorer, wrong):
+    rows, _, explanation = wrong
+    repaired = explanation.repaired
+    assert repaired.any(1).mean() > 0.5
+    assert repaired.sum(1).max() <= MAX_REPAIRS
+    mended = scorer(explanation.repaired_values, ["is_anomaly"])["is_anomaly"]
+    assert not mended[repaired.any(1)].any()
+    for position, name in enumerate(rows):
+        changed = explanation.repaired_values[name] != rows[name]
+        np.testing.assert_array_equal(changed, repaired[:, position])
+    row = int(np.flatnonzero(repaired.any(1))[0])
+    assert list(explanation.repair(row)) == [name for name, own in zip(rows, repaired[row], strict=True) if own]
+
+
+def test_no_repair_can_do_without_one_of_its_columns(scorer, wrong):
+    rows, _, explanation = wrong
+    for row, feature in zip(*np.nonzero(explanation.repaired), strict=True):
+        trial = {name: values[[row]] for name, values in explanation.repaired_values.items()}
+        name = list(rows)[feature]
+        trial[name] = rows[name][[row]]
+        assert scorer(trial, ["is_anomaly"])["is_anomaly"].all()
+
+
+def test_rows_that_are_not_flagged_need_no_repair(scorer):
+    rows = made(100, seed=3)
+    explanation = explain(scorer, rows)
+    normal = ~explanation.answers["is_anomaly"]
+    assert not explanation.repaired[normal].any()
+    assert explanation.repair(int(np.flatnonzero(normal)[0])) == {}
+
+
+def test_a_row_is_explained_alike_alone_and_among_others(scorer, wrong):
+    rows, _, explanation = wrong
+    alone = explain(scorer, {name: values[[3]] for name, values in rows.items()})
+    assert alone.reasons(0) == explanation.reasons(3)
+    assert list(alone.repair(0)) == list(explanation.repair(3))
+
+
+def test_the_false_alarm_rate_decides_what_is_repaired(scorer):
+    rows = made(100, seed=3)
+    few, many = (explain(scorer, rows, alpha=alpha) for alpha in (0.01, 0.5))
+    assert few.repaired.any(1).sum() < many.repaired.any(1).sum()
+
+
+def test_no_rows_have_no_explanation(scorer):
+    explanation = explain(scorer, {name: values[:0] for name, values in made(1).items()})
+    assert explanation.blame.shape == (0, 4)
+    assert len(explanation.expected["grade"]) == 0
+
+
+# --- in words ---------------------------------------------------------------------------------------------------------
+
+AMOUNT = Column("amount", Kind.NUMBER, summary={"quantiles": [1.0, 120.0, 300.0, 410.0, 600.0, 900.0, 1000.0]})
+COUNTRY = Column("country", Kind.CATEGORY, summary={"known": ["DE", "FR", "IT"]})
+CONSTANT, HUGE = (
+    Column("x", Kind.NUMBER, summary={"quantiles": quantiles}) for quantiles in ([7.0] * 7, [-1e308] * 3 + [1e308] * 4)
+)
+YEAR = 86_400.0 * 365
+OPENED = Column("opened", Kind.TIME)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "expected", "text"),
+    [
+        (AMOUNT, 9300.0, 411.7, "amount 9300, expected about 412, usual range 120 to 900"),
+        (AMOUNT, np.nan, 411.7, "amount missing, expected about 412, usual range 120 to 900"),
+        (AMOUNT, -0.125, 1e300, "amount -0.125, expected about 1e+300, usual range 120 to 900"),
+        (COUNTRY, "IT", ["IT", "DE"], "country IT, as expected"),
+        (COUNTRY, "IT", ["FR", "DE"], "country IT, expected FR or DE"),
+        (COUNTRY, "XX", ["FR", ""], "country XX (never seen before), expected FR"),
+        (COUNTRY, "", ["FR", ""], "country missing, expected FR"),
+        (OPENED, YEAR + 3600 * 3, YEAR + 3600 * 14.25, "opened 1971-01-01 03:00, expected about 14:15"),
+        (OPENED, np.nan, 900.0, "opened missing, expected about 00:15"),
+        (OPENED, 1e300, 1e300, "opened 1e+300 s, expected about 1e+300 s"),
+        (Column("x", Kind.NUMBER), 1.0, 0.0, "x 1, expected about 0"),
+        (CONSTANT, 8.0, 7.0000001, "x 8, expected about 7, always 7 before"),
+        (HUGE, 8.0, 3.0, "x 8, expected about 3, usual range -1e+308 to 1e+308"),
+    ],
+)
+def test_a_reason_says_what_is_there_what_was_expected_and_what_is_usual(column, value, expected, text):
+    assert reason(column, value, expected) == text
+
+
+def test_expected_numbers_have_as_many_digits_as_their_range_asks_for():
+    column = Column("x", Kind.NUMBER, summary={"quantiles": [1e9, 1e9 + 10, 1e9, 1e9, 1e9, 1e9 + 20, 1e9 + 30]})
+    said = reason(column, 1e9, 1e9 + 12.34567)
+    assert said == "x 1000000000, expected about 1000000012.35, usual range 1000000010 to 1000000020"
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "text"),
+    [(AMOUNT, 411.7, "amount 412"), (COUNTRY, "FR", "country FR"), (OPENED, 900.0, "opened 1970-01-01 00:15")],
+)
+def test_a_value_in_words_names_its_column(column, value, text):
+    assert value_in_words(column, value) == text
