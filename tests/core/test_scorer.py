@@ -11,7 +11,7 @@ from made_tables import MIXED, hard_rows, mixed_rows, taken
 
 from gandetect.errors import FileAccessError, InputError, ModelFileError
 from gandetect.model_file import DIGEST_KEY, DIGEST_PLACEHOLDER, MANIFEST_KEY, manifest_json, seal
-from gandetect.schema import ANSWERS, OUTPUTS
+from gandetect.schema import DEFAULT_OUTPUTS, OUTPUTS
 from gandetect.scorer import Scorer, open_session
 
 
@@ -44,7 +44,7 @@ def test_all_outputs_come_in_the_documented_order_with_their_shapes(scorer, colu
 
 
 def test_without_a_choice_all_comes_but_what_was_expected(scorer, columns):
-    assert tuple(scorer(columns)) == ANSWERS
+    assert tuple(scorer(columns)) == DEFAULT_OUTPUTS
 
 
 def test_only_the_outputs_asked_for_are_returned(scorer, columns):
@@ -64,7 +64,7 @@ def without_contributions(model):
 
 
 def test_outputs_that_are_not_asked_for_are_not_computed(mixed, scorer, columns):
-    broken, others = Scorer(without_contributions(mixed.model)), OUTPUTS[:-1]
+    broken, others = Scorer(without_contributions(mixed.model)), DEFAULT_OUTPUTS[:-1]
     assert_same(broken(columns, others), {name: scorer(columns)[name] for name in others})
     with pytest.raises(Exception, match="out of data bounds"):
         broken(columns, ["p_value", "contributions"])
@@ -73,7 +73,7 @@ def test_outputs_that_are_not_asked_for_are_not_computed(mixed, scorer, columns)
 @pytest.mark.parametrize("name", OUTPUTS)
 def test_every_output_alone_is_the_same_to_the_bit(scorer, name):
     columns = hard_rows(64)
-    assert_same(scorer(columns, [name]), {name: scorer(columns)[name]})
+    assert_same(scorer(columns, [name]), {name: scorer(columns, OUTPUTS)[name]})
 
 
 def test_columns_may_come_in_any_order_and_with_others(scorer, columns):
@@ -101,7 +101,7 @@ def test_without_alpha_the_files_own_decides(scorer, columns):
 
 def test_threads_within_a_run_do_not_change_the_answers(mixed, scorer, columns):
     answers, expected = Scorer(mixed.model, threads=2)(columns), scorer(columns)
-    for name in ANSWERS:
+    for name in DEFAULT_OUTPUTS:
         np.testing.assert_allclose(answers[name].astype(float), expected[name].astype(float), rtol=1e-5, atol=1e-5)
 
 
