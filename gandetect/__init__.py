@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gandetect.drift import Drift, DriftMonitor
     from gandetect.ensemble import TableSettings
     from gandetect.errors import (
         FileAccessError,
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from gandetect.training import Progress
 
 _HOMES = {
+    "Drift": "gandetect.drift",
+    "DriftMonitor": "gandetect.drift",
     "Evaluation": "gandetect.evaluation",
     "Explanation": "gandetect.explanation",
     "FileAccessError": "gandetect.errors",
@@ -51,6 +54,8 @@ _HOMES = {
 }
 
 __all__ = [
+    "Drift",
+    "DriftMonitor",
     "Evaluation",
     "Explanation",
     "FileAccessError",

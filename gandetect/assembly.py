@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from gandetect.calibration import Calibration, Evidence, default_alpha, float32_at_most
+from gandetect.distribution import remembered
 from gandetect.encoding import Encoding, decode
 from gandetect.ensemble import TableSettings
 from gandetect.graph.builder import GraphBuilder
@@ -76,17 +77,39 @@ def _answers(
     return run_in_chunks(open_session(build_model(learned, threshold, {})), outputs, feeds)
 
 
-def generated_rows(pair: TablePair, encoding: Encoding, seed: int, n_rows: int = 6) -> dict[str, NDArray[Any]]:
-    """Draw rows from the generator, and add two hard ones: everything missing, everything unheard of."""
+def drawn(pair: TablePair, seed: int, n_rows: int) -> NDArray[np.float64]:
+    """Draw samples from every member's generator, which sees nothing: (members, n_rows, sample_dim)."""
     generator = pair.generator
     noise = torch.randn(n_rows, generator.noise_dim, generator=torch.Generator().manual_seed(seed))
     with torch.no_grad():
         noise = noise.to(generator.column_of.device).expand(generator.n_members, -1, -1)
         n_columns = int(generator.column_of.max()) + 1
         samples = noise.new_zeros(*noise.shape[:2], len(generator.column_of))
-        rows = generator.complete(samples, noise.new_ones(*noise.shape[:2], n_columns), noise)[0]
-    columns = decode(encoding, rows.cpu().numpy().astype(np.float64))
+        rows = generator.complete(samples, noise.new_ones(*noise.shape[:2], n_columns), noise)
+    return rows.cpu().numpy().astype(np.float64)
+
+
+def generated_rows(pair: TablePair, encoding: Encoding, seed: int, n_rows: int = 6) -> dict[str, NDArray[Any]]:
+    """Draw rows from a generator, and add two hard ones: everything missing, everything unheard of."""
+    columns = decode(encoding, drawn(pair, seed, n_rows)[0])
     return {name: np.append(values, _HARD[values.dtype.kind]) for name, values in columns.items()}
+
+
+N_SPREAD = 1000
+"""Generated rows from which it is seen how their values are spread."""
+
+
+def with_distributions(schema: Schema, columns: Columns, pair: TablePair, encoding: Encoding, seed: int) -> Schema:
+    """Add to the columns' summaries how their training values, and generated ones, are spread."""
+    n_members = pair.generator.n_members
+    rows = drawn(pair, seed, -(-N_SPREAD // n_members))
+    generated = decode(encoding, rows.reshape(-1, rows.shape[-1]))
+    return schema.with_summaries(
+        {
+            column.name: {"distribution": remembered(column, columns[column.name], generated[column.name])}
+            for column in schema.features
+        }
+    )
 
 
 _HARD: dict[str, list[Any]] = {"f": [np.nan, 1e30], "O": ["", "\u2400 unheard of"]}
@@ -130,6 +153,7 @@ def manifest_of(
             "alpha": default_alpha(calibration.n_rows),
             "threshold": threshold,
             "critical_score": calibration.critical_score(default_alpha(calibration.n_rows)),
+            "percentiles": list(calibration.percentiles),
         },
         "quality": {},
         "health": health,

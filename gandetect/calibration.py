@@ -127,11 +127,14 @@ class Calibration:
         Descending from 1 to ``1 / (n_rows + 1)``.
     n_rows : int
         Number of out-of-fold scores that it was made from.
+    percentiles : tuple of float
+        Of the out-of-fold scores, 0 to 100; what a picture of them is drawn from.
     """
 
     scores: NDArray[np.float32]
     p_values: NDArray[np.float32]
     n_rows: int
+    percentiles: tuple[float, ...] = ()
 
     def critical_score(self, alpha: float) -> float:
         """Return the score above which rows are flagged, ``score > critical`` being the same as ``p_value <= alpha``.
@@ -199,7 +202,8 @@ def calibrate(scores: NDArray[np.float32], disagreement: Disagreement | None = N
         lowered = p_values[1:] - disagreement.share_lost(kept)
         p_values[1:] = np.maximum(lowered, np.maximum(p_values[1:] / 2, 1 / (1 + n_rows)))
         p_values = np.maximum.accumulate(p_values[::-1])[::-1]
-    return Calibration(kept, p_values.astype(np.float32), n_rows)
+    percentiles = np.quantile(ordered, np.linspace(0, 1, 101), method="nearest").round(4)
+    return Calibration(kept, p_values.astype(np.float32), n_rows, tuple(percentiles.tolist()))
 
 
 def default_alpha(n_rows: int) -> float:

@@ -15,7 +15,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gandetect.assembly import Learned, build_model, generated_rows, golden_rows, manifest_of, share_threshold
+from gandetect.assembly import (
+    Learned,
+    build_model,
+    generated_rows,
+    golden_rows,
+    manifest_of,
+    share_threshold,
+    with_distributions,
+)
 from gandetect.calibration import Disagreement, Evidence, calibrate, fit_evidence
 from gandetect.checkpoint import Checkpoint, digest
 from gandetect.encoding import LEVEL_STEP, Encoding, fit_encoding, summaries
@@ -101,8 +109,7 @@ def fit_table(
     settings = _checked(settings or TableSettings(), contamination)
     _require_rows(columns, schema, settings.n_members)
     encoding = fit_encoding(columns, schema)
-    remembered = summaries(columns, encoding)
-    schema = Schema(tuple(replace(column, summary=remembered.get(column.name, {})) for column in schema.columns))
+    schema = schema.with_summaries(summaries(columns, encoding))
     rows = _encode(columns, schema, encoding, seed, settings.n_members)
     if known_anomalies is not None:
         rows = replace(rows, known=_encoded(known_anomalies, schema, encoding)[0])
@@ -114,6 +121,7 @@ def fit_table(
             rows, encoding.column_of, encoding.is_level, settings, seed, where, callback, keep, start
         )
         health = _heal(pair, rows, encoding, settings, seed, course)
+        schema = with_distributions(schema, columns, pair, encoding, seed)
         learned = _calibrated(rows, schema, encoding, trained_weights(pair, rows), settings)
     threshold = None if contamination == "auto" else share_threshold(learned, columns, contamination)
     golden = golden_rows(learned, threshold, generated_rows(pair, encoding, seed))

@@ -6,7 +6,7 @@ What a modality has to say of itself is `Modality`; tables say it here, images i
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, NamedTuple, Protocol
@@ -222,6 +222,14 @@ class Schema:
     def raw_from_json(self, inputs: Mapping[str, list[Any]]) -> dict[str, NDArray[Any]]:
         """Return raw columns from JSON values."""
         return {column.name: column.values_from_json(inputs[column.name]) for column in self.features}
+
+    def with_summaries(self, summaries: Mapping[str, Mapping[str, Any]]) -> Schema:
+        """Return the same schema with more in the summaries of some columns."""
+        return Schema(
+            tuple(
+                replace(column, summary={**column.summary, **summaries.get(column.name, {})}) for column in self.columns
+            )
+        )
 
     def __getitem__(self, name: str) -> Column:
         for column in self.columns:

@@ -63,3 +63,37 @@ class PValueCounts:
     def fewest_discoveries(self, rate: float, n_calibration: int) -> int:
         """Return how many rows must share the smallest p-value, ``1 / (n_calibration + 1)``, for any discovery."""
         return int(np.ceil(self.n_rows / (rate * (n_calibration + 1))))
+
+    def chance_of_so_many(self, alpha: float, n_calibration: int) -> float:
+        """Bound the chance that normal rows have as many p-values of at most `alpha` as these rows.
+
+        Given the calibration rows, the share of normal rows with such a p-value is some ``q`` that itself follows a
+        Beta distribution (Vovk, 2012), and their number is binomial. Both tails have the bound of Chernoff; the best
+        ``q`` to divide the chance between them is sought on a grid.
+
+        Parameters
+        ----------
+        alpha : float
+            The level.
+        n_calibration : int
+            Number of calibration scores.
+
+        Returns
+        -------
+        float
+            At most 1.
+        """
+        n_small, rank = self.at_most(alpha), int(alpha * (n_calibration + 1) + 1e-9)
+        if n_small <= alpha * self.n_rows or not 1 <= rank <= n_calibration:
+            return 1.0
+        share, lowest = n_small / self.n_rows, (rank - 1) / n_calibration
+        q = np.linspace(lowest, share, 402)[1:-1]
+        bound = np.exp(-n_calibration * _divergence(lowest, q)) + np.exp(-self.n_rows * _divergence(share, q))
+        return float(min(1.0, bound.min()))
+
+
+def _divergence(share: float, q: Floats) -> Floats:
+    """Kullback and Leibler's divergence of a coin from coins with chance `q`."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        parts = share * np.log(share / q), (1 - share) * np.log((1 - share) / (1 - q))
+    return np.asarray(np.nansum(parts, axis=0))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import false_discovery_control
+from scipy.stats import betabinom, false_discovery_control
 
 from gandetect import PValueCounts
 
@@ -57,3 +57,22 @@ def test_of_the_discoveries_among_many_files_no_larger_share_is_normal_than_anno
         false.append(flagged[:150].sum() / max(1, flagged.sum()))
     # Benjamini and Hochberg: the expectation is the rate times the share of normal rows.
     assert 0.04 < np.mean(false) < 0.1
+
+
+@pytest.mark.parametrize(("n_calibration", "n_rows", "alpha"), [(99, 500, 0.1), (999, 200, 0.05), (400, 5000, 0.05)])
+def test_the_bound_on_the_chance_of_many_small_p_values_holds_and_is_of_use(n_calibration, n_rows, alpha):
+    rank = int(alpha * (n_calibration + 1))
+    exact = betabinom(n_rows, rank, n_calibration + 1 - rank)
+    bounds = []
+    for n_small in range(0, n_rows + 1, max(1, n_rows // 50)):
+        p_values = np.repeat([1 / (n_calibration + 1), 1.0], [n_small, n_rows - n_small])
+        bounds.append(counted(p_values).chance_of_so_many(alpha, n_calibration))
+        assert bounds[-1] >= exact.sf(n_small - 1) - 1e-9
+    assert bounds == sorted(bounds, reverse=True)
+    assert bounds[0] == 1
+    assert bounds[-1] < 1e-9
+
+
+def test_without_rows_there_are_not_too_many_small_p_values():
+    assert PValueCounts().chance_of_so_many(0.1, 100) == 1
+    assert counted(np.ones(5) / 100).chance_of_so_many(1.0, 99) == 1

@@ -1,8 +1,8 @@
 """The command ``gandetect``: which commands there are, and what becomes of their errors.
 
-Exit codes: 0 done; 1 a bug of ours; 2 a command line or content that cannot be used; 3 anomalies found where
-``--fail-on-anomalies`` asked; 4 a file that cannot be opened, read or written; 130 and 143 stopped by Ctrl-C or
-SIGTERM.
+Exit codes: 0 done; 1 a bug of ours; 2 a command line or content that cannot be used; 3 anomalies or drift found where
+``--fail-on-anomalies`` or ``--fail-on-drift`` asked; 4 a file that cannot be opened, read or written; 130 and 143
+stopped by Ctrl-C or SIGTERM.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ Examples:
   gandetect score new.csv                 add an anomaly score, a p-value and a flag to every row
   gandetect explain new.csv               which columns are to blame, and what was expected
   gandetect evaluate labelled.csv --label-column label
+  gandetect drift new.csv                 are these still the data that the model was trained on?
   gandetect inspect                       what a model file says of itself
   gandetect verify                        does this machine compute what was trained?
 
@@ -35,8 +36,9 @@ Find anomalous rows with a trained GAN that lives in one ONNX file.
 """
 
 EXIT_CODES = """\
-Exit codes: 0 done; 1 a bug of ours; 2 a command line or content that cannot be used; 3 anomalies found where
---fail-on-anomalies asked; 4 a file that cannot be opened, read or written; 130 and 143 stopped by a signal.
+Exit codes: 0 done; 1 a bug of ours; 2 a command line or content that cannot be used; 3 anomalies or drift found where
+--fail-on-anomalies or --fail-on-drift asked; 4 a file that cannot be opened, read or written; 130 and 143 stopped by a
+signal.
 """
 
 BUG, UNUSABLE, NO_ACCESS = 1, 2, 4
@@ -49,6 +51,7 @@ _HOMES = {
     "score": "gandetect_cli.score",
     "explain": "gandetect_cli.explain",
     "evaluate": "gandetect_cli.evaluate",
+    "drift": "gandetect_cli.drift",
     "inspect": "gandetect_cli.model",
     "verify": "gandetect_cli.model",
 }

@@ -129,6 +129,13 @@ PixelRate = Annotated[
 ]
 FailOnAnomalies = Annotated[bool, typer.Option("--fail-on-anomalies", help="Exit with code 3 if a row is flagged.")]
 
+# drift
+Tolerance = Annotated[
+    float,
+    typer.Option(min=0, max=1, help="Smallest shift of a column that counts, as a share of the rows."),
+]
+FailOnDrift = Annotated[bool, typer.Option("--fail-on-drift", help="Exit with code 3 if anything has drifted.")]
+
 # evaluate
 LabelledData = Annotated[
     str,

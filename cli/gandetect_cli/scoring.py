@@ -11,7 +11,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from gandetect import Scorer
+from gandetect import PValueCounts, Scorer
 from gandetect.readers.values import parse_columns
 from gandetect.schema import NUMERIC, Schema, table_of
 from gandetect_cli.answers import Scored
@@ -29,10 +29,12 @@ class Tally:
     unreadable: int = 0
     missing: int = 0
     unknown: Counter[str] = field(default_factory=Counter)
+    p_values: PValueCounts = field(default_factory=PValueCounts)
 
     def add(self, scored: Scored, unreadable: int) -> None:
         """Count a chunk."""
         self.rows += len(scored.rows)
+        self.p_values.add(scored.answers["p_value"])
         self.flagged += int(scored.answers["is_anomaly"].sum())
         self.skipped += scored.chunk.n_rows - len(scored.rows)
         self.unreadable += unreadable
@@ -168,8 +170,28 @@ class TableScoring:
         return score_table(self._table, self._scorer, outputs, alpha, self._on_error, self._tally)
 
     def report(self, reporter: Reporter, rule: str) -> None:
-        """Say what was found."""
+        """Say what was found, and whether the rows are still like the training rows."""
         self._tally.report(reporter, rule)
+        warn_of_change(reporter, self._tally.p_values, self._scorer.manifest)
+
+
+def warn_of_change(reporter: Reporter, counts: PValueCounts, manifest: Mapping[str, Any]) -> None:
+    """Warn where so many p-values are small that the rows are hardly like the training rows.
+
+    Rows like them have at most twice as many as announced: that is what is proven of p-values from folds.
+    """
+    alpha, n_calibration = manifest["calibration"]["alpha"], manifest["calibration"]["n"]
+    n_small = counts.at_most(alpha)
+    if counts.chance_of_so_many(2 * alpha, n_calibration) < SURE:
+        reporter.warn(
+            f"{share(n_small, counts.n_rows)} of the rows have a p-value of at most {alpha:.4g}, where rows like the "
+            f"training rows have about {100 * alpha:.4g} %: there are many anomalies, or the data have changed; "
+            "gandetect drift shows which columns have."
+        )
+
+
+SURE = 1e-4
+"""A warning is right unless something has happened whose chance is smaller than this."""
 
 
 def flag_rule(manifest: Mapping[str, Any], alpha: float | None) -> str:

@@ -28,6 +28,8 @@ FLOORS = {
     "significance": set(),
     "wording": {"schema"},
     "explanation": {"errors", "schema", "scorer", "wording"},
+    "distribution": {"errors", "schema"},
+    "drift": {"schema", "distribution", "significance"},
     # The workshop: torch; it knows neither files nor columns.
     "networks": set(),
     "negatives": set(),
@@ -40,7 +42,7 @@ FLOORS = {
     "health": set(),
     "ensemble": {"errors", "schema", "health", "networks", "negatives", "losses", "training", "graph"},
     "assembly": {
-        *("schema", "encoding", "calibration", "model_file", "scorer"),
+        *("schema", "distribution", "encoding", "calibration", "model_file", "scorer"),
         *("networks", "negatives", "graph", "ensemble"),
     },
     "fitting": {
@@ -56,7 +58,7 @@ FLOORS = {
     },
     "__init__": {
         *("errors", "estimators", "evaluation", "ensemble", "fitting", "model_file", "pixels", "scorer", "training"),
-        *("readers", "schema", "significance", "explanation"),
+        *("readers", "schema", "significance", "explanation", "drift"),
     },
 }
 """Every room and the rooms that it may import; its own modules it always may."""

@@ -1,0 +1,177 @@
+"""Are these still the data that the model was trained on? Compares new rows with what a model file remembers.
+
+A column's *shift* is the share of its rows that would have to move to another bin for training and new rows to be
+spread alike (the total variation distance), 0 to 1. What chance may bring is its expectation without drift, from the
+shares of both taken together, and what McDiarmid's inequality (1989) allows on top of it. A column has *drifted* when
+its shift is larger than chance and larger than a tolerance.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gandetect.distribution import Distribution
+from gandetect.schema import Schema
+from gandetect.significance import PValueCounts
+
+TOLERANCE = 0.1
+"""A shift counts only if it is larger than this share of the rows, however sure it is."""
+
+CHANCE = 1e-3
+"""Largest chance of calling anything drifted in a file without drift."""
+
+
+@dataclass(frozen=True)
+class ColumnDrift:
+    """How a column has changed.
+
+    Parameters
+    ----------
+    column : str
+        Its name.
+    shift : float
+        Share of the rows that would have to move for both to be spread alike.
+    by_chance : float
+        The shift that chance alone may bring.
+    drifted : bool
+        Whether the shift is larger than that and than the tolerance.
+    gained, lost : str
+        The bin with the largest increase, and the one with the largest decrease, with both shares, in words.
+    """
+
+    column: str
+    shift: float
+    by_chance: float
+    drifted: bool
+    gained: str
+    lost: str
+
+
+@dataclass(frozen=True)
+class Drift:
+    """How new rows differ from the training rows.
+
+    Parameters
+    ----------
+    n_rows : int
+        New rows.
+    columns : tuple of ColumnDrift
+        By falling shift.
+    alpha : float
+        The false-alarm rate at which p-values were counted.
+    flagged : float
+        Share of the rows with a p-value of at most `alpha`.
+    too_many_flagged : bool
+        Whether that is more than twice `alpha`, beyond chance.
+    """
+
+    n_rows: int
+    columns: tuple[ColumnDrift, ...]
+    alpha: float
+    flagged: float
+    too_many_flagged: bool
+
+    @property
+    def drifted(self) -> bool:
+        """Whether a column has drifted, or too many rows are flagged."""
+        return self.too_many_flagged or any(column.drifted for column in self.columns)
+
+
+class DriftMonitor:
+    """Counts new rows, chunk by chunk, in constant memory.
+
+    Parameters
+    ----------
+    manifest : mapping
+        What the model file says of itself.
+    schema : Schema
+        Its columns.
+
+    Attributes
+    ----------
+    counts : dict of str to array of shape (n_bins,)
+        New rows in each bin of every feature.
+    distributions : dict of str to Distribution
+        The bins.
+    p_values : PValueCounts
+        The p-values.
+
+    Raises
+    ------
+    ModelFileError
+        The model file does not say how its training values are spread.
+
+    Examples
+    --------
+    >>> from gandetect import DriftMonitor, Scorer
+    >>> scorer = Scorer("models/machines.onnx")
+    >>> monitor = DriftMonitor(scorer.manifest, scorer.schema)
+    >>> monitor.result().drifted
+    False
+    """
+
+    def __init__(self, manifest: Mapping[str, Any], schema: Schema) -> None:
+        self.distributions = {column.name: Distribution.of(column) for column in schema.features}
+        self.counts = {name: np.zeros(len(bins.labels), dtype=np.int64) for name, bins in self.distributions.items()}
+        self.p_values = PValueCounts()
+        calibration = manifest["calibration"]
+        self._n_training, self._alpha = int(calibration["n"]), float(calibration["alpha"])
+
+    def add(self, columns: Mapping[str, NDArray[Any]], p_values: ArrayLike) -> None:
+        """Count some rows: raw columns by name and p-values, each of shape (n_rows,)."""
+        for name, bins in self.distributions.items():
+            self.counts[name] += bins.count(columns[name])
+        self.p_values.add(p_values)
+
+    def result(self, tolerance: float = TOLERANCE) -> Drift:
+        """Compare what was counted with the training rows."""
+        n_rows, n_tests = self.p_values.n_rows, len(self.distributions) + 1
+        columns = [self._compared(name, tolerance, CHANCE / n_tests) for name in self.distributions]
+        n_flagged = self.p_values.at_most(self._alpha)
+        chance = self.p_values.chance_of_so_many(2 * self._alpha, self._n_training)
+        return Drift(
+            n_rows,
+            tuple(sorted(columns, key=lambda column: -column.shift)),
+            self._alpha,
+            n_flagged / n_rows if n_rows else 0.0,
+            chance < CHANCE / n_tests,
+        )
+
+    def _compared(self, name: str, tolerance: float, chance: float) -> ColumnDrift:
+        bins, counts = self.distributions[name], self.counts[name]
+        n_rows = int(counts.sum())
+        if not n_rows:
+            return ColumnDrift(name, 0.0, 1.0, False, "", "")
+        training, new = np.array(bins.training), counts / n_rows
+        change = new - training
+        shift = float(np.abs(change).sum() / 2)
+        pooled = (training * self._n_training + counts) / (self._n_training + n_rows)
+        by_chance = _chance_shift(pooled, 1 / self._n_training + 1 / n_rows, chance)
+
+        def words(i: np.intp) -> str:
+            return f"{bins.labels[i]}: {100 * training[i]:.1f} % -> {100 * new[i]:.1f} %"
+
+        # Shares are stored rounded.
+        return ColumnDrift(
+            name,
+            round(shift, 4),
+            round(min(1.0, by_chance), 4),
+            shift > max(by_chance, tolerance),
+            words(change.argmax()),
+            words(change.argmin()),
+        )
+
+
+def _chance_shift(shares: NDArray[np.float64], variance: float, chance: float) -> float:
+    """Return the distance between two samples that they exceed with at most this chance.
+
+    `variance` is the sum of the reciprocals of their sizes.
+    """
+    expected = np.sqrt(np.maximum(shares * (1 - shares), 0) * variance).sum() / 2
+    return float(expected) + math.sqrt(-math.log(chance) * variance / 2)

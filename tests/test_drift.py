@@ -1,0 +1,135 @@
+"""New rows against what a model file remembers: what moved is named, chance is not called drift."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from gandetect import DriftMonitor, ModelFileError
+from gandetect.distribution import Distribution, remembered
+from gandetect.schema import Column, Kind, Schema
+
+
+def remembering(column, values, generated=None):
+    known = {"known": sorted(set(values) - {""})} if values.dtype == object else {}
+    column = replace(column, summary=known)
+    stored = json.loads(json.dumps(remembered(column, values, generated), allow_nan=False))
+    return replace(column, summary=known | {"distribution": stored})
+
+
+def texts(*values):
+    return np.array(values, dtype=object)
+
+
+def monitor(n_rows, **columns):
+    kinds = {True: Kind.CATEGORY, False: Kind.NUMBER}
+    schema = Schema(tuple(remembering(Column(n, kinds[v.dtype == object]), v) for n, v in columns.items()))
+    return DriftMonitor({"calibration": {"n": n_rows, "alpha": 0.05}}, schema)
+
+
+def test_a_number_is_counted_in_tenths_of_its_training_rows_and_beyond_both_ends():
+    values = np.arange(1, 101, dtype=float)
+    bins = Distribution.of(remembering(Column("a", Kind.NUMBER), values))
+    assert sum(bins.training[1:-2]) == pytest.approx(1)
+    assert bins.training[1:-2] == pytest.approx([0.1] * 10, abs=0.011)
+    counts = dict(zip(bins.labels, bins.count(np.array([0.5, 1, 100, 100.5, np.nan, np.inf, 7, 8])), strict=True))
+    assert {label: count for label, count in counts.items() if count} == {
+        bins.labels[0]: 1,
+        bins.labels[1]: 3,
+        bins.labels[10]: 1,
+        bins.labels[11]: 1,
+        "missing": 2,
+    }
+    assert bins.labels[11] == "above 100"
+
+
+@pytest.mark.parametrize("value", [5.0, 0.0, -1e308, 1.7976931348623157e308])
+def test_a_constant_has_a_bin_of_its_own(value):
+    bins = Distribution.of(remembering(Column("a", Kind.NUMBER), np.full(20, value)))
+    assert sum(bins.training) == pytest.approx(1)
+    assert max(bins.training) == 1
+
+
+def test_a_category_is_counted_by_level_with_the_unknown_apart():
+    values = texts(*"aaabbc", "", *(f"rare {i}" for i in range(20)))
+    bins = Distribution.of(remembering(Column("a", Kind.CATEGORY), values))
+    counts = dict(zip(bins.labels, bins.count(texts("a", "a", "b", "rare 19", "new", "")).tolist(), strict=True))
+    assert {label: count for label, count in counts.items() if count} == {
+        "a": 2,
+        "b": 1,
+        "other known levels": 1,
+        "unknown levels": 1,
+        "missing": 1,
+    }
+
+
+def test_a_time_is_counted_by_its_time_of_day_so_that_later_dates_are_no_change():
+    bins = Distribution.of(remembering(Column("at", Kind.TIME), np.array([0.0, 4 * 3600, np.nan])))
+    late = 86_400 * 20_000
+    assert bins.count(np.array([late + 10.0, late - 1, np.nan])).tolist() == [1, 0, 0, 0, 0, 0, 0, 1, 1]
+    assert bins.labels[1] == "03 to 06 h"
+
+
+def test_columns_without_values_are_counted_as_missing():
+    for kind, values in ((Kind.NUMBER, np.full(3, np.nan)), (Kind.CATEGORY, texts("", "", ""))):
+        bins = Distribution.of(remembering(Column("a", kind), values))
+        assert bins.count(values)[-1] == 3
+        assert bins.training[-1] == 1
+
+
+def test_generated_rows_are_counted_in_the_same_bins():
+    random = np.random.default_rng(0)
+    bins = Distribution.of(remembering(Column("a", Kind.NUMBER), random.normal(size=500), random.normal(9, size=500)))
+    assert bins.generated[-2] > 0.99
+    assert bins.training[-2] == 0
+
+
+@pytest.mark.parametrize("stored", [{}, {"edges": [1, 2], "training": [1]}, {"edges": ["x"]}, [], {"levels": 3}])
+def test_a_summary_that_says_nothing_is_an_error(stored):
+    summary = {"distribution": stored} if stored != {} else {}
+    with pytest.raises(
+        ModelFileError, match=r"^Expected the model file to say how the values of column 'a' are spread"
+    ):
+        Distribution.of(Column("a", Kind.NUMBER, summary=summary))
+
+
+def test_rows_like_the_training_rows_have_not_drifted():
+    random = np.random.default_rng(0)
+    for seed in range(20):
+        training = {"a": random.normal(size=400), "b": random.choice(texts(*"xyz"), 400)}
+        watch = monitor(400, **training)
+        random = np.random.default_rng(seed)
+        for _ in range(4):
+            rows = {"a": random.normal(size=100), "b": random.choice(texts(*"xyz"), 100)}
+            watch.add(rows, random.uniform(size=100))
+        found = watch.result(tolerance=0)
+        assert not found.drifted
+        assert found.n_rows == 400
+
+
+def test_a_column_that_moved_is_named_first_with_what_changed():
+    random = np.random.default_rng(0)
+    watch = monitor(1000, still=random.normal(size=1000), moved=random.normal(size=1000))
+    watch.add({"still": random.normal(size=1000), "moved": random.normal(2, size=1000)}, random.uniform(size=1000))
+    found = watch.result()
+    assert [(column.column, column.drifted) for column in found.columns] == [("moved", True), ("still", False)]
+    first = found.columns[0]
+    assert first.by_chance < 0.25 < first.shift
+    assert first.gained == "1.311 to 2.875: 10.0 % -> 56.1 %"
+    assert not watch.result(tolerance=0.99).drifted
+
+
+def test_too_many_small_p_values_are_drift():
+    random = np.random.default_rng(0)
+    watch = monitor(1000, a=random.normal(size=1000))
+    rows = {"a": random.normal(size=1000)}
+    watch.add(rows, random.uniform(size=1000) ** 2)
+    found = watch.result()
+    assert found.too_many_flagged
+    assert found.drifted
+    assert found.flagged == pytest.approx(0.05**0.5, abs=0.05)
+
+
+def test_no_rows_have_not_drifted():
+    assert not monitor(100, a=np.arange(100.0)).result().drifted
