@@ -8,12 +8,21 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.metrics import average_precision_score, roc_auc_score
+from scipy.stats import norm, rankdata
+from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
 from gandetect.errors import InputError
 
 ALPHAS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
 """False-alarm rates of the threshold table."""
+
+CONFIDENCE = 0.95
+"""Of the intervals: so many of them hold what an endless number of such rows would give."""
+
+N_RESAMPLES = 500
+"""Bootstrap samples behind the interval of the average precision."""
+
+Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -51,6 +60,8 @@ class Evaluation:
         Area under the receiver operating characteristic: the chance that an anomaly scores above a normal row.
     average_precision : float
         Mean precision over the anomalies, each at its own score.
+    auroc_interval, average_precision_interval : tuple of two floats
+        95 % confidence intervals of both, from `auroc_interval` and `average_precision_interval`.
     thresholds : tuple of Threshold
         By rising false-alarm rate.
     """
@@ -59,6 +70,8 @@ class Evaluation:
     n_anomalies: int
     auroc: float
     average_precision: float
+    auroc_interval: Interval
+    average_precision_interval: Interval
     thresholds: tuple[Threshold, ...]
 
 
@@ -93,8 +106,116 @@ def evaluate_scores(
         int(labels.sum()),
         float(roc_auc_score(labels, scores)),
         float(average_precision_score(labels, scores)),
+        auroc_interval(scores, labels),
+        average_precision_interval(scores, labels),
         threshold_table(p_values, labels, alphas),
     )
+
+
+def auroc_interval(scores: ArrayLike, is_anomaly: ArrayLike, confidence: float = CONFIDENCE) -> Interval:
+    """Return a confidence interval of the AUROC, by DeLong, DeLong and Clarke-Pearson (1988).
+
+    The variance is computed from midranks as by Sun and Xu (2014); the interval is symmetric for the logit of the
+    AUROC, so that it stays within 0 and 1. Where all anomalies score above all normal rows it is the point 1.
+
+    Parameters
+    ----------
+    scores : array-like of shape (n_rows,)
+        Anomaly scores.
+    is_anomaly : array-like of bool of shape (n_rows,)
+        The labels.
+    confidence : float
+        Share of such intervals that hold the truth.
+
+    Returns
+    -------
+    tuple of two floats
+    """
+    labels = _checked_labels(is_anomaly)
+    values = np.asarray(scores, dtype=np.float64)
+    ranks, n_anomalies, n_normal = rankdata(values), int(labels.sum()), int((~labels).sum())
+    # The chance of each row to lie on the right side of a row of the other sort.
+    above = (ranks[labels] - rankdata(values[labels])) / n_normal
+    below = 1 - (ranks[~labels] - rankdata(values[~labels])) / n_anomalies
+    auroc = float(above.mean())
+    if auroc in (0.0, 1.0):
+        return auroc, auroc
+    variance = sum(float(part.var(ddof=1)) / len(part) if len(part) > 1 else 0.25 for part in (above, below))
+    reach = float(norm.ppf((1 + confidence) / 2)) * variance**0.5 / (auroc * (1 - auroc))
+    odds = auroc / (1 - auroc)
+    low, high = odds * np.exp(-reach), odds * np.exp(reach)
+    return float(low / (1 + low)), float(high / (1 + high)) if np.isfinite(high) else 1.0
+
+
+def average_precision_interval(scores: ArrayLike, is_anomaly: ArrayLike, confidence: float = CONFIDENCE) -> Interval:
+    """Return a confidence interval of the average precision: percentiles of bootstrap samples (Efron, 1979).
+
+    Anomalies and normal rows are drawn apart, so that their numbers stay; the draws are always the same.
+
+    Parameters
+    ----------
+    scores : array-like of shape (n_rows,)
+        Anomaly scores.
+    is_anomaly : array-like of bool of shape (n_rows,)
+        The labels.
+    confidence : float
+        Share of such intervals that hold the truth.
+
+    Returns
+    -------
+    tuple of two floats
+    """
+    labels = _checked_labels(is_anomaly)
+    values = np.asarray(scores, dtype=np.float64)
+    order = np.argsort(-values, kind="stable")
+    ends = np.flatnonzero(np.diff(values[order], append=np.nan) != 0)  # the last of rows that score alike
+    random = np.random.default_rng(0)
+    anomalies, normal = np.flatnonzero(labels[order]), np.flatnonzero(~labels[order])
+
+    def drawn(places: NDArray[np.int64]) -> NDArray[np.int64]:
+        return random.choice(places, len(places))
+
+    found = [_average_precision(drawn(anomalies), drawn(normal), ends, len(order)) for _ in range(N_RESAMPLES)]
+    low, high = np.quantile(found, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)
+
+
+def _average_precision(
+    anomalies: NDArray[np.int64], normal: NDArray[np.int64], ends: NDArray[np.int64], n_rows: int
+) -> float:
+    """Return the average precision of rows drawn by their places in the order of falling scores."""
+    hits, misses = (np.cumsum(np.bincount(drawn, minlength=n_rows))[ends] for drawn in (anomalies, normal))
+    recalled = np.diff(hits, prepend=0) / len(anomalies)
+    return float((recalled * hits / np.maximum(hits + misses, 1)).sum())
+
+
+def curves(scores: ArrayLike, is_anomaly: ArrayLike, n_points: int = 200) -> dict[str, list[tuple[float, float]]]:
+    """Return the points of both curves for a picture.
+
+    Parameters
+    ----------
+    scores : array-like of shape (n_rows,)
+        Anomaly scores.
+    is_anomaly : array-like of bool of shape (n_rows,)
+        The labels.
+    n_points : int
+        At most so many points each.
+
+    Returns
+    -------
+    dict
+        ``roc``: (false-positive rate, true-positive rate); ``precision_recall``: (recall, precision), by rising recall.
+    """
+    labels = _checked_labels(is_anomaly)
+    false, true, _ = roc_curve(labels, scores)
+    precision, recall, _ = precision_recall_curve(labels, scores)
+    by_recall = recall[::-1], precision[::-1]
+    return {"roc": _thinned(false, true, n_points), "precision_recall": _thinned(*by_recall, n_points)}
+
+
+def _thinned(x: NDArray[np.float64], y: NDArray[np.float64], n_points: int) -> list[tuple[float, float]]:
+    chosen = np.unique(np.linspace(0, len(x) - 1, n_points).round().astype(int))
+    return [(float(x[i]), float(y[i])) for i in chosen]
 
 
 def threshold_table(

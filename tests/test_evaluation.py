@@ -1,12 +1,21 @@
 import numpy as np
 import pytest
+from scipy.stats import norm
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.ensemble import IsolationForest
 from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_score
 
 import gandetect
-from gandetect.evaluation import anomaly_auroc_scorer, evaluate_scores, threshold_table
+from gandetect import evaluation
+from gandetect.evaluation import (
+    anomaly_auroc_scorer,
+    auroc_interval,
+    average_precision_interval,
+    curves,
+    evaluate_scores,
+    threshold_table,
+)
 
 SCORES = [0.1, 0.4, 0.35, 0.8, 0.9]
 P_VALUES = np.array([0.9, 0.1, 0.2, 0.05, 0.01], dtype=np.float32)
@@ -87,3 +96,57 @@ def test_the_scorer_chooses_in_a_grid_search(ring):
     assert search.best_params_ == {"sign": 1}
     scores = cross_val_score(FromMiddle(), X, y, scoring=anomaly_auroc_scorer, cv=StratifiedKFold(3))
     assert scores.min() > 0.9
+
+
+def drawn(random, n_anomalies, n_normal):
+    labels = np.repeat([True, False], [n_anomalies, n_normal])
+    return random.normal(labels.astype(float)), labels
+
+
+def test_intervals_hold_the_truth_about_as_often_as_they_say():
+    random = np.random.default_rng(0)
+    truth = norm.cdf(1 / 2**0.5)  # of two normal distributions one deviation apart
+    held, widths = [], []
+    for _ in range(300):
+        low, high = auroc_interval(*drawn(random, 40, 80))
+        held.append(low <= truth <= high)
+        widths.append(high - low)
+    assert 0.92 <= np.mean(held) <= 0.98
+    assert np.mean(widths) < 0.2
+
+
+def test_the_interval_of_the_average_precision_surrounds_it_and_narrows_with_rows():
+    random = np.random.default_rng(0)
+    widths = []
+    for n_rows in (50, 800):
+        scores, labels = drawn(random, n_rows, n_rows)
+        low, high = average_precision_interval(scores, labels)
+        assert low < average_precision_score(labels, scores) < high
+        assert average_precision_interval(scores, labels) == (low, high)
+        widths.append(high - low)
+    assert widths[1] < widths[0] / 2
+
+
+def test_scores_that_tie_give_the_average_precision_of_scikit_learn():
+    labels = np.array([1, 0, 1, 1, 0, 0, 1, 0], dtype=bool)
+    order = np.argsort(-np.array([3, 3, 2, 1, 1, 1, 0, 0]), kind="stable")
+    scores = np.array([3, 3, 2, 1, 1, 1, 0, 0])
+    ends = np.flatnonzero(np.diff(scores[order], append=-1) != 0)
+    ours = evaluation._average_precision(np.flatnonzero(labels), np.flatnonzero(~labels), ends, 8)
+    assert ours == pytest.approx(average_precision_score(labels, scores))
+
+
+def test_a_perfect_order_has_the_interval_of_a_point_and_one_anomaly_a_wide_one():
+    assert auroc_interval([1, 2, 3, 4], [0, 0, 1, 1]) == (1.0, 1.0)
+    low, high = auroc_interval([1, 2, 3, 4, 5], [0, 0, 0, 1, 0])
+    assert 0 < low < 0.2
+    assert 0.95 < high < 1
+
+
+def test_curves_begin_and_end_where_they_must_and_have_few_points():
+    scores, labels = drawn(np.random.default_rng(0), 500, 2000)
+    found = curves(scores, labels, n_points=50)
+    assert all(len(points) <= 50 for points in found.values())
+    assert (found["roc"][0], found["roc"][-1]) == ((0, 0), (1, 1))
+    assert found["precision_recall"][-1] == (1, pytest.approx(0.2))
+    assert found["precision_recall"] == sorted(found["precision_recall"], key=lambda point: point[0])

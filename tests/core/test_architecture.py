@@ -77,7 +77,7 @@ MAY_IMPORT_HEAVY = {
     "fitting": {"torch"},
     "graph": {"onnx"},
     "frames": {"pandas"},
-    "evaluation": {"sklearn"},
+    "evaluation": {"scipy", "sklearn"},
     "pixels": {"scipy", "sklearn"},
     "estimators": {"pandas", "sklearn"},
 }
