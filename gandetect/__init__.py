@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gandetect.evaluation import Evaluation, anomaly_auroc_scorer, evaluate_scores
     from gandetect.explanation import Explanation, explain
     from gandetect.fitting import fit_table
+    from gandetect.image_fitting import fit_images
     from gandetect.model_file import read_model, write_model
     from gandetect.pixels import PixelEvaluation, PixelEvaluator
     from gandetect.scorer import Scorer
@@ -48,6 +49,7 @@ _HOMES = {
     "anomaly_auroc_scorer": "gandetect.evaluation",
     "evaluate_scores": "gandetect.evaluation",
     "explain": "gandetect.explanation",
+    "fit_images": "gandetect.image_fitting",
     "fit_table": "gandetect.fitting",
     "read_model": "gandetect.model_file",
     "write_model": "gandetect.model_file",
@@ -73,6 +75,7 @@ __all__ = [
     "anomaly_auroc_scorer",
     "evaluate_scores",
     "explain",
+    "fit_images",
     "fit_table",
     "read_model",
     "write_model",

@@ -7,9 +7,12 @@ nothing of what it holds.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -93,6 +96,40 @@ class Checkpoint:
     ) -> None:
         if error is not None and self._latest:
             self._write()
+
+
+def kept(
+    path: str | os.PathLike[str] | None,
+    learned_from: Iterable[NDArray[Any]],
+    settings: Mapping[str, Any],
+    seed: int,
+    device: str,
+) -> AbstractContextManager[Checkpoint | None]:
+    """Return where a training's state is kept, together with all that decides about its bits; nothing without a path.
+
+    Parameters
+    ----------
+    path : path-like or None
+        The file.
+    learned_from : iterable of array
+        The training samples, as the networks see them.
+    settings : mapping
+        JSON values.
+    seed : int
+        Key of all randomness.
+    device : str
+        Type of the device that is trained on.
+    """
+    if path is None:
+        return nullcontext()
+    identity = {
+        "data": digest(*learned_from),
+        "settings": json.dumps(settings, sort_keys=True),
+        "seed": str(seed),
+        "versions": ", ".join(f"{name} {version(name)}" for name in ("gandetect", "numpy", "torch")),
+        "device": device,
+    }
+    return Checkpoint(path, identity)
 
 
 def digest(*arrays: NDArray[Any]) -> str:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, replace
-from importlib.metadata import version
 from numbers import Integral, Real
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from gandetect.assembly import (
@@ -25,7 +21,7 @@ from gandetect.assembly import (
     with_distributions,
 )
 from gandetect.calibration import Disagreement, Evidence, calibrate, fit_evidence
-from gandetect.checkpoint import Checkpoint, digest
+from gandetect.checkpoint import kept
 from gandetect.encoding import LEVEL_STEP, Encoding, fit_encoding, summaries
 from gandetect.ensemble import Rows, TableSettings, probes, train_pair, trained_weights, transplant
 from gandetect.errors import InputError
@@ -33,13 +29,13 @@ from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.encoding import Encoded, add_encoding, add_inputs
 from gandetect.graph.networks import TableWeights, add_networks
 from gandetect.graph.score import add_measures, add_score
-from gandetect.health import examine, summarised
+from gandetect.health import examine, health_record
 from gandetect.losses import LOSSES
 from gandetect.model_file import seal
 from gandetect.networks.tables import TablePair
 from gandetect.schema import MIN_ROWS, Schema, quoted
 from gandetect.scorer import open_session, run_in_chunks
-from gandetect.training import Course, Progress
+from gandetect.training import Course, Progress, find_device
 
 SMALLEST_ERROR, SMALLEST_LEVEL_ERROR = 1e-3, 0.25 * LEVEL_STEP**2
 """Units of a column's reconstruction error where the mean over the training rows is smaller.
@@ -114,9 +110,10 @@ def fit_table(
     if known_anomalies is not None:
         rows = replace(rows, known=_encoded(known_anomalies, schema, encoding)[0])
     encoding = replace(encoding, departure=rows.departure)
-    where = _device(device)
-    with _kept(checkpoint, rows, settings, seed, where) as kept:
-        keep, start = (kept.keep, kept.load() if resume else None) if kept else (None, None)
+    where = find_device(device)
+    learned_from = rows.samples, rows.present, rows.known
+    with kept(checkpoint, learned_from, asdict(settings), seed, where.type) as state:
+        keep, start = (state.keep, state.load() if resume else None) if state else (None, None)
         pair, course = train_pair(
             rows, encoding.column_of, encoding.is_level, settings, seed, where, callback, keep, start
         )
@@ -156,31 +153,6 @@ def _require_rows(columns: Columns, schema: Schema, n_members: int) -> None:
         raise InputError(f"Expected at least {smallest} rows to fit, found {n_rows} {noun}; add normal rows.")
 
 
-def _device(device: str) -> torch.device:
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        return torch.empty(0, device=device).device
-    except (AssertionError, RuntimeError) as error:  # torch built without CUDA asserts
-        raise InputError(f"Expected a device that torch can use, found {device!r}; try 'cpu'.") from error
-
-
-def _kept(
-    path: str | os.PathLike[str] | None, rows: Rows, settings: TableSettings, seed: int, device: torch.device
-) -> AbstractContextManager[Checkpoint | None]:
-    """Return where the training's state is kept, together with all that decides about its bits."""
-    if path is None:
-        return nullcontext()
-    identity = {
-        "data": digest(rows.samples, rows.present, rows.known),
-        "settings": json.dumps(asdict(settings), sort_keys=True),
-        "seed": str(seed),
-        "versions": ", ".join(f"{name} {version(name)}" for name in ("gandetect", "numpy", "torch")),
-        "device": device.type,
-    }
-    return Checkpoint(path, identity)
-
-
 # --- health -----------------------------------------------------------------------------------------------------------
 
 
@@ -205,14 +177,7 @@ def _heal(
             f"Expected the training to stay finite, found that it diverged twice with the loss {settings.loss!r}; "
             "choose another loss or seed."
         )
-    curve = course.realness[:: max(1, len(course.realness) // 20)].mean(2).round(4)
-    return {
-        "diagnoses": summarised(found),
-        "restarted": sick,
-        "members": [asdict(health) for health in found],
-        "realness_real": curve[:, 0].tolist(),
-        "realness_generated": curve[:, 1].tolist(),
-    }
+    return health_record(found, sick, course.realness)
 
 
 # --- encoding ---------------------------------------------------------------------------------------------------------

@@ -8,7 +8,8 @@ on stand for the data.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,7 +96,27 @@ at least 0.78 of what real rows reach, the two-sample accuracy at most 0.80, the
 """
 
 
-def examine(probe: Probe) -> Health:
+@dataclass(frozen=True)
+class Limits:
+    """Where a sickness begins; the defaults are those for tables.
+
+    Parameters
+    ----------
+    coverage, precision : float
+        Below: collapsed, implausible.
+    accuracy : float
+        Of the two-sample test; above: told apart.
+    """
+
+    coverage: float = 0.4
+    precision: float = 0.4
+    accuracy: float = 0.95
+
+
+TABLE_LIMITS = Limits()
+
+
+def examine(probe: Probe, limits: Limits = TABLE_LIMITS) -> Health:
     """Measure a member and name what ails it."""
     if not probe.finite:
         return Health(diagnoses=("diverged",))
@@ -109,9 +130,9 @@ def examine(probe: Probe) -> Health:
     skill = noise_skill(probe.logits_seen, probe.logits_noise)
     gap = probe.realness_real - probe.realness_generated
     found = {
-        "collapsed": covered < 0.4,
-        "implausible": plausible < 0.4,
-        "told apart": accuracy > 0.95,
+        "collapsed": covered < limits.coverage,
+        "implausible": plausible < limits.precision,
+        "told apart": accuracy > limits.accuracy,
         "discriminator wins": gap > 0.9,
         "generator wins": gap < -0.1,
         "blind": skill < 0.005,
@@ -135,6 +156,28 @@ def summarised(found: Sequence[Health]) -> list[str]:
         for name, meaning in DIAGNOSES.items()
         if (n_sick := sum(name in health.diagnoses for health in found))
     ]
+
+
+def health_record(found: Sequence[Health], restarted: Sequence[int], realness: NDArray[np.float64]) -> dict[str, Any]:
+    """Return what a model file says of its training, as JSON values.
+
+    Parameters
+    ----------
+    found : sequence of Health
+        Of every member.
+    restarted : sequence of int
+        Members that were trained once more.
+    realness : array of shape (n_reports, 2, members)
+        What the heads of the game gave to real and to generated samples, in the course of the training.
+    """
+    curve = realness[:: max(1, len(realness) // 20)].mean(2).round(4)
+    return {
+        "diagnoses": summarised(found),
+        "restarted": list(restarted),
+        "members": [asdict(health) for health in found],
+        "realness_real": curve[:, 0].tolist(),
+        "realness_generated": curve[:, 1].tolist(),
+    }
 
 
 def precision(real: Floats, generated: Floats) -> float:

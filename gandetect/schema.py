@@ -74,6 +74,13 @@ class Modality(Protocol):
     def chunk_size(self, feeds: Mapping[str, NDArray[Any]]) -> int:
         """Return how many rows or images go into one run."""
 
+    @property
+    def tolerance(self) -> float:
+        """Two hosts agree on a value when they differ by at most this times ``max(1, abs(value))``."""
+
+    def golden_view(self, output: str, values: NDArray[Any]) -> NDArray[Any]:
+        """Return what a manifest's golden answers hold of an output."""
+
     def raw_from_json(self, inputs: Any) -> Any:
         """Return raw data from the JSON values that a manifest's golden rows have."""
 
@@ -218,6 +225,15 @@ class Schema:
     def chunk_size(self, feeds: Mapping[str, NDArray[Any]]) -> int:
         """Return how many rows go into one run, whatever they are."""
         return CHUNK_ROWS
+
+    @property
+    def tolerance(self) -> float:
+        """How far hosts may differ."""
+        return 1e-5
+
+    def golden_view(self, output: str, values: NDArray[Any]) -> NDArray[Any]:
+        """Return all of an output."""
+        return values
 
     def raw_from_json(self, inputs: Mapping[str, list[Any]]) -> dict[str, NDArray[Any]]:
         """Return raw columns from JSON values."""

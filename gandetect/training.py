@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from gandetect.errors import InputError
 from gandetect.losses import Game, gradient_norm_penalty, logistic_fake, logistic_real
 
 State = dict[str, NDArray[Any]]
@@ -26,12 +27,16 @@ State = dict[str, NDArray[Any]]
 class Pair(Protocol):
     """Two networks and how they meet; `Batch` below is whatever `draw` returns.
 
-    Samples have shape (members, n_samples, ...); kinds of negatives are stacked as (members, kinds, n_samples, ...).
+    Samples have shape (members, n_samples, ...); kinds of negatives are stacked as (members, kinds, n_negatives, ...),
+    where there are no more of each than of real samples.
     """
 
     @property
     def discriminator(self) -> nn.Module:
-        """Samples to one logit (high = real) per head, those of the reference negatives first."""
+        """Samples to one logit (high = real) per head, those of the reference negatives first.
+
+        It may judge several positions of a sample: (members, n_samples * positions, heads).
+        """
 
     @property
     def generator(self) -> nn.Module:
@@ -89,6 +94,22 @@ class Plan:
     learning_rate: float = 2e-3
     weight_decay: float = 1e-3
     adversarial_weight: float = 0.1
+
+
+def find_device(name: str) -> torch.device:
+    """Return a torch device; "auto" is a GPU when there is one, else the CPU.
+
+    Raises
+    ------
+    InputError
+        torch cannot use it.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.empty(0, device=name).device
+    except (AssertionError, RuntimeError) as error:  # torch built without CUDA asserts
+        raise InputError(f"Expected a device that torch can use, found {name!r}; try 'cpu'.") from error
 
 
 def step_random(seed: int, step: int) -> torch.Generator:
@@ -252,12 +273,14 @@ class _DiscriminatorTurn(_Turn):
 
     def move(self, real: Tensor, references: Tensor, fakes: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
         """Learn to tell real samples from both sorts of negatives; return the loss and the real samples' logits."""
-        members, n_references, n_samples = references.shape[:3]
-        negatives = torch.cat([references, fakes], dim=1)  # (members, kinds, n_samples, ...)
-        logits = self.discriminator(torch.cat([real, negatives.flatten(1, 2)], dim=1))
-        on_real = logits[:, :n_samples]  # (members, n_samples, kinds)
-        # Each head looks at its own kind only: (members, kinds, n_samples).
-        on_own = logits[:, n_samples:].unflatten(1, negatives.shape[1:3]).diagonal(dim1=1, dim2=3).transpose(1, 2)
+        members, n_references = references.shape[:2]
+        negatives = torch.cat([references, fakes], dim=1)  # (members, kinds, n_negatives, ...)
+        samples = torch.cat([real, negatives.flatten(1, 2)], dim=1)
+        logits = self.discriminator(samples)
+        n_judged = real.shape[1] * (logits.shape[1] // samples.shape[1])
+        on_real = logits[:, :n_judged]  # (members, judged, kinds)
+        # Each head looks at its own kind only: (members, kinds, judged).
+        on_own = logits[:, n_judged:].unflatten(1, (negatives.shape[1], -1)).diagonal(dim1=1, dim2=3).transpose(1, 2)
         reference = logistic_real(on_real[..., :n_references]).mean(1) + logistic_fake(on_own[:, :n_references]).mean(2)
         game = self.game.real(on_real[..., n_references:]).mean(1) + self.game.fake(on_own[:, n_references:]).mean(2)
         loss = (reference.sum() + game.sum()) / members
@@ -267,14 +290,15 @@ class _DiscriminatorTurn(_Turn):
         return loss.detach(), on_real[..., n_references:].detach()
 
     def _head(self, index: int) -> Callable[[Tensor], Tensor]:
-        return lambda samples: self.discriminator(samples)[..., index]
+        """Return a head's mean logit over the positions of each sample."""
+        return lambda samples: self.discriminator(samples)[..., index].unflatten(1, (samples.shape[1], -1)).mean(2)
 
     def _penalty(self, real: Tensor, fakes: Tensor, n_references: int, random: torch.Generator) -> Tensor:
         """Mean gradient penalty of the adversarial heads, each between real samples and its own kind."""
         terms = []
         for kind, fake in enumerate(fakes.unbind(1)):
             share = torch.rand(*fake.shape[:2], *[1] * (fake.dim() - 2), generator=random).to(fake)
-            terms.append(gradient_norm_penalty(self._head(n_references + kind), real, fake, share))
+            terms.append(gradient_norm_penalty(self._head(n_references + kind), real[:, : fake.shape[1]], fake, share))
         return torch.stack(terms).mean()
 
 
@@ -285,10 +309,10 @@ class _GeneratorTurn(_Turn):
 
     def move(self, fakes: Tensor, reconstruction: Tensor) -> tuple[Tensor, Tensor]:
         """Learn to fill in and to pass for real; return the loss and the generated samples' logits."""
-        members, kinds, n_samples = fakes.shape[:3]
+        members, kinds = fakes.shape[:2]
         self.discriminator.requires_grad_(False)
         logits = self.discriminator(fakes.flatten(1, 2))[..., -kinds:]
-        on_own = logits.unflatten(1, (kinds, n_samples)).diagonal(dim1=1, dim2=3)  # (members, n_samples, kinds)
+        on_own = logits.unflatten(1, (kinds, -1)).diagonal(dim1=1, dim2=3)  # (members, judged, kinds)
         loss = reconstruction + self.weight * self.game.generator(on_own).mean(1).sum() / members
         self.step(loss)
         self.discriminator.requires_grad_(True)

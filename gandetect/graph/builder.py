@@ -56,6 +56,10 @@ class GraphBuilder:
         """Return the name of a float32 constant."""
         return self.constant(value, np.float32)
 
+    def halves(self, value: ArrayLike) -> str:
+        """Return the name of a float32 tensor that is stored in float16: half the file, and as fast once loaded."""
+        return self.node("Cast", self.constant(value, np.float16), to=1)
+
     def ints(self, value: ArrayLike) -> str:
         """Return the name of an int64 constant."""
         return self.constant(value, np.int64)

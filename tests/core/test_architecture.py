@@ -22,6 +22,7 @@ FLOORS = {
     "readers": {"errors", "schema"},
     "encoding": {"errors", "schema"},
     "calibration": {"errors"},
+    "heatmap": set(),
     "model_file": {"errors", "schema", "image_schema", "files", "guard", "wire"},
     "pruning": {"wire"},
     "scorer": {"errors", "schema", "model_file", "pruning"},
@@ -34,9 +35,10 @@ FLOORS = {
     "networks": set(),
     "negatives": set(),
     "losses": set(),
-    "training": {"losses"},
+    "image_negatives": set(),
+    "training": {"errors", "losses"},
     # The graph speaks of encodings and calibration, in numpy and onnx.
-    "graph": {"errors", "schema", "encoding", "calibration"},
+    "graph": {"errors", "schema", "image_schema", "encoding", "calibration", "heatmap"},
     # What wires the rooms.
     "checkpoint": {"errors", "files"},
     "health": set(),
@@ -49,6 +51,13 @@ FLOORS = {
         *("errors", "schema", "encoding", "calibration", "checkpoint", "health", "model_file", "scorer"),
         *("networks", "losses", "training", "graph", "ensemble", "assembly"),
     },
+    "image_ensemble": {
+        *("errors", "schema", "health", "networks", "image_negatives", "losses", "training", "graph"),
+    },
+    "image_fitting": {
+        *("errors", "schema", "image_schema", "calibration", "heatmap", "checkpoint", "health", "model_file", "scorer"),
+        *("networks", "losses", "training", "graph", "image_ensemble"),
+    },
     "frames": {"errors", "schema", "readers"},
     "drawing": set(),
     "evaluation": {"errors"},
@@ -57,8 +66,8 @@ FLOORS = {
         *("errors", "schema", "frames", "model_file", "scorer", "explanation", "ensemble", "fitting", "training"),
     },
     "__init__": {
-        *("errors", "estimators", "evaluation", "ensemble", "fitting", "model_file", "pixels", "scorer", "training"),
-        *("readers", "schema", "significance", "explanation", "drift"),
+        *("errors", "estimators", "evaluation", "ensemble", "fitting", "image_fitting", "model_file", "pixels"),
+        *("scorer", "training", "readers", "schema", "significance", "explanation", "drift"),
     },
 }
 """Every room and the rooms that it may import; its own modules it always may."""
@@ -68,12 +77,15 @@ HEAVY = {"torch", "sklearn", "pandas", "scipy", "onnx", "safetensors"}
 MAY_IMPORT_HEAVY = {
     "networks": {"torch"},
     "negatives": {"torch"},
+    "image_negatives": {"torch"},
     "losses": {"torch"},
     "training": {"torch"},
     "checkpoint": {"safetensors"},
     "health": {"scipy", "sklearn"},
     "ensemble": {"torch"},
     "assembly": {"torch"},
+    "image_ensemble": {"torch"},
+    "image_fitting": {"torch"},
     "fitting": {"torch"},
     "graph": {"onnx"},
     "frames": {"pandas"},

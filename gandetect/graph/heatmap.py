@@ -1,0 +1,41 @@
+"""Nodes from an image pair's maps to how conspicuous each pixel is, and to the heat map."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gandetect.graph.builder import GraphBuilder
+from gandetect.heatmap import Heat, MapScale
+from gandetect.image_schema import ImageSchema
+
+BLUR = 1.0
+"""Standard deviation of the Gaussian that maps are blurred with, in positions."""
+
+
+def add_conspicuousness(builder: GraphBuilder, maps: str, scale: MapScale) -> str:
+    """Compare maps, (n, n_maps, height, width), with what is usual, and blur them: (n, 1, height, width)."""
+    deviation = builder.node("Sub", maps, builder.halves(scale.mean))
+    relative = builder.node("Div", deviation, builder.halves(scale.deviation))
+    summed = builder.node("Conv", relative, builder.floats(scale.weights[None, :, None, None]))
+    steps = np.arange(-3, 4)
+    kernel = np.exp(-np.square(steps / BLUR) / 2)
+    kernel /= kernel.sum()
+    for shape, pads in (((1, 1, 7, 1), [3, 0, 3, 0]), ((1, 1, 1, 7), [0, 3, 0, 3])):
+        summed = builder.node("Conv", summed, builder.floats(kernel.reshape(shape)), pads=pads)
+    return summed
+
+
+def add_heatmap(builder: GraphBuilder, conspicuousness: str, heat: Heat, schema: ImageSchema) -> str:
+    """Turn conspicuousness into heat and enlarge it to the model's size: (n, height, width)."""
+    value = builder.node("Unsqueeze", builder.node("Squeeze", conspicuousness, builder.ints([1])), builder.ints([3]))
+    share = builder.node("Div", builder.node("Sub", value, builder.floats(heat.knots)), builder.floats(heat.widths))
+    within = builder.node("Clip", share, builder.floats(0.0), builder.floats(1.0))
+    # The last interval goes on for ever, so that the order of the hottest pixels is kept.
+    last = builder.node("Slice", share, builder.ints([len(heat.knots) - 1]), builder.ints([2**31]), builder.ints([3]))
+    beyond = builder.node("Relu", builder.node("Sub", last, builder.floats(1.0)))
+    total = builder.node("ReduceSum", within, builder.ints([3]), keepdims=0)  # (n, grid height, grid width)
+    total = builder.node("Add", total, builder.node("Squeeze", beyond, builder.ints([3])))
+    heated = builder.node("Unsqueeze", builder.node("Mul", total, builder.floats(heat.step)), builder.ints([1]))
+    sizes = builder.ints([schema.height, schema.width])
+    enlarged = builder.node("Resize", heated, "", "", sizes, axes=[2, 3], mode="linear")
+    return builder.node("Squeeze", enlarged, builder.ints([1]))

@@ -1,0 +1,291 @@
+"""Nodes of a trained image pair: raw images in; values, maps and reconstructions out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gandetect.graph.builder import GraphBuilder
+from gandetect.image_schema import ImageSchema
+
+Floats = NDArray[np.float32]
+
+SLOPE = 0.2
+"""Slope of the leaky ReLU; the networks' own."""
+
+SMALLEST_ERROR = 1e-3
+"""Added to an error before its logarithm is taken: smaller ones are rounding."""
+
+_FLOOR = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+
+
+class Layer(NamedTuple):
+    """Weight and bias of one layer of all members, as the networks hold them; `stride` 0 is an affine map."""
+
+    weight: Floats
+    bias: Floats
+    stride: int = 0
+    transposed: bool = False
+
+    def member(self, index: int) -> Layer:
+        """Return the layer of one member, which keeps its axis."""
+        return self._replace(weight=self.weight[index : index + 1], bias=self.bias[index : index + 1])
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """A normal distribution of the discriminator's features over normal images.
+
+    Parameters
+    ----------
+    mean : array of shape (members, n_features) or (members, n_features, height, width)
+        Mean, for patches at every position or the same everywhere, (members, n_features, 1, 1).
+    whitening : array of shape (members, n_features, n_features)
+        What is left of a feature vector, times this, has independent entries of variance one.
+    """
+
+    mean: Floats
+    whitening: Floats
+
+
+@dataclass(frozen=True)
+class ImageWeights:
+    """Everything that the networks of an ensemble learned.
+
+    Parameters
+    ----------
+    convolutions, coarse : tuple of Layer
+        The discriminator's; the second ones only for patches, where they look at the first ones' result.
+    features, realness : Layer
+        Its features, and the mean logit of the heads that are scored.
+    encoder, to_code, from_code, decoder
+        The generator's.
+    gaussian : Gaussian
+        Of the discriminator's features over images that each member was trained on.
+    n_highest : int
+        A value of an image is the mean of so many highest ones of a map.
+    positions : array of shape (2, height, width) or None
+        What tells the features of patches where they are.
+    """
+
+    convolutions: tuple[Layer, ...]
+    coarse: tuple[Layer, ...]
+    features: Layer
+    realness: Layer
+    encoder: tuple[Layer, ...]
+    to_code: Layer
+    from_code: Layer
+    decoder: tuple[Layer, ...]
+    gaussian: Gaussian
+    n_highest: int
+    positions: Floats | None = None
+
+    @property
+    def n_members(self) -> int:
+        """Number of members."""
+        return len(self.features.weight)
+
+    @property
+    def judges_positions(self) -> bool:
+        """Whether the networks are those for patches."""
+        return bool(self.coarse)
+
+    def member(self, index: int) -> ImageWeights:
+        """Return an ensemble of one member."""
+        one = slice(index, index + 1)
+
+        def of(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
+            return tuple(layer.member(index) for layer in layers)
+
+        return ImageWeights(
+            of(self.convolutions),
+            of(self.coarse),
+            self.features.member(index),
+            self.realness.member(index),
+            of(self.encoder),
+            self.to_code.member(index),
+            self.from_code.member(index),
+            of(self.decoder),
+            Gaussian(self.gaussian.mean[one], self.gaussian.whitening[one]),
+            self.n_highest,
+            self.positions,
+        )
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Names of the tensors that the networks make, all float32; high = anomalous; means over the members.
+
+    Shape
+    -----
+    values (n, 2): minus the discriminator's logit, and the log distance of its features from normal ones;
+    maps (n, n_maps, height, width): of whole images the reconstruction error, of patches also both values at each
+    position of the grid; error (n, 1): mean absolute reconstruction error; reconstruction (n, channels, height, width)
+    """
+
+    values: str
+    maps: str
+    error: str
+    reconstruction: str
+
+
+def add_images(builder: GraphBuilder, schema: ImageSchema) -> str:
+    """Add the input and what makes samples of it: (n, channels, height, width), values -1 to 1.
+
+    The first node resizes images of any size; averaging over what falls into one pixel, it leaves no moiré.
+    """
+    ((name, dtype, shape),) = schema.inputs
+    raw = builder.input(name, dtype, ["n", "height", "width", shape[3]])
+    planes = builder.node("Cast", builder.node("Transpose", raw, perm=[0, 3, 1, 2]), to=1)
+    sizes = builder.ints([schema.height, schema.width])
+    resized = builder.node("Resize", planes, "", "", sizes, axes=[2, 3], mode="linear", antialias=1)
+    return builder.node("Sub", builder.node("Div", resized, builder.floats(127.5)), builder.floats(1.0))
+
+
+def add_networks(builder: GraphBuilder, samples: str, weights: ImageWeights) -> Seen:
+    """Add both networks of all members."""
+    see = _see_positions if weights.judges_positions else _see_whole
+    members = [see(builder, samples, weights.member(index)) for index in range(weights.n_members)]
+    return Seen(
+        _mean(builder, [member.values for member in members]),
+        _mean(builder, [member.maps for member in members]),
+        _mean(builder, [member.error for member in members]),
+        _mean(builder, [member.reconstruction for member in members]),
+    )
+
+
+def _see_whole(builder: GraphBuilder, samples: str, weights: ImageWeights) -> Seen:
+    hidden = _flat(builder, _convolved(builder, samples, weights.convolutions))
+    features = _leaky(builder, _affine(builder, hidden, weights.features))
+    deviation = builder.node("Sub", features, builder.floats(weights.gaussian.mean))
+    white = builder.node("MatMul", deviation, builder.floats(weights.gaussian.whitening[0]))
+    head = builder.floats(weights.realness.weight[0]), builder.floats(weights.realness.bias[0, 0])
+    unreal = builder.node("Neg", builder.node("Gemm", features, *head))
+    values = builder.node("Concat", unreal, _log_mean_square(builder, white), axis=1)
+    code = _on_sphere(
+        builder, _affine(builder, _flat(builder, _convolved(builder, samples, weights.encoder)), weights.to_code)
+    )
+    n_channels, side = weights.decoder[0].weight.shape[1], 4
+    grid = builder.node(
+        "Reshape", _affine(builder, code, weights.from_code), builder.ints([-1, n_channels, side, side])
+    )
+    reconstruction = _grown(builder, _leaky(builder, grid), weights)
+    error = _error_map(builder, samples, reconstruction)
+    maps = builder.node("AveragePool", error, kernel_shape=[3, 3], pads=[1, 1, 1, 1], count_include_pad=0)
+    return Seen(values, _log(builder, maps), _mean_error(builder, error), reconstruction)
+
+
+def _see_positions(builder: GraphBuilder, samples: str, weights: ImageWeights) -> Seen:
+    features = _position_features(builder, samples, weights)
+    kernel = builder.floats(weights.realness.weight[0].T[..., None, None])
+    logit = builder.node("Conv", features, kernel, builder.floats(weights.realness.bias[0, 0]))
+    unreal = builder.node("Neg", logit)  # (n, 1, height, width)
+    deviation = builder.node("Sub", features, builder.floats(weights.gaussian.mean))
+    whitening = weights.gaussian.whitening[0].T[..., None, None]
+    white = builder.node("Conv", deviation, builder.floats(whitening))
+    distance = _log_mean_square(builder, white)
+    code = _on_sphere(builder, _convolution(builder, _convolved(builder, samples, weights.encoder), weights.to_code))
+    reconstruction = _grown(builder, _leaky(builder, _convolution(builder, code, weights.from_code)), weights)
+    error = _error_map(builder, samples, reconstruction)
+    coarse = builder.node("AveragePool", error, kernel_shape=[4, 4], strides=[4, 4])
+    values = builder.node(
+        "Concat", *(add_top(builder, tensor, weights.n_highest) for tensor in (unreal, distance)), axis=1
+    )
+    maps = builder.node("Concat", unreal, distance, _log(builder, coarse), axis=1)
+    return Seen(values, maps, _mean_error(builder, error), reconstruction)
+
+
+def _position_features(builder: GraphBuilder, samples: str, weights: ImageWeights) -> str:
+    """Return the discriminator's features at every position of its grid: (n, n_features, height, width)."""
+    fine = _convolved(builder, samples, weights.convolutions)
+    coarse = _convolved(builder, fine, weights.coarse)
+    kernel, bias = weights.features.weight[0].T[..., None, None], weights.features.bias[0, 0]
+    n_fine, n_coarse = (layers[-1].weight.shape[1] for layers in (weights.convolutions, weights.coarse))
+    of_fine, of_coarse, of_position = np.split(kernel, [n_fine, n_fine + n_coarse], axis=1)
+    near = builder.node("Conv", fine, builder.halves(of_fine), builder.halves(bias))
+    far = builder.node("Conv", coarse, builder.halves(of_coarse))
+    far = builder.node("Resize", far, "", builder.floats([1, 1, 2, 2]), mode="nearest", **_FLOOR)
+    joined = builder.node("Add", near, far)
+    if weights.positions is not None:
+        place = builder.node("Conv", builder.floats(weights.positions[None]), builder.halves(of_position))
+        joined = builder.node("Add", joined, place)
+    return _leaky(builder, joined)
+
+
+# --- layers -----------------------------------------------------------------------------------------------------------
+
+
+def _leaky(builder: GraphBuilder, x: str) -> str:
+    return builder.node("LeakyRelu", x, alpha=SLOPE)
+
+
+def _flat(builder: GraphBuilder, x: str) -> str:
+    return builder.node("Flatten", x, axis=1)
+
+
+def _affine(builder: GraphBuilder, x: str, layer: Layer) -> str:
+    return builder.node("Gemm", x, builder.halves(layer.weight[0]), builder.halves(layer.bias[0, 0]))
+
+
+def _convolution(builder: GraphBuilder, x: str, layer: Layer) -> str:
+    padding = (layer.weight.shape[-1] - 1) // 2
+    operator = "ConvTranspose" if layer.transposed else "Conv"
+    weight, bias = builder.halves(layer.weight[0]), builder.halves(layer.bias[0])
+    return builder.node(operator, x, weight, bias, strides=[layer.stride] * 2, pads=[padding] * 4)
+
+
+def _convolved(builder: GraphBuilder, x: str, layers: tuple[Layer, ...]) -> str:
+    for layer in layers:
+        x = _leaky(builder, _convolution(builder, x, layer))
+    return x
+
+
+def _grown(builder: GraphBuilder, x: str, weights: ImageWeights) -> str:
+    *hidden, last = weights.decoder
+    return builder.node("Tanh", _convolution(builder, _convolved(builder, x, tuple(hidden)), last))
+
+
+def _on_sphere(builder: GraphBuilder, code: str) -> str:
+    square = builder.node("ReduceMean", builder.node("Mul", code, code), builder.ints([1]), keepdims=1)
+    length = builder.node("Sqrt", builder.node("Add", square, builder.floats(1e-6)))
+    return builder.node("Div", code, length)
+
+
+# --- measures ---------------------------------------------------------------------------------------------------------
+
+
+def _log(builder: GraphBuilder, x: str) -> str:
+    return builder.node("Log", builder.node("Add", x, builder.floats(SMALLEST_ERROR)))
+
+
+def _log_mean_square(builder: GraphBuilder, white: str) -> str:
+    """Return the log of the mean square over the features, which keep an axis of size one."""
+    return _log(builder, builder.node("ReduceMean", builder.node("Mul", white, white), builder.ints([1]), keepdims=1))
+
+
+def _error_map(builder: GraphBuilder, samples: str, reconstruction: str) -> str:
+    """Absolute error of each pixel, mean over the channels: (n, 1, height, width)."""
+    error = builder.node("Abs", builder.node("Sub", samples, reconstruction))
+    return builder.node("ReduceMean", error, builder.ints([1]), keepdims=1)
+
+
+def _mean_error(builder: GraphBuilder, error: str) -> str:
+    """Mean over all pixels: (n, 1)."""
+    return builder.node("ReduceMean", builder.node("Flatten", error, axis=1), builder.ints([1]), keepdims=1)
+
+
+def _mean(builder: GraphBuilder, tensors: list[str]) -> str:
+    total = tensors[0]
+    for tensor in tensors[1:]:
+        total = builder.node("Add", total, tensor)
+    return builder.node("Div", total, builder.floats(len(tensors)))
+
+
+def add_top(builder: GraphBuilder, maps: str, n_highest: int) -> str:
+    """Mean of the highest values of a map with one channel: (n, 1)."""
+    flat = builder.node("Flatten", maps, axis=1)
+    highest = builder.node_of("TopK", [flat, builder.ints([n_highest])], 2, axis=1)[0]
+    return builder.node("ReduceMean", highest, builder.ints([1]), keepdims=1)

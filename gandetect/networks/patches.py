@@ -1,0 +1,135 @@
+"""Generator and discriminator for patches: fully convolutional, the discriminator judges every position of a grid."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate, leaky_relu, max_pool2d
+
+from gandetect.networks.convolutions import SLOPE, MemberConv, grown, on_sphere
+from gandetect.networks.tables import MemberLinear
+
+GRID = 4
+"""Pixels between two positions that a patch discriminator judges."""
+
+
+class PatchDiscriminator(nn.Module):
+    """Judges every position of a grid: convolutions at two scales, joined with the position, one logit per kind.
+
+    Its samples have one channel more than the images: what there is above 0 is judged, at `N_JUDGED` positions that are
+    spread evenly over the mass of that channel. So a head learns only where an image was altered.
+
+    Shape
+    -----
+    (members, n_samples, channels + 1, height, width) to (members, n_samples * N_JUDGED, n_heads)
+    """
+
+    JUDGES_POSITIONS = True
+
+    N_JUDGED = 128
+    """Positions of an image that are judged in training."""
+
+    def __init__(
+        self,
+        n_members: int,
+        channels: int,
+        width: int,
+        n_features: int,
+        n_heads: int,
+        random: torch.Generator,
+        *,
+        positional: bool,
+    ) -> None:
+        super().__init__()
+        self.positional = positional
+        self.fine = nn.ModuleList(
+            [
+                MemberConv(n_members, channels, width, 4, 2, random),
+                MemberConv(n_members, width, 2 * width, 4, 2, random),
+                MemberConv(n_members, 2 * width, 2 * width, 3, 1, random),
+            ]
+        )
+        self.coarse = nn.ModuleList(
+            [
+                MemberConv(n_members, 2 * width, 3 * width, 4, 2, random),
+                MemberConv(n_members, 3 * width, 3 * width, 3, 1, random),
+            ]
+        )
+        self.features_of = MemberLinear(n_members, 5 * width + 2 * positional, n_features, random)
+        self.heads = MemberLinear(n_members, n_features, n_heads, random)
+
+    def features(self, images: Tensor) -> Tensor:
+        """Return what the heads look at, (members, n_samples, height / 4, width / 4, n_features)."""
+        fine = images
+        for conv in self.fine:
+            fine = leaky_relu(conv(fine), SLOPE)
+        coarse = fine
+        for conv in self.coarse:
+            coarse = leaky_relu(conv(coarse), SLOPE)
+        members, n_samples, _, height, width = fine.shape
+        coarse = interpolate(coarse.flatten(0, 1), (height, width)).reshape(members, n_samples, -1, height, width)
+        parts = [fine, coarse]
+        if self.positional:
+            parts.append(positions(height, width).to(fine).expand(members, n_samples, -1, -1, -1))
+        joined = torch.cat(parts, 2).permute(0, 1, 3, 4, 2)  # (members, n_samples, height, width, channels)
+        flat = leaky_relu(self.features_of(joined.flatten(1, 3)), SLOPE)
+        return flat.reshape(members, n_samples, height, width, -1)
+
+    def forward(self, samples: Tensor) -> Tensor:
+        """Return the logits at the positions that are judged."""
+        features = self.features(samples[:, :, :-1]).flatten(2, 3)  # (members, n_samples, positions, n_features)
+        marks = max_pool2d(samples[:, :, -1], GRID).flatten(2)
+        mass = marks.detach().cumsum(2)
+        aims = (torch.arange(self.N_JUDGED, device=mass.device) + 0.5) / self.N_JUDGED * mass[..., -1:]
+        chosen = torch.searchsorted(mass, aims).clamp_max(mass.shape[2] - 1)
+        judged = features.gather(2, chosen[..., None].expand(-1, -1, -1, features.shape[3]))
+        return cast(Tensor, self.heads(judged.flatten(1, 2)))
+
+
+class PatchGenerator(nn.Module):
+    """Draws images of any size from maps of codes, eight pixels apart, and finds the codes of an image.
+
+    As `WholeGenerator`, but fully convolutional.
+    """
+
+    past: Tensor
+
+    def __init__(
+        self,
+        n_members: int,
+        image_shape: tuple[int, int, int],
+        width: int,
+        n_codes: int,
+        n_past: int,
+        random: torch.Generator,
+    ) -> None:
+        super().__init__()
+        channels, image_height, image_width = image_shape
+        self.code_shape: tuple[int, ...] = (n_codes, image_height // 8, image_width // 8)
+        widths = [channels, width, 2 * width, 2 * width]
+        self.encoder = nn.ModuleList(MemberConv(n_members, i, o, 4, 2, random) for i, o in pairwise(widths))
+        self.to_code = MemberConv(n_members, 2 * width, n_codes, 3, 1, random)
+        self.from_code = MemberConv(n_members, n_codes, 2 * width, 3, 1, random)
+        self.decoder = nn.ModuleList(
+            MemberConv(n_members, i, o, 4, 2, random, transposed=True) for i, o in pairwise(widths[::-1])
+        )
+        self.register_buffer("past", torch.zeros(n_members, n_past, *image_shape))
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Return the codes of images, (members, n_samples, n_codes, height / 8, width / 8)."""
+        x = images
+        for conv in self.encoder:
+            x = leaky_relu(conv(x), SLOPE)
+        return on_sphere(self.to_code(x))
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Return the images of codes, values -1 to 1."""
+        return grown(self.decoder, leaky_relu(self.from_code(codes), SLOPE))
+
+
+def positions(height: int, width: int) -> Tensor:
+    """Return where each position of a grid stands, (2, height, width), -1 to 1."""
+    return torch.stack(torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij"))

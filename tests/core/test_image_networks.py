@@ -1,0 +1,112 @@
+"""The graph of an image pair computes what torch does, and negatives are what they are called."""
+
+import numpy as np
+import pytest
+import torch
+from made_images import digits, textures
+
+from gandetect.graph.builder import GraphBuilder
+from gandetect.graph.images import add_images, add_networks
+from gandetect.image_ensemble import ImageRows, ImageSettings, train_images, trained_weights
+from gandetect.image_negatives import PATCH, WHOLE, negatives
+from gandetect.image_schema import IMAGE_INPUT, ImageSchema
+from gandetect.networks.patches import GRID
+from gandetect.scorer import open_session, run_in_chunks
+
+
+def samples_of(images, side):
+    schema, builder = ImageSchema(side, side, images.shape[3]), GraphBuilder()
+    builder.output("samples", add_images(builder, schema), np.float32, ["n", None, None, None])
+    return run_in_chunks(open_session(builder.build()), ["samples"], {IMAGE_INPUT: images}, chunk_size=8)["samples"]
+
+
+def trained(detector):
+    samples = samples_of(digits(0)[:24], 32) if detector == "whole" else samples_of(textures(8), 64)
+    settings = ImageSettings.of_effort(detector, n_steps=3)
+    rows = ImageRows(samples, np.arange(len(samples)) % settings.n_members, positional=detector == "patch")
+    pair, _ = train_images(rows, settings, 0, torch.device("cpu"))
+    return rows, pair, trained_weights(pair, rows, settings)
+
+
+def seen_by_graph(samples, weights):
+    builder = GraphBuilder()
+    seen = add_networks(builder, builder.input("samples", np.float32, ["n", *samples.shape[1:]]), weights)
+    for name in ("values", "maps", "reconstruction"):
+        builder.output(name, getattr(seen, name), np.float32, ["n", *[None] * (1 if name == "values" else 3)])
+    return run_in_chunks(
+        open_session(builder.build()), ["values", "maps", "reconstruction"], {"samples": samples}, chunk_size=8
+    )
+
+
+def distances(features, weights):
+    """Log mean square of the whitened features of every member, over the last axis."""
+    means = np.moveaxis(weights.gaussian.mean.astype(np.float64), 1, -1)
+    deviations = features - (means[:, None] if features.ndim > 3 else means[:, None, :])
+    white = np.einsum("mn...f,mfg->mn...g", deviations, weights.gaussian.whitening.astype(np.float64))
+    return np.log(np.square(white).mean(-1) + 1e-3)
+
+
+@pytest.mark.parametrize("detector", ["whole", "patch"])
+def test_the_graph_computes_what_torch_does(detector):
+    rows, pair, weights = trained(detector)
+    answers = seen_by_graph(rows.samples, weights)
+    images = torch.from_numpy(rows.samples).expand(weights.n_members, *rows.samples.shape)
+    with torch.no_grad():
+        features = pair.discriminator.features(images).double().numpy()
+        reconstruction = pair.generator.decode(pair.generator.encode(images)).mean(0).numpy()
+    n_scored = len(WHOLE if detector == "whole" else PATCH)
+    head, bias = (p.detach().double()[..., :n_scored].mean(2).numpy() for p in pair.discriminator.heads.parameters())
+    unreal = -(np.einsum("mn...f,mf->mn...", features, head) + bias.reshape(-1, *[1] * (features.ndim - 2)))
+    expected = np.stack([unreal.mean(0), distances(features, weights).mean(0)], axis=1)
+    found = answers["values"] if detector == "whole" else answers["maps"][:, :2]
+    assert np.abs(found - expected).max() <= 1e-4
+    assert np.abs(answers["reconstruction"] - reconstruction).max() <= 1e-4
+
+
+@pytest.mark.parametrize("kind", WHOLE)
+def test_whole_negatives_are_altered_images_of_the_same_range(kind):
+    images = torch.from_numpy(samples_of(digits(1, 2, 3, 4)[:20], 32))
+    altered = WHOLE[kind](images, torch.Generator().manual_seed(0))
+    assert altered.shape == images.shape
+    assert altered.min() >= -1.001
+    assert altered.max() <= 1.001
+    assert ((altered - images).abs().amax((1, 2, 3)) > 0.1).float().mean() > 0.8
+
+
+@pytest.mark.parametrize("kind", PATCH)
+def test_patch_negatives_are_altered_only_where_they_say_so(kind):
+    images = torch.from_numpy(samples_of(textures(8), 64))
+    altered = PATCH[kind](images, torch.Generator().manual_seed(0))
+    marks, changed = altered[:, -1], (altered[:, :-1] - images).abs().amax(1) > 1e-6
+    assert altered.shape == (8, 4, 64, 64)
+    assert set(marks.unique().tolist()) <= {0.0, 1.0}
+    assert not (changed & (marks == 0)).any()
+    assert changed.any()
+
+
+def test_a_jigsaw_keeps_every_pixel():
+    images = torch.rand(5, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    shuffled = WHOLE["jigsaw"](images, torch.Generator().manual_seed(1))
+    assert torch.equal(shuffled.flatten(1).sort(1).values, images.flatten(1).sort(1).values)
+    assert not torch.equal(shuffled, images)
+
+
+@pytest.mark.parametrize("kinds", [WHOLE, PATCH], ids=["whole", "patch"])
+def test_the_same_randomness_gives_the_same_negatives(kinds):
+    images = torch.rand(2, 4, 1, 64, 64, generator=torch.Generator().manual_seed(0))
+    first, second = (negatives(kinds, images, torch.Generator().manual_seed(3)) for _ in range(2))
+    assert torch.equal(first, second)
+    assert first.shape[:3] == (2, len(kinds), 4)
+
+
+def test_a_patch_discriminator_judges_where_it_is_told_to():
+    _, pair, _ = trained("patch")
+    images = torch.from_numpy(samples_of(textures(2), 64)).expand(2, 2, 3, 64, 64)
+    marks = torch.zeros(2, 2, 1, 64, 64)
+    marks[..., 8:12, 20:24] = 1  # one position of the grid
+    with torch.no_grad():
+        judged = pair.discriminator(torch.cat([images, marks], 2))
+        features = pair.discriminator.features(images)[:, :, 8 // GRID, 20 // GRID]
+        expected = pair.discriminator.heads(features)
+    n_judged = pair.discriminator.N_JUDGED
+    assert torch.allclose(judged, expected.repeat_interleave(n_judged, 1), atol=1e-5)
