@@ -70,6 +70,8 @@ class TableSettings:
         finds typical, reconstruction error, excess beyond the training range.
     known_weight : float
         Weight of the likeness to known anomalies, where there are any.
+    n_planted : int
+        Anomalies of each kind that are planted to certify what the detector finds; 0 for no certificate.
     strong_realness_weight, strong_typical_weight, strong_known_weight : float
         Further weights of the strong part of evidence. A row far from the typical one is an anomaly, though not every
         anomaly is far; and among contaminated training rows this distance is the evidence that holds best.
@@ -98,6 +100,7 @@ class TableSettings:
     strong_typical_weight: float = 4.2
     known_weight: float = 1.0
     strong_known_weight: float = 3.0
+    n_planted: int = 200
 
     @classmethod
     def of_effort(cls, effort: str, **given: Any) -> TableSettings:
@@ -141,6 +144,10 @@ class Rows:
     departure: float
     folds: NDArray[np.int64]
     known: Floats
+
+    def encoded(self, chosen: NDArray[np.int64]) -> dict[str, Floats]:
+        """Return samples and presence of some rows."""
+        return {"samples": self.samples[chosen], "present": self.present[chosen]}
 
     def unseen_by(self, member: int) -> NDArray[np.int64]:
         """Return the rows of a member's own fold, which it is never trained on."""

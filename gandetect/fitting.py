@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandetect.assembly import (
-    Learned,
     build_model,
     generated_rows,
     golden_rows,
@@ -20,28 +19,17 @@ from gandetect.assembly import (
     share_threshold,
     with_distributions,
 )
-from gandetect.calibration import Disagreement, Evidence, calibrate, fit_evidence
 from gandetect.checkpoint import kept
-from gandetect.encoding import LEVEL_STEP, Encoding, fit_encoding, summaries
+from gandetect.encoding import Encoding, fit_encoding, summaries
 from gandetect.ensemble import Rows, TableSettings, probes, train_pair, trained_weights, transplant
 from gandetect.errors import InputError
-from gandetect.graph.builder import GraphBuilder
-from gandetect.graph.encoding import Encoded, add_encoding, add_inputs
-from gandetect.graph.networks import TableWeights, add_networks
-from gandetect.graph.score import add_measures, add_score
 from gandetect.health import examine, health_record
 from gandetect.losses import LOSSES
 from gandetect.model_file import seal
 from gandetect.networks.tables import TablePair
+from gandetect.out_of_fold import calibrated, certified, run_encoding
 from gandetect.schema import MIN_ROWS, Schema, quoted
-from gandetect.scorer import open_session, run_in_chunks
 from gandetect.training import Course, Progress, find_device
-
-SMALLEST_ERROR, SMALLEST_LEVEL_ERROR = 1e-3, 0.25 * LEVEL_STEP**2
-"""Units of a column's reconstruction error where the mean over the training rows is smaller.
-
-The mean error of a category is small where one level is rare, and would let every rare level count as a contradiction.
-"""
 
 Columns = Mapping[str, NDArray[Any]]
 Floats = NDArray[np.float32]
@@ -108,7 +96,7 @@ def fit_table(
     schema = schema.with_summaries(summaries(columns, encoding))
     rows = _encode(columns, schema, encoding, seed, settings.n_members)
     if known_anomalies is not None:
-        rows = replace(rows, known=_encoded(known_anomalies, schema, encoding)[0])
+        rows = replace(rows, known=run_encoding(known_anomalies, schema, encoding)[0])
     encoding = replace(encoding, departure=rows.departure)
     where = find_device(device)
     learned_from = rows.samples, rows.present, rows.known
@@ -119,10 +107,11 @@ def fit_table(
         )
         health = _heal(pair, rows, encoding, settings, seed, course)
         schema = with_distributions(schema, columns, pair, encoding, seed)
-        learned = _calibrated(rows, schema, encoding, trained_weights(pair, rows), settings)
+        learned, scores = calibrated(rows, schema, encoding, trained_weights(pair, rows), settings)
+    certificate = certified(columns, rows, learned, scores, settings.n_planted, seed)
     threshold = None if contamination == "auto" else share_threshold(learned, columns, contamination)
     golden = golden_rows(learned, threshold, generated_rows(pair, encoding, seed))
-    manifest = manifest_of(learned, settings, threshold, health) | {"golden": golden}
+    manifest = manifest_of(learned, settings, threshold, health) | {"certificate": certificate, "golden": golden}
     share = contamination if contamination == "auto" else float(contamination)
     manifest["training"] |= {"seed": seed, "contamination": share, "named": named, "n_known_anomalies": len(rows.known)}
     return seal(build_model(learned, threshold, manifest))
@@ -188,7 +177,7 @@ def _encode(columns: Columns, schema: Schema, encoding: Encoding, seed: int, n_m
 
     Numbers that vary have no excess out of fold: it is measured in units of the whole range, which no row leaves.
     """
-    samples, present, *_ = _encoded(columns, schema, encoding)
+    samples, present, *_ = run_encoding(columns, schema, encoding)
     n_rows = len(samples)
     folds = np.random.default_rng([seed, n_rows]).permutation(n_rows) % n_members
     excess, departed = np.zeros_like(present), np.zeros(present.shape, dtype=bool)
@@ -196,117 +185,10 @@ def _encode(columns: Columns, schema: Schema, encoding: Encoding, seed: int, n_m
         own = folds == member
         seen, unseen = ({name: values[rows] for name, values in columns.items()} for rows in (~own, own))
         blind = fit_encoding(seen, schema)
-        surprise = _encoded(unseen, schema, blind)[3]
+        surprise = run_encoding(unseen, schema, blind)[3]
         excess[own] = surprise * blind.is_category
         departed[own] = (surprise > 0) & blind.is_constant
     departure = float(np.log1p((n_rows + 1) / (departed.any(1).sum() + 1)))
     return Rows(
         samples, present, np.where(departed, np.float32(departure), excess), departure, folds, known=samples[:0]
     )
-
-
-def _encoded(columns: Columns, schema: Schema, encoding: Encoding) -> tuple[Floats, ...]:
-    builder = GraphBuilder()
-    encoded = add_encoding(builder, encoding, add_inputs(builder, schema))
-    names = ["samples", "present", "growth", "excess"]
-    for name in names:
-        builder.output(name, getattr(encoded, name), np.float32, ["n", None])
-    feeds = {column.input_name: columns[column.name] for column in schema.features}
-    answers = run_in_chunks(open_session(builder.build()), names, feeds)
-    return tuple(answers.values())
-
-
-# --- calibration ------------------------------------------------------------------------------------------------------
-
-
-def _calibrated(
-    rows: Rows, schema: Schema, encoding: Encoding, weights: TableWeights, settings: TableSettings
-) -> Learned:
-    """Score every training row by the member that never saw it, and calibrate on these scores."""
-    values, column_errors = _out_of_fold(rows, encoding, weights)
-    counts = np.maximum(rows.present.sum(0), 1)
-    smallest_error = np.where(encoding.is_category, SMALLEST_LEVEL_ERROR, SMALLEST_ERROR)
-    error_scale = np.maximum((column_errors * rows.present).sum(0) / counts, smallest_error).astype(np.float32)
-    feeds = {
-        "values": values,
-        "column_errors": column_errors,
-        "present": rows.present,
-        "growth": np.zeros_like(rows.excess),
-        "excess": rows.excess,
-    }
-    components = _components(feeds, error_scale)
-    # Logits and logarithms that vary less are rounding. Where no training row has any excess, one unit is its step.
-    smallest = np.append(np.full(components.shape[1] - 1, 0.1), 1.0)
-    evidence_weights = settings.evidence_weights(knows_anomalies=bool(len(rows.known)))
-    evidence = fit_evidence(components.astype(np.float64), *evidence_weights, smallest)
-    scores = _scores(components, evidence)
-    calibration = calibrate(scores, _disagreement(rows, encoding, weights, feeds, error_scale, evidence))
-    return Learned(schema, encoding, weights, error_scale, evidence, calibration)
-
-
-def _out_of_fold(rows: Rows, encoding: Encoding, weights: TableWeights) -> tuple[Floats, Floats]:
-    """Run each member, as an ensemble of its own, on the rows that it never saw."""
-    unseen = [rows.unseen_by(member) for member in range(weights.n_members)]
-    names = ["values", "column_errors"]
-    parts = [_run_member(rows, encoding, weights.member(m), own, names) for m, own in enumerate(unseen)]
-    order = np.argsort(np.concatenate(unseen), kind="stable")
-    values, column_errors = (np.concatenate([part[name] for part in parts])[order] for name in names)
-    return values, column_errors
-
-
-MAX_COMPARED = 20_000
-"""Training rows on which the members are compared."""
-
-
-def _disagreement(
-    rows: Rows,
-    encoding: Encoding,
-    weights: TableWeights,
-    feeds: dict[str, Floats],
-    error_scale: Floats,
-    evidence: Evidence,
-) -> Disagreement:
-    """Score rows by every member that saw them, and compare."""
-    chosen = np.arange(len(rows.samples))[:: -(-len(rows.samples) // MAX_COMPARED)]
-    some = {name: values[chosen] for name, values in feeds.items()}
-
-    def scores(values: Floats) -> Floats:
-        return _scores(_components(some | {"values": values}, error_scale), evidence)
-
-    by_member = np.stack(
-        [
-            scores(_run_member(rows, encoding, weights.member(m), chosen, ["values"])["values"])
-            for m in range(weights.n_members)
-        ]
-    )
-    saw = rows.folds[chosen] != np.arange(weights.n_members)[:, None]  # (members, n_chosen)
-    seen = by_member.T[saw.T].reshape(len(chosen), -1)
-    return Disagreement(scores(some["values"]), seen - seen.mean(1, keepdims=True))
-
-
-def _run_member(
-    rows: Rows, encoding: Encoding, member: TableWeights, chosen: NDArray[np.int64], names: list[str]
-) -> dict[str, Floats]:
-    builder = GraphBuilder()
-    samples, present = (builder.input(name, np.float32, ["n", None]) for name in ("samples", "present"))
-    components = add_networks(builder, Encoded(samples, present, growth="", excess=""), member, encoding.column_of)
-    for name in names:
-        builder.output(name, getattr(components, name), np.float32, ["n", None])
-    feeds = {"samples": rows.samples[chosen], "present": rows.present[chosen]}
-    return run_in_chunks(open_session(builder.build()), names, feeds)
-
-
-def _components(feeds: dict[str, Floats], error_scale: Floats) -> Floats:
-    builder = GraphBuilder()
-    inputs = {name: builder.input(name, np.float32, ["n", values.shape[1]]) for name, values in feeds.items()}
-    measured = add_measures(builder, **inputs, error_scale=error_scale)
-    builder.output("components", measured.components, np.float32, ["n", None])
-    return run_in_chunks(open_session(builder.build()), ["components"], feeds)["components"]
-
-
-def _scores(components: Floats, evidence: Evidence) -> Floats:
-    builder = GraphBuilder()
-    tensor = builder.input("components", np.float32, ["n", components.shape[1]])
-    score = add_score(builder, tensor, builder.floats([[0.0]]), evidence)
-    builder.output("score", score, np.float32, ["n", 1])
-    return run_in_chunks(open_session(builder.build()), ["score"], {"components": components})["score"][:, 0]

@@ -58,6 +58,7 @@ _MANIFEST_TYPES: dict[str, type] = {
     "calibration": dict,
     "quality": dict,
     "health": dict,
+    "certificate": dict,
     "golden": dict,
 }
 _COLUMN_TYPES: dict[str, type] = {

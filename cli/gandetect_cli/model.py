@@ -12,6 +12,7 @@ import gandetect
 from gandetect.image_schema import ImageSchema
 from gandetect.model_file import modality_of
 from gandetect.schema import Column, Kind, Role, Schema, table_of
+from gandetect.wording import verdicts
 from gandetect_cli.options import MODEL_FILE, Json, ModelArgument
 from gandetect_cli.output import emit
 from gandetect_cli.terminal import counted, plain, size, table
@@ -68,6 +69,8 @@ def _text(file: dict[str, Any], manifest: dict[str, Any]) -> str:
     parts += [
         f"{name}\n{_listed(manifest[name])}" for name in ("training", "calibration", "quality") if manifest.get(name)
     ]
+    if manifest.get("certificate"):
+        parts.append(_certificate(manifest["certificate"]))
     if manifest.get("health"):
         parts.append(_health(manifest["health"]))
     return "\n".join(parts)
@@ -85,6 +88,23 @@ def _images(schema: ImageSchema) -> list[str]:
     """Say what pictures a model takes."""
     colour = "grey" if schema.channels == 1 else "in colour"
     return [f"pictures of any size, {colour}, judged at {schema.width} x {schema.height} pixels\n"]
+
+
+def _certificate(certificate: Mapping[str, Any]) -> str:
+    """Say what is found of planted anomalies, and where a plain detector finds more."""
+    power, rates = certificate["power"], certificate["false_alarm_rate"]
+    rows = [
+        (kind, f"{certificate['strengths'][kind]:g}", *(f"{found[name]:.2f}" for name in rates))
+        for kind, found in power.items()
+    ]
+    rows.append(("false alarms", "", *(f"{rate:.3f}" for rate in rates.values())))
+    said = [
+        f"share found of {certificate['n_planted']} planted anomalies of each kind at a false-alarm rate of "
+        f"{certificate['alpha']:.3g}, out of fold",
+        *verdicts(certificate),
+    ]
+    titles = "kind", "strength", *rates
+    return "certificate\n" + "".join(f"  {plain(line)}\n" for line in said) + "\n" + table(titles, rows)
 
 
 def _health(health: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from made_tables import MIXED, QUICK, mixed_rows
+from made_tables import MIXED, mixed_rows, quick
 from recording import recorded_fit
 
 from gandetect.scorer import Scorer
@@ -16,7 +16,7 @@ def _one_thread():
 @pytest.fixture(scope="session")
 def mixed():
     """Return a detector fitted on a table of every kind of column, with all its parts."""
-    return recorded_fit(mixed_rows(300), MIXED, QUICK)
+    return recorded_fit(mixed_rows(300), MIXED, quick(n_planted=50))
 
 
 @pytest.fixture(scope="session")

@@ -47,9 +47,13 @@ FLOORS = {
         *("schema", "distribution", "encoding", "calibration", "model_file", "scorer"),
         *("networks", "negatives", "graph", "ensemble"),
     },
+    "certificate": {"encoding"},
+    "out_of_fold": {
+        *("schema", "encoding", "calibration", "certificate", "scorer", "graph", "ensemble", "assembly"),
+    },
     "fitting": {
         *("errors", "schema", "encoding", "calibration", "checkpoint", "health", "model_file", "scorer"),
-        *("networks", "losses", "training", "graph", "ensemble", "assembly"),
+        *("networks", "losses", "training", "graph", "ensemble", "assembly", "out_of_fold"),
     },
     "image_ensemble": {
         *("errors", "schema", "health", "networks", "image_negatives", "losses", "training", "graph"),
@@ -82,6 +86,7 @@ MAY_IMPORT_HEAVY = {
     "training": {"torch"},
     "checkpoint": {"safetensors"},
     "health": {"scipy", "sklearn"},
+    "certificate": {"sklearn"},
     "ensemble": {"torch"},
     "assembly": {"torch"},
     "image_ensemble": {"torch"},

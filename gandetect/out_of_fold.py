@@ -1,0 +1,174 @@
+"""What members say of rows that they never saw: the calibration of a detector for tables, and its certificate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gandetect.assembly import Learned
+from gandetect.calibration import Disagreement, Evidence, calibrate, default_alpha, fit_evidence
+from gandetect.certificate import FEWEST, MAX_ROWS, PLAIN, Scores, certificate, plant, scores_of
+from gandetect.encoding import LEVEL_STEP, Encoding
+from gandetect.ensemble import Rows, TableSettings
+from gandetect.graph.builder import GraphBuilder
+from gandetect.graph.encoding import Encoded, add_encoding, add_inputs
+from gandetect.graph.networks import TableWeights, add_networks
+from gandetect.graph.score import add_measures, add_score
+from gandetect.schema import Schema
+from gandetect.scorer import open_session, run_in_chunks
+
+SMALLEST_ERROR, SMALLEST_LEVEL_ERROR = 1e-3, 0.25 * LEVEL_STEP**2
+"""Units of a column's reconstruction error where the mean over the training rows is smaller.
+
+The mean error of a category is small where one level is rare, and would let every rare level count as a contradiction.
+"""
+
+Columns = Mapping[str, NDArray[Any]]
+Floats = NDArray[np.float32]
+
+
+def run_encoding(columns: Columns, schema: Schema, encoding: Encoding) -> tuple[Floats, ...]:
+    """Return samples, presence, growth and excess of raw columns, as the model file computes them."""
+    builder = GraphBuilder()
+    encoded = add_encoding(builder, encoding, add_inputs(builder, schema))
+    for name in _ENCODED:
+        builder.output(name, getattr(encoded, name), np.float32, ["n", None])
+    feeds = {column.input_name: columns[column.name] for column in schema.features}
+    answers = run_in_chunks(open_session(builder.build()), _ENCODED, feeds)
+    return tuple(answers.values())
+
+
+_ENCODED = ("samples", "present", "growth", "excess")
+
+
+def calibrated(
+    rows: Rows, schema: Schema, encoding: Encoding, weights: TableWeights, settings: TableSettings
+) -> tuple[Learned, Floats]:
+    """Score every training row by the member that never saw it, and calibrate on these scores."""
+    values, column_errors = _out_of_fold(rows, encoding, weights)
+    counts = np.maximum(rows.present.sum(0), 1)
+    smallest_error = np.where(encoding.is_category, SMALLEST_LEVEL_ERROR, SMALLEST_ERROR)
+    error_scale = np.maximum((column_errors * rows.present).sum(0) / counts, smallest_error).astype(np.float32)
+    feeds = {
+        "values": values,
+        "column_errors": column_errors,
+        "present": rows.present,
+        "growth": np.zeros_like(rows.excess),
+        "excess": rows.excess,
+    }
+    components = _components(feeds, error_scale)
+    # Logits and logarithms that vary less are rounding. Where no training row has any excess, one unit is its step.
+    smallest = np.append(np.full(components.shape[1] - 1, 0.1), 1.0)
+    evidence_weights = settings.evidence_weights(knows_anomalies=bool(len(rows.known)))
+    evidence = fit_evidence(components.astype(np.float64), *evidence_weights, smallest)
+    scores = _scores(components, evidence)
+    calibration = calibrate(scores, _disagreement(rows, encoding, weights, feeds, error_scale, evidence))
+    return Learned(schema, encoding, weights, error_scale, evidence, calibration), scores
+
+
+def _out_of_fold(rows: Rows, encoding: Encoding, weights: TableWeights) -> tuple[Floats, Floats]:
+    """Run each member, as an ensemble of its own, on the rows that it never saw."""
+    unseen = [rows.unseen_by(member) for member in range(weights.n_members)]
+    names = ["values", "column_errors"]
+    parts = [_run_member(rows.encoded(own), encoding, weights.member(m), names) for m, own in enumerate(unseen)]
+    order = np.argsort(np.concatenate(unseen), kind="stable")
+    values, column_errors = (np.concatenate([part[name] for part in parts])[order] for name in names)
+    return values, column_errors
+
+
+MAX_COMPARED = 20_000
+"""Training rows on which the members are compared."""
+
+
+def _disagreement(
+    rows: Rows,
+    encoding: Encoding,
+    weights: TableWeights,
+    feeds: dict[str, Floats],
+    error_scale: Floats,
+    evidence: Evidence,
+) -> Disagreement:
+    """Score rows by every member that saw them, and compare."""
+    chosen = np.arange(len(rows.samples))[:: -(-len(rows.samples) // MAX_COMPARED)]
+    some = {name: values[chosen] for name, values in feeds.items()}
+
+    def scores(values: Floats) -> Floats:
+        return _scores(_components(some | {"values": values}, error_scale), evidence)
+
+    by_member = np.stack(
+        [
+            scores(_run_member(rows.encoded(chosen), encoding, weights.member(m), ["values"])["values"])
+            for m in range(weights.n_members)
+        ]
+    )
+    saw = rows.folds[chosen] != np.arange(weights.n_members)[:, None]  # (members, n_chosen)
+    seen = by_member.T[saw.T].reshape(len(chosen), -1)
+    return Disagreement(scores(some["values"]), seen - seen.mean(1, keepdims=True))
+
+
+def certified(
+    columns: Columns, rows: Rows, learned: Learned, scores: Floats, n_planted: int, seed: int
+) -> dict[str, Any]:
+    """Plant anomalies, and say which share is found out of fold, also by plain detectors; empty with too few rows."""
+    n_rows = len(rows.samples)
+    if not n_planted or n_rows < FEWEST:
+        return {}
+    chosen, compared = (np.random.default_rng([seed, n]).permutation(n_rows)[:n] for n in (n_planted, MAX_ROWS))
+    planted = plant(columns, learned.encoding, chosen, seed)
+    together = {name: np.concatenate([kind[name] for kind in planted.values()]) for name in learned.encoding.columns}
+    encoded = dict(zip(_ENCODED, run_encoding(together, learned.schema, learned.encoding), strict=True))
+    folds, planted_folds = rows.folds[compared], np.tile(rows.folds[chosen], len(planted))
+    own = _scores_of_folds(encoded, planted_folds, learned)
+    by_detector = {"gandetect": Scores(scores.astype(np.float64), rows.folds, own)}
+    for name, fit in PLAIN.items():
+        normal, found = scores_of(fit, rows.samples[compared], folds, encoded["samples"], planted_folds)
+        by_detector[name] = Scores(normal, folds, found)
+    return certificate(default_alpha(n_rows), list(planted), by_detector)
+
+
+def _scores_of_folds(encoded: dict[str, Floats], folds: NDArray[np.int64], learned: Learned) -> NDArray[np.float64]:
+    """Score rows by the members that never saw their folds."""
+    scores = np.empty(len(folds))
+    for member in np.unique(folds):
+        own = folds == member
+        parts = {name: values[own] for name, values in encoded.items()}
+        answers = _run_member(parts, learned.encoding, learned.weights.member(int(member)), ["values", "column_errors"])
+        feeds = answers | {name: parts[name] for name in ("present", "growth", "excess")}
+        scores[own] = _scores(_components(feeds, learned.error_scale), learned.evidence, feeds["growth"])
+    return scores
+
+
+def _run_member(
+    encoded: dict[str, Floats], encoding: Encoding, member: TableWeights, names: list[str]
+) -> dict[str, Floats]:
+    """Run one member, as an ensemble of its own, on samples with their presence."""
+    builder = GraphBuilder()
+    samples, present = (builder.input(name, np.float32, ["n", None]) for name in ("samples", "present"))
+    components = add_networks(builder, Encoded(samples, present, growth="", excess=""), member, encoding.column_of)
+    for name in names:
+        builder.output(name, getattr(components, name), np.float32, ["n", None])
+    feeds = {name: encoded[name] for name in ("samples", "present")}
+    return run_in_chunks(open_session(builder.build()), names, feeds)
+
+
+def _components(feeds: dict[str, Floats], error_scale: Floats) -> Floats:
+    builder = GraphBuilder()
+    inputs = {name: builder.input(name, np.float32, ["n", values.shape[1]]) for name, values in feeds.items()}
+    measured = add_measures(builder, **inputs, error_scale=error_scale)
+    builder.output("components", measured.components, np.float32, ["n", None])
+    return run_in_chunks(open_session(builder.build()), ["components"], feeds)["components"]
+
+
+def _scores(components: Floats, evidence: Evidence, growth: Floats | None = None) -> Floats:
+    """Return anomaly scores; `growth`, (n, n_columns), is none on training rows."""
+    feeds = {
+        "components": components,
+        "growth": np.zeros((len(components), 1), np.float32) if growth is None else growth.max(1, keepdims=True),
+    }
+    builder = GraphBuilder()
+    inputs = {name: builder.input(name, np.float32, ["n", values.shape[1]]) for name, values in feeds.items()}
+    builder.output("score", add_score(builder, **inputs, evidence=evidence), np.float32, ["n", 1])
+    return run_in_chunks(open_session(builder.build()), ["score"], feeds)["score"][:, 0]

@@ -1,0 +1,137 @@
+"""Planted anomalies are what they claim to be, and what is found of them is measured out of fold."""
+
+import numpy as np
+import pytest
+from made_tables import MIXED, by_column, mixed_rows, numbers, quick
+
+from gandetect.certificate import Scores, certificate, nearest_neighbours, plant, power, scores_of, threshold
+from gandetect.encoding import fit_encoding
+from gandetect.fitting import fit_table
+from gandetect.schema import Column, Kind, Schema
+from gandetect.scorer import Scorer
+from gandetect.wording import verdicts
+
+
+def line(n_rows=2000):
+    """Make two numbers of which the second is nearly the first."""
+    random = np.random.default_rng(0)
+    x = random.normal(size=n_rows)
+    return by_column(np.column_stack([x, x + 0.1 * random.normal(size=n_rows)]))
+
+
+def planted_on(columns, schema, n_planted=500):
+    rows = np.arange(n_planted)
+    return plant(columns, fit_encoding(columns, schema), rows, seed=0)
+
+
+def test_each_kind_is_what_its_name_says():
+    columns = line()
+    planted = planted_on(columns, numbers(2))
+    X = {kind: np.column_stack(list(rows.values())) for kind, rows in planted.items()}
+    assert list(X) == ["local", "global", "dependency", "cluster"]
+    difference = {kind: np.std(rows[:, 1] - rows[:, 0]) for kind, rows in X.items()}
+    # Local: the same shape with 5 times its covariance.
+    assert np.var(X["local"][:, 0]) == pytest.approx(5, rel=0.25)
+    assert difference["local"] == pytest.approx(0.1 * 5**0.5, rel=0.2)
+    # Global: uniform in a box a tenth larger than the data.
+    low, high = columns["x0"].min(), columns["x0"].max()
+    assert np.ptp(X["global"][:, 0]) == pytest.approx(1.1 * (high - low), rel=0.05)
+    # Dependency: every value occurs, but not together.
+    assert np.isin(X["dependency"][:, 0], columns["x0"]).all()
+    assert abs(np.corrcoef(X["dependency"].T)[0, 1]) < 0.15
+    # Cluster: as tight as the data, and elsewhere.
+    assert difference["cluster"] == pytest.approx(0.1, rel=0.3)
+    together = np.linalg.inv(np.cov(np.column_stack(list(columns.values())).T))
+    centre = X["cluster"].mean(0)
+    assert centre @ together @ centre == pytest.approx(25, rel=0.3)
+
+
+def test_planted_rows_keep_what_a_kind_leaves_alone_and_what_is_missing():
+    columns = mixed_rows(300)
+    planted = planted_on(columns, MIXED, 100)
+    for kind in ("local", "cluster"):
+        for name in ("colour", "at", "status", "city"):
+            np.testing.assert_array_equal(planted[kind][name], columns[name][:100])
+        np.testing.assert_array_equal(np.isnan(planted[kind]["amount"]), np.isnan(columns["amount"][:100]))
+        assert (planted[kind]["price"] != columns["price"][:100]).all()
+    assert set(planted["global"]["colour"]) <= set(columns["colour"]) - {""}
+
+
+def test_whole_numbers_stay_whole():
+    columns = by_column(np.random.default_rng(0).poisson(20, (300, 2)))
+    for rows in planted_on(columns, numbers(2), 100).values():
+        assert all((values == np.rint(values)).all() for values in rows.values())
+
+
+def test_a_table_of_words_has_no_kinds_that_need_numbers():
+    schema = Schema((Column("colour", Kind.CATEGORY), Column("active", Kind.YES_NO)))
+    columns = {column.name: mixed_rows(100)[column.name] for column in schema.columns}
+    assert list(planted_on(columns, schema, 50)) == ["global", "dependency"]
+
+
+@pytest.mark.parametrize("X", [np.full((100, 2), 5.0), 1e308 * np.tanh(np.random.default_rng(0).normal(size=(100, 2)))])
+def test_extreme_tables_are_planted_without_a_warning(X):
+    for rows in planted_on(by_column(X), numbers(2), 50).values():
+        assert all(len(values) == 50 for values in rows.values())
+
+
+def test_the_threshold_is_that_of_the_p_value():
+    normal = np.random.default_rng(0).normal(size=199)
+    for alpha in (0.005, 0.05, 0.1, 0.5):
+        limit = threshold(alpha, normal)
+        for score in (limit, limit + 1e-9):
+            p_value = (1 + (normal >= score).sum()) / 200
+            assert (p_value <= alpha) == (score > limit)
+    assert threshold(0.001, normal) == np.inf
+
+
+def test_power_is_the_share_beyond_the_threshold_and_alarms_are_measured_on_folds_left_out():
+    normal, folds = np.arange(100.0), np.arange(100) % 4
+    rate, found = power(0.05, normal, folds, np.array([[96.0] * 5 + [0.0] * 5, [1e3] * 10]))
+    assert found == [0.5, 1.0]
+    assert 0.02 <= rate <= 0.08
+    # A fold that scores higher than all the others gives many alarms, though none is beyond the common threshold.
+    assert power(0.05, np.where(folds == 0, 1e3, normal), folds, np.zeros((1, 1)))[0] > 0.2
+
+
+def test_plain_detectors_never_see_the_fold_they_score():
+    samples = np.random.default_rng(0).normal(size=(40, 2)).astype(np.float32)
+    folds = np.arange(40) % 4
+    normal, planted = scores_of(nearest_neighbours, samples, folds, samples, folds)
+    assert (normal > 0).all()  # the row itself would be its own nearest neighbour, but so are four others counted
+    np.testing.assert_array_equal(normal, planted)
+    seen = nearest_neighbours(samples)(samples)
+    assert (normal > seen).all()
+
+
+def test_the_model_file_holds_the_certificate_of_every_detector():
+    X = np.random.default_rng(0).normal(size=(200, 3))
+    model = fit_table(by_column(X), numbers(3), settings=quick(n_planted=40))
+    found = Scorer(model).manifest["certificate"]
+    assert found["alpha"] == 0.05
+    assert found["n_planted"] == 40
+    assert found["n_rows"] == {"gandetect": 200, "kNN": 200, "isolation forest": 200}
+    assert list(found["strengths"]) == sorted(["local", "global", "dependency", "cluster"])
+    for kind in found["strengths"]:
+        assert set(found["power"][kind]) == {"gandetect", "kNN", "isolation forest"}
+        assert all(0 <= share <= 1 for share in found["power"][kind].values())
+    assert found["power"]["global"]["kNN"] > 0.3
+
+
+@pytest.mark.parametrize(("n_rows", "n_planted"), [(39, 40), (200, 0)])
+def test_too_few_rows_or_no_wish_for_one_give_no_certificate(n_rows, n_planted):
+    X = np.random.default_rng(0).normal(size=(n_rows, 2))
+    model = fit_table(by_column(X), numbers(2), settings=quick(n_planted=n_planted))
+    assert Scorer(model).manifest["certificate"] == {}
+
+
+def scored(normal, planted):
+    return Scores(np.asarray(normal, dtype=float), np.arange(len(normal)) % 2, np.asarray(planted, dtype=float))
+
+
+def test_it_is_said_plainly_where_a_plain_detector_finds_more():
+    normal = np.arange(100.0)
+    ours, theirs = scored(normal, [0.0] * 10 + [1e3] * 10), scored(normal, [1e3] * 9 + [0.0] + [1e3] * 10)
+    found = certificate(0.05, ["local", "global"], {"gandetect": ours, "kNN": theirs})
+    assert verdicts(found) == ["on this table a plain kNN finds more of kind local: 0.90, this model 0.00"]
+    assert verdicts({}) == []
