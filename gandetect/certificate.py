@@ -18,6 +18,7 @@ what never saw this fold; the threshold lets through all but a share `alpha` of 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import IsolationForest
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import NearestNeighbors
 
@@ -54,6 +56,7 @@ Score = Callable[[Floats32], Floats]
 """Samples to scores, high = anomalous."""
 
 
+@np.errstate(over="ignore")
 def plant(columns: Columns, encoding: Encoding, rows: NDArray[np.int64], seed: int) -> dict[str, dict[str, Any]]:
     """Plant one anomaly of each kind into each of some rows.
 
@@ -94,8 +97,8 @@ def _global(
     """Draw numbers uniformly from a wider range, categories uniformly from their levels."""
     drawn: dict[str, Any] = {}
     for name, number in numbers.items():
-        away = number.half_range * STRENGTHS["global"] * random.uniform(-1, 1, len(base[name]))
-        drawn[name] = _like(columns[name], base[name], number.middle + away)
+        away = number.half_range * (STRENGTHS["global"] * random.uniform(-1, 1, len(base[name])))
+        drawn[name] = _like(columns[name], base[name], number.middle, away)
     for name, category in encoding.of_kind(CategoryEncoding).items():
         if category.levels:
             drawn[name] = random.choice(np.array(category.levels, dtype=object), len(base[name]))
@@ -110,16 +113,10 @@ class _Cloud:
         rows = random.permutation(len(columns[next(iter(numbers))]))[:MAX_ROWS]
         scaled = [(columns[name][rows] - number.centre) / number.scale for name, number in numbers.items()]
         samples = np.clip(np.nan_to_num(np.stack(scaled, axis=1), posinf=0, neginf=0), -CLIP, CLIP)
-        kind = "full" if len(numbers) <= MAX_FULL and len(rows) > 10 * len(numbers) else "diag"
-        fits = [
-            GaussianMixture(n, covariance_type=kind, reg_covar=1e-4, random_state=0).fit(samples)
-            for n in N_COMPONENTS
-            if len(rows) > 40 * n
-        ]
-        mixture = min(fits, key=lambda fit: float(fit.bic(samples)))
-        self._weights, self._means = mixture.weights_, mixture.means_
-        spread = mixture.covariances_
-        self._roots = np.linalg.cholesky(spread) if kind == "full" else np.stack([np.diag(v**0.5) for v in spread])
+        mixture = _mixture(samples)
+        self._weights, self._means, spread = mixture.weights_, mixture.means_, mixture.covariances_
+        full = mixture.covariance_type == "full"
+        self._roots = np.linalg.cholesky(spread) if full else np.stack([np.diag(v**0.5) for v in spread])
 
     def local(self, base: Columns, strength: float) -> dict[str, Any]:
         """Draw from the mixture with wider components."""
@@ -140,14 +137,26 @@ class _Cloud:
 
     def _raw(self, base: Columns, scaled: Floats) -> dict[str, Any]:
         return {
-            name: _like(self._columns[name], base[name], number.centre + number.scale * scaled[:, position])
+            name: _like(self._columns[name], base[name], number.centre, number.scale * scaled[:, position])
             for position, (name, number) in enumerate(self._numbers.items())
         }
 
 
-def _like(training: Floats, base: Floats, values: Floats) -> Floats:
+def _mixture(samples: Floats) -> GaussianMixture:
+    """Fit mixtures of a few sizes and return the one that the Bayesian information criterion prefers."""
+    n_rows, n_numbers = samples.shape
+    kind = "full" if n_numbers <= MAX_FULL and n_rows > 10 * n_numbers else "diag"
+    sizes = [n for n in N_COMPONENTS if n_rows >= FEWEST * n]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer different rows than components, for instance
+        fits = [GaussianMixture(n, covariance_type=kind, reg_covar=1e-4, random_state=0).fit(samples) for n in sizes]
+    return min(fits, key=lambda fit: float(fit.bic(samples)))
+
+
+def _like(training: Floats, base: Floats, centre: float, away: Floats) -> Floats:
     """Round what is drawn for a column of whole numbers, and leave missing values missing."""
-    known = training[np.isfinite(training)]
+    largest, known = np.finfo(np.float64).max, training[np.isfinite(training)]
+    values = np.clip(centre / 2 + away / 2, -largest / 2, largest / 2) * 2  # halves: the sum may be too large
     return np.where(np.isfinite(base), np.rint(values) if (known == np.rint(known)).all() else values, np.nan)
 
 

@@ -18,6 +18,19 @@ def test_inspect_shows_what_the_file_says(cli, small_model):
     assert "calibration\n  alpha: 0.05\n" in result.out
 
 
+def test_inspect_shows_the_certificate(cli, small_model):
+    out = cli("inspect", small_model).out
+    assert "certificate\n  share found of 200 planted anomalies of each kind at a false-alarm rate of 0.05" in out
+    assert re.search(r"^kind +strength +gandetect +isolation forest +kNN$", out, re.M)
+    for kind in ("local +5", "global +1.1", "dependency +1", "cluster +5"):
+        assert re.search(rf"^{kind} +[01]\.\d\d +[01]\.\d\d +[01]\.\d\d$", out, re.M)
+    assert re.search(r"^false alarms +0\.\d{3} +0\.\d{3} +0\.\d{3}$", out, re.M)
+    # After 30 steps a plain detector is better at something, and the file says so.
+    assert re.search(
+        r"^  on this table a plain (kNN|isolation forest) finds more of kind \w+: [01]\.\d\d, this model", out, re.M
+    )
+
+
 def test_inspect_gives_the_whole_manifest_but_the_golden_rows_as_json(cli, small_model):
     about = json.loads(cli("inspect", small_model, "--json").out)
     _, manifest = gandetect.read_model(small_model)

@@ -69,10 +69,25 @@ def test_a_table_of_words_has_no_kinds_that_need_numbers():
     assert list(planted_on(columns, schema, 50)) == ["global", "dependency"]
 
 
-@pytest.mark.parametrize("X", [np.full((100, 2), 5.0), 1e308 * np.tanh(np.random.default_rng(0).normal(size=(100, 2)))])
-def test_extreme_tables_are_planted_without_a_warning(X):
-    for rows in planted_on(by_column(X), numbers(2), 50).values():
-        assert all(len(values) == 50 for values in rows.values())
+RANDOM = np.random.default_rng(0)
+EXTREME = {
+    "constant": np.full((100, 2), 5.0),
+    "huge": 1e308 * np.tanh(RANDOM.normal(size=(100, 2))),
+    "largest": 0.99 * np.finfo(float).max * RANDOM.choice([-1, 1], (100, 2)),
+    "tiny": 1e-300 * RANDOM.normal(size=(100, 2)),
+    "few different rows": np.repeat(RANDOM.normal(size=(2, 2)), 50, axis=0),
+    "as few rows as there may be": RANDOM.normal(size=(40, 2)),
+    "missing": np.where(RANDOM.random((100, 2)) < 0.9, np.nan, 1.5),
+    "one column": RANDOM.normal(size=(100, 1)),
+}
+
+
+@pytest.mark.parametrize("table", EXTREME)
+def test_extreme_tables_are_certified_without_a_warning(table):
+    X = EXTREME[table]
+    model = fit_table(by_column(X), numbers(X.shape[1]), settings=quick(n_planted=20, n_steps=5))
+    found = Scorer(model).manifest["certificate"]
+    assert all(0 <= share <= 1 for shares in found["power"].values() for share in shares.values())
 
 
 def test_the_threshold_is_that_of_the_p_value():
