@@ -1,35 +1,34 @@
-"""``gandetect fit``: a table of normal rows in, one model file out."""
+"""``gandetect fit``: a table of normal rows, or a folder of normal pictures, in; one model file out."""
 
 from __future__ import annotations
 
 import csv
 import hashlib
 import json
-import shlex
-import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 import gandetect
 from gandetect.readers.kinds import find_schema
+from gandetect.readers.sources import is_image_source
 from gandetect.readers.tables import Chunk
 from gandetect.readers.values import Parsed, parse_columns
 from gandetect.schema import MIN_ROWS, Role, Schema
 from gandetect_cli import options
-from gandetect_cli.output import emit, require_writable, write_stdout
+from gandetect_cli.fit_pictures import learn_pictures
+from gandetect_cli.learning import contamination_of, learn, require_output
+from gandetect_cli.output import emit
 from gandetect_cli.progress import ProgressBar
 from gandetect_cli.reservoir import Reservoir
 from gandetect_cli.source import Table
-from gandetect_cli.stopping import Stopped, stop_if_asked, unbroken
-from gandetect_cli.terminal import Reporter, counted, size, unreadable
-
-if TYPE_CHECKING:
-    from gandetect import Progress
+from gandetect_cli.stopping import unbroken
+from gandetect_cli.terminal import Reporter, counted, unreadable
 
 HELP = {
     "fit": """\
@@ -41,8 +40,10 @@ Examples:
   gandetect fit all.csv --known-anomalies fault=yes
   zcat normal.csv.gz | gandetect fit - --quiet
   gandetect fit large.csv --effort high --resume
+  gandetect fit photos/
 
-Learn what normal rows look like and write one model file. The kinds of the columns are found from their values;
+Learn what normal rows or pictures look like and write one model file. DATA is a table, or for pictures a folder (flat,
+or with train/good as in MVTec AD) or an array file (.npy, .npz). The kinds of the columns are found from their values;
 ids, free text and empty columns are left out, and named. A run that is interrupted leaves a file FILE.checkpoint, from
 which the same command with --resume goes on.
 """
@@ -84,6 +85,7 @@ def fit(
     effort: options.Effort = "default",
     loss: options.Loss = "logistic",
     contamination: options.Contamination = "auto",
+    detector: options.Detector = "auto",
     steps: options.Steps = None,
     max_rows: options.MaxRows = 1_000_000,
     resume: options.Resume = False,
@@ -91,14 +93,18 @@ def fit(
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
-    """Learn what normal rows look like and write one model file."""
-    share, kinds = _contamination(contamination), _kinds(kind or [])
+    """Learn what normal rows or pictures look like and write one model file."""
+    arguments = {"seed": seed, "contamination": contamination_of(contamination), "device": device, "resume": resume}
+    settings = {"effort": effort, "loss": loss, "n_steps": steps}
+    require_output(output, resume=resume, as_json=as_json)
+    if is_image_source(data):
+        refused = {"--label-column": label_column, "--known-anomalies": known_anomalies, "--kind": kind}
+        options.refuse("pictures", "tables", refused | {"--drop": drop, "--columns": columns, "--delimiter": delimiter})
+        learn_pictures(data, detector, output, settings | arguments, quiet=quiet, as_json=as_json)
+        return
+    options.refuse("tables", "pictures", {"--detector": detector if detector != "auto" else None})
     label_column, labels = _known_labels(known_anomalies or [], label_column)
-    if output == "-" and as_json:
-        raise gandetect.InputError("Expected one thing on standard output, found --output - and --json; drop one.")
-    if output != "-":
-        require_writable(output)
-    checkpoint = _checkpoint(output, resume)
+    kinds = _kinds(kind or [])
     sample, n_seen = _read(data, delimiter, max_rows, seed, quiet)
     name = "<stdin>" if data == "-" else data
     schema = find_schema(
@@ -117,55 +123,9 @@ def fit(
     lesson, reporter = _Lesson(name, schema, parsed, sample, n_seen, known), Reporter(quiet)
     _require_rows(lesson)
     _report_data(lesson, reporter)
-    _report_checkpoint(checkpoint, resume, reporter)
-    start = time.monotonic()
-    settings = {"effort": effort, "loss": loss, "n_steps": steps}
-    arguments = {"seed": seed, "contamination": share, "device": device, "checkpoint": checkpoint, "resume": resume}
-    try:
-        model = _train(lesson, settings, arguments, quiet)
-    except Stopped:
-        if checkpoint and checkpoint.exists():
-            reporter.say(f"interrupted; the same command with --resume goes on from {checkpoint}")
-        raise
-    for diagnosis in gandetect.read_model(model)[1]["health"]["diagnoses"]:
-        reporter.warn(f"{diagnosis}; more steps, rows or another seed may help")
-    _write(model, output)
-    if checkpoint:
-        checkpoint.unlink(missing_ok=True)
-    _report_model(model, output, time.monotonic() - start, reporter)
+    model = learn(_fitting(lesson, settings), output, arguments, "NEW.csv", reporter, quiet=quiet)
     if as_json:
         emit(json.dumps(_summary(lesson, model, output, reporter), ensure_ascii=False) + "\n")
-
-
-def _checkpoint(output: str, resume: bool) -> Path | None:
-    """Return where the state of the training is kept; None where the model goes to a pipe or device."""
-    if output != "-" and (Path(output).is_file() or not Path(output).exists()):
-        return Path(f"{output}.checkpoint")
-    if resume:
-        raise gandetect.InputError(
-            f"Expected --output to name a file, beside which the checkpoint is, found {output!r}; drop --resume."
-        )
-    return None
-
-
-def _report_checkpoint(checkpoint: Path | None, resume: bool, reporter: Reporter) -> None:
-    """Say what becomes of an interrupted fit's checkpoint."""
-    found = checkpoint is not None and checkpoint.exists()
-    if resume:
-        reporter.say(f"resuming from {checkpoint}" if found else f"no {checkpoint}: learning from the start")
-    elif found:
-        reporter.warn(f"{checkpoint} of an interrupted fit is not used: stop now and add --resume to go on from it")
-
-
-def _contamination(text: str) -> float | Literal["auto"]:
-    if text == "auto":
-        return "auto"
-    try:
-        return float(text)
-    except ValueError:
-        raise gandetect.InputError(
-            f"Expected --contamination to be auto or a share up to 0.5, found {text!r}; pass one of them."
-        ) from None
 
 
 def _known_labels(pairs: list[str], label_column: str | None) -> tuple[str | None, set[str]]:
@@ -265,34 +225,12 @@ def _warn(lesson: _Lesson, reporter: Reporter) -> None:
         reporter.warn(f"with {counted(lesson.n_rows, 'row')} no p-value is below {smallest:.2g}: add rows if you can")
 
 
-def _train(lesson: _Lesson, settings: dict[str, Any], arguments: dict[str, Any], quiet: bool) -> bytes:
+def _fitting(lesson: _Lesson, settings: dict[str, Any]) -> Callable[..., bytes]:
+    """Return what fits the table."""
     with unbroken():  # an import that was cut short would look like a broken installation
         fit_table, chosen = gandetect.fit_table, gandetect.TableSettings.of_effort(**settings)
-    with ProgressBar("learning", quiet=quiet) as bar:
-
-        def show(progress: Progress) -> None:
-            stop_if_asked()
-            losses = f"losses {progress.discriminator_loss:.3f} and {progress.generator_loss:.3f}"
-            bar.update(progress.step, progress.n_steps, losses)
-
-        known = lesson.rows(known=True) if lesson.known.any() else None
-        columns = lesson.rows(known=False)
-        return fit_table(columns, lesson.schema, settings=chosen, known_anomalies=known, callback=show, **arguments)
-
-
-def _write(model: bytes, output: str) -> None:
-    if output == "-":
-        write_stdout(model)
-    else:
-        gandetect.write_model(model, output)
-
-
-def _report_model(model: bytes, output: str, seconds: float, reporter: Reporter) -> None:
-    place = "standard output" if output == "-" else output
-    reporter.say(f"wrote {place} ({size(len(model))}) after {seconds:.0f} s of learning")
-    if output != "-":
-        option = "" if output == options.MODEL_FILE else f" --model {shlex.quote(output)}"
-        reporter.say(f"next: gandetect score NEW.csv{option}")
+    known = lesson.rows(known=True) if lesson.known.any() else None
+    return partial(fit_table, lesson.rows(known=False), lesson.schema, settings=chosen, known_anomalies=known)
 
 
 def _summary(lesson: _Lesson, model: bytes, output: str, reporter: Reporter) -> dict[str, Any]:

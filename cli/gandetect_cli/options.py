@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 
 import typer
+
+from gandetect import InputError
 
 MODEL_FILE = "gandetect.onnx"
 """Where a model is written and looked for when nothing else is said."""
@@ -63,6 +66,10 @@ Contamination = Annotated[
     typer.Option(
         metavar="SHARE", help="Share of the training rows to flag, up to 0.5; auto: at a false-alarm rate of 0.05."
     ),
+]
+Detector = Annotated[
+    str,
+    typer.Option(help="For pictures: whole, patch, or auto: patch where their shorter side has 128 pixels or more."),
 ]
 Steps = Annotated[int | None, typer.Option(min=1, help="Training steps, instead of the effort's.", show_default=False)]
 MaxRows = Annotated[int, typer.Option(min=1, help="Learn from at most so many rows, chosen at random by the seed.")]
@@ -150,3 +157,12 @@ Anomaly = Annotated[
         "LABEL", "A label of anomalies; repeatable. Without it labels like 1/0, yes/no or anomaly/normal are known."
     ),
 ]
+
+
+def refuse(modality: str, other: str, given: Mapping[str, Any]) -> None:
+    """Refuse the options of another modality."""
+    for name, value in given.items():
+        if value:
+            raise InputError(
+                f"Expected no {name} with a model for {modality}, found one; leave it out: it is for {other}."
+            )

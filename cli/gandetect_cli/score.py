@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import typer
 
@@ -76,11 +75,11 @@ def score(
     _require_another_file(data, output)
     scorer = Scorer(model, threads=threads)
     if isinstance(scorer.schema, ImageSchema):
-        _refuse("pictures", "tables", {"--explain": explain, "--delimiter": delimiter})
+        options.refuse("pictures", "tables", {"--explain": explain, "--delimiter": delimiter})
         maps = HeatmapFolder(heatmaps, data, pixel_rate, raw=raw_maps) if heatmaps else None
         scoring: Scoring = PictureScoring(data, scorer, scorer.schema, maps, only_anomalies=only_anomalies)
     else:
-        _refuse("tables", "pictures", {"--heatmaps": heatmaps})
+        options.refuse("tables", "pictures", {"--heatmaps": heatmaps})
         scoring = TableScoring(Table(data, delimiter, allow_empty=True, twice=fdr is not None), scorer, on_error)
     chosen = _Chosen(scoring.schema, explain, prefix, only_anomalies)
     with scoring, open_output(output) as write, ProgressBar("scoring", quiet=quiet, delay=1) as bar:
@@ -98,15 +97,6 @@ def score(
     scoring.report(Reporter(quiet), rule)
     if fail_on_anomalies and scoring.n_flagged:
         raise typer.Exit(ANOMALIES_FOUND)
-
-
-def _refuse(modality: str, other: str, options: Mapping[str, Any]) -> None:
-    """Refuse the options of another modality."""
-    for name, value in options.items():
-        if value:
-            raise InputError(
-                f"Expected no {name} with a model for {modality}, found one; leave it out: it is for {other}."
-            )
 
 
 def _counted_p_values(scoring: Scoring, bar: ProgressBar) -> PValueCounts:
