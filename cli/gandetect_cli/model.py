@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +14,7 @@ from gandetect.image_schema import ImageSchema
 from gandetect.model_file import modality_of
 from gandetect.schema import Column, Kind, Role, Schema, table_of
 from gandetect.wording import verdicts
-from gandetect_cli.options import MODEL_FILE, Json, ModelArgument
+from gandetect_cli.options import MODEL_FILE, Json, ModelArgument, Threads, Timing
 from gandetect_cli.output import emit
 from gandetect_cli.terminal import counted, plain, size, table
 
@@ -32,9 +33,10 @@ Show what a model file says of itself: its columns, training, calibration and ve
 Examples:
   gandetect verify
   gandetect verify pumps.onnx && gandetect score new.csv --model pumps.onnx
+  gandetect verify pumps.onnx --timing
 
 Recompute the rows that a model file carries with their answers, and compare: whether this machine computes what was
-trained.
+trained. With --timing, also how long it takes, and how much memory.
 """,
 }
 
@@ -47,15 +49,24 @@ def inspect(model: ModelArgument = MODEL_FILE, as_json: Json = False) -> None:
     emit(json.dumps(file | about) + "\n" if as_json else _text(file, about))
 
 
-def verify(model: ModelArgument = MODEL_FILE, as_json: Json = False) -> None:
+def verify(
+    model: ModelArgument = MODEL_FILE, timing: Timing = False, threads: Threads = 1, as_json: Json = False
+) -> None:
     """Recompute a model file's golden rows on this machine."""
-    scorer = gandetect.Scorer(model)
+    scorer = gandetect.Scorer(model, threads=threads)
     largest = scorer.verify()
+    costs = None
+    if timing:
+        from gandetect_cli.timing import measure  # brings ONNX Runtime, which inspect has no need of
+
+        costs = measure(model, threads)
     n_rows = max((len(values) for values in scorer.manifest["golden"]["inputs"].values()), default=0)
     if as_json:
-        emit(json.dumps({"ok": True, "model": model, "golden_rows": n_rows, "largest_difference": largest}) + "\n")
+        answer = {"ok": True, "model": model, "golden_rows": n_rows, "largest_difference": largest}
+        emit(json.dumps(answer | ({"timing": asdict(costs)} if costs else {})) + "\n")
     else:
         emit(f"OK: {plain(model)}: {counted(n_rows, 'golden row')} recomputed, largest difference {largest:.2g}\n")
+        emit(costs.text() if costs else "")
 
 
 def _text(file: dict[str, Any], manifest: dict[str, Any]) -> str:

@@ -3,7 +3,11 @@ import json
 import re
 import shutil
 
+import onnxruntime
+import pytest
+
 import gandetect
+from gandetect_cli import timing
 
 
 def test_inspect_shows_what_the_file_says(cli, small_model):
@@ -60,6 +64,43 @@ def test_verify_recomputes_the_golden_rows(cli, small_model):
     assert answer["ok"] is True
     assert answer["golden_rows"] == 8
     assert answer["largest_difference"] <= 1e-5
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    monkeypatch.setattr(timing, "SECONDS", 0.01)
+
+
+def test_verify_measures_what_scoring_costs_here(cli, small_model, quick):
+    answer = json.loads(cli("verify", small_model, "--timing", "--threads", 2, "--json").out)
+    costs = answer["timing"]
+    assert answer["ok"] is True
+    assert (costs["onnxruntime"], costs["threads"], costs["batch_rows"]) == (onnxruntime.__version__, 2, 1024)
+    assert 0 < costs["row_seconds"] <= costs["row_seconds_95"]
+    assert costs["row_seconds"] < costs["batch_seconds"] < 1024 * costs["row_seconds"]
+    assert costs["row_seconds"] < costs["load_seconds"]
+    assert costs["peak_bytes"] > small_model.stat().st_size
+
+
+def test_verify_lays_the_costs_out_for_people(cli, small_model, quick):
+    out = cli("verify", small_model, "--timing").out
+    assert out.startswith("OK: ")
+    assert re.search(rf"^ONNX Runtime +{re.escape(onnxruntime.__version__)} +threads: 1$", out, re.M)
+    assert re.search(r"^one row +\d+(\.\d)? (us|ms) +95 % within \d+(\.\d)? (us|ms)$", out, re.M)
+    assert re.search(r"^1,024 rows +\d+(\.\d)? (us|ms) +[\d,]+ rows a second$", out, re.M)
+    assert re.search(r"^memory +[\d.]+ MB +the most that this process had$", out, re.M)
+
+
+def test_verify_measures_nothing_unless_asked(cli, small_model):
+    assert cli("verify", small_model).out.count("\n") == 1
+    assert "timing" not in json.loads(cli("verify", small_model, "--json").out)
+
+
+def test_any_number_of_golden_rows_can_be_had(small_model):
+    scorer = gandetect.Scorer(small_model)
+    speeds = [timing.golden_rows(scorer, n)["speed_rpm"] for n in (1, 8, 20)]
+    assert [len(values) for values in speeds] == [1, 8, 20]
+    assert (speeds[2][8:16] == speeds[1]).sum() == 7  # the one that is missing is not equal to itself
 
 
 def test_verify_fails_where_the_machine_computes_something_else(cli, small_model, monkeypatch):
