@@ -9,7 +9,9 @@
  */
 export async function score(ort, session, rows) {
   const feeds = {};
-  for (const { name, type } of session.inputMetadata) feeds[name] = tensor(ort, type, rows[name]);
+  for (const { name, type } of session.inputMetadata) {
+    if (name in rows) feeds[name] = tensor(ort, type, rows[name]);
+  }
   const answers = await session.run(feeds);
   const lists = Object.fromEntries(session.outputNames.map((name) => [name, values(answers[name])]));
   // These packages cannot set an input that has a default, as alpha has; the graph compares just so.

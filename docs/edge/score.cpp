@@ -31,15 +31,23 @@ static Ort::Value tensor(const json& values, ONNXTensorElementDataType type) {
   return result;
 }
 
+template <typename T>
+static std::vector<T> list(const Ort::Value& answer) {
+  const T* data = answer.GetTensorData<T>();
+  return std::vector<T>(data, data + answer.GetTensorTypeAndShapeInfo().GetElementCount());
+}
+
 static json values(const Ort::Value& answer) {
   const auto info = answer.GetTensorTypeAndShapeInfo();
-  const size_t n = info.GetElementCount();
-  if (info.GetElementType() == ONNX_TENSOR_ELEMENT_DATA_TYPE_BOOL) {
-    const bool* data = answer.GetTensorData<bool>();
-    return std::vector<bool>(data, data + n);
+  switch (info.GetElementType()) {
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT: return list<float>(answer);
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_DOUBLE: return list<double>(answer);
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_BOOL: return list<bool>(answer);
+    default: break;
   }
-  const float* data = answer.GetTensorData<float>();
-  return std::vector<float>(data, data + n);
+  json texts = json::array();
+  for (size_t i = 0; i < info.GetElementCount(); i++) texts.push_back(answer.GetStringTensorElement(i));
+  return texts;
 }
 
 static void score(const char* model, const char* rows_file) {

@@ -51,9 +51,15 @@ class Host(NamedTuple):
     needs: tuple[str | Path, ...]
 
 
+class HostError(Exception):
+    """A host gave no answers; what it said instead."""
+
+
 def output_of(*command):
     run = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=120, check=False)
-    assert run.returncode == 0, run.stderr
+    if run.returncode:
+        assert run.stdout == "", "half of an answer"
+        raise HostError(run.stderr)
     return run.stdout
 
 
@@ -105,7 +111,10 @@ def in_browser(model, rows, folder):
             shown = output_of(*CHROMIUM, f"--user-data-dir={site / 'user'}", page)
         finally:
             server.shutdown()
-    return json.loads(html.unescape(re.search('<pre id="answers">(.*?)</pre>', shown, re.DOTALL)[1]))
+    answers = html.unescape(re.search('<pre id="answers">(.*?)</pre>', shown, re.DOTALL)[1])
+    if not answers.startswith("{"):
+        raise HostError(answers)
+    return json.loads(answers)
 
 
 class QuietHandler(http.server.SimpleHTTPRequestHandler):

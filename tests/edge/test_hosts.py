@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hosts import HostError
 
 from gandetect import Scorer
 from gandetect.readers.tables import read_table
@@ -51,10 +52,13 @@ def rows_file(folder, scorer, columns, **more):
 
 
 def assert_same(answers, expected):
-    """Equal p-values and flags, and everything else within 1e-5."""
+    """Equal p-values, flags and text, and everything else within 1e-5."""
     assert set(answers) == set(expected)
     for name, values in expected.items():
-        found = np.array(answers[name], dtype=float)
+        if values.dtype == object:
+            assert answers[name] == values.ravel().tolist(), name
+            continue
+        found = np.array(answers[name], dtype=float)  # None, JSON's word for what is no number, becomes NaN
         if name in ("p_value", "is_anomaly"):
             np.testing.assert_array_equal(found, values, err_msg=name)
         else:
@@ -62,11 +66,31 @@ def assert_same(answers, expected):
 
 
 def test_every_host_gives_the_answers_of_the_scorer(host, scorer, columns, tmp_path):
-    assert_same(host(MODEL, rows_file(tmp_path, scorer, columns)), scorer(columns))
+    assert_same(host(MODEL, rows_file(tmp_path, scorer, columns)), scorer(columns, scorer.schema.outputs))
 
 
 def test_every_host_takes_a_false_alarm_rate(host, scorer, columns, tmp_path):
     first = {name: values[:20] for name, values in columns.items()}
-    expected = scorer(first, alpha=0.3)
+    expected = scorer(first, scorer.schema.outputs, alpha=0.3)
     assert expected["is_anomaly"].sum() > scorer(first)["is_anomaly"].sum()
     assert_same(host(MODEL, rows_file(tmp_path, scorer, first, alpha=0.3)), expected)
+
+
+def test_every_host_takes_no_rows(host, scorer, columns, tmp_path):
+    none = {name: values[:0] for name, values in columns.items()}
+    assert_same(host(MODEL, rows_file(tmp_path, scorer, none)), scorer(none, scorer.schema.outputs))
+
+
+def test_no_host_answers_without_all_columns(host, scorer, columns, tmp_path):
+    rows = rows_file(tmp_path, scorer, columns)
+    rest = {name: values for name, values in json.loads(rows.read_text(encoding="utf-8")).items() if name != "machine"}
+    rows.write_text(json.dumps(rest), encoding="utf-8")
+    with pytest.raises(HostError, match="machine"):
+        host(MODEL, rows)
+
+
+def test_no_host_answers_with_a_file_that_was_cut(host, scorer, columns, tmp_path):
+    cut = tmp_path / "cut.onnx"
+    cut.write_bytes(MODEL.read_bytes()[:-1])
+    with pytest.raises(HostError):
+        host(cut, rows_file(tmp_path, scorer, columns))
