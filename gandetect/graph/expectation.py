@@ -14,6 +14,10 @@ RUNNER_UP = 0.5
 """A second level is expected, too, where it is at least so many times as likely as the first."""
 
 
+NEVER = -1e9
+"""Likelihood of what stands for no level."""
+
+
 def add_expectation(builder: GraphBuilder, expected: str, encoding: Encoding, inputs: dict[str, str]) -> None:
     """Declare the outputs with the expected values of all columns.
 
@@ -84,9 +88,14 @@ def _levels(builder: GraphBuilder, block: str, category: CategoryEncoding) -> st
     names, weight, bias = category.likelihood()
     # Two names that stand for nothing and are never likely: there may be no other level, or none at all.
     weight = np.concatenate([weight, np.zeros((len(weight), 2))], axis=1)
-    bias = np.concatenate([bias, [-1e9, -1e9]])
+    bias = np.concatenate([bias, [NEVER, NEVER]])
     likelihood = builder.node("Add", builder.node("MatMul", block, builder.floats(weight)), builder.floats(bias))
-    values, indices = builder.node_of("TopK", [likelihood, builder.ints([2])], 2, axis=1)
+    # The two likeliest. TopK would do, but ends the whole process where there are no rows, up to ONNX Runtime 1.30.
+    best = builder.node("ArgMax", likelihood, axis=1, keepdims=1)
+    is_best = builder.node("Equal", builder.ints(np.arange(len(bias))), best)
+    others = builder.node("Where", is_best, builder.floats(2 * NEVER), likelihood)
+    indices = builder.node("Concat", best, builder.node("ArgMax", others, axis=1, keepdims=1), axis=1)
+    values = builder.node("GatherElements", likelihood, indices, axis=1)
     first = builder.node("Gather", values, builder.ints([0]), axis=1)
     likely = builder.node("GreaterOrEqual", values, builder.node("Mul", first, builder.floats(RUNNER_UP)))
     named = builder.node("Gather", builder.texts([*names, "", ""]), indices, axis=0)

@@ -51,34 +51,45 @@ def rows_file(folder, scorer, columns, **more):
     return path
 
 
-def assert_same(answers, expected):
-    """Equal p-values, flags and text, and everything else within 1e-5."""
+def assert_same(answers, scorer, expected):
+    """Equal p-values, flags and text, and everything else within 1e-5; see `unit_of`."""
     assert set(answers) == set(expected)
     for name, values in expected.items():
         if values.dtype == object:
             assert answers[name] == values.ravel().tolist(), name
             continue
-        found = np.array(answers[name], dtype=float)  # None, JSON's word for what is no number, becomes NaN
+        found = np.array(answers[name], dtype=float).reshape(values.shape)  # None is JSON's word for what is no number
         if name in ("p_value", "is_anomaly"):
             np.testing.assert_array_equal(found, values, err_msg=name)
         else:
-            np.testing.assert_allclose(found, values.ravel(), rtol=1e-5, atol=1e-5, err_msg=name)
+            difference = np.abs(found - values) / np.maximum(unit_of(name, scorer), np.abs(values))
+            assert np.all(difference <= 1e-5), (name, difference.max())
+
+
+def unit_of(name, scorer):
+    """Return what 1e-5 is relative to; for what is computed in units of a column's spread, the training range."""
+    if name != "expected_numbers":
+        return 1.0
+    quantiles = (c.summary["quantiles"] for c in scorer.schema.features if c.kind in NUMERIC)
+    return np.array([max(1.0, values[-1] - values[0]) for values in quantiles])
 
 
 def test_every_host_gives_the_answers_of_the_scorer(host, scorer, columns, tmp_path):
-    assert_same(host(MODEL, rows_file(tmp_path, scorer, columns)), scorer(columns, scorer.schema.outputs))
+    expected = scorer(columns, scorer.schema.outputs)
+    assert_same(host(MODEL, rows_file(tmp_path, scorer, columns)), scorer, expected)
 
 
 def test_every_host_takes_a_false_alarm_rate(host, scorer, columns, tmp_path):
     first = {name: values[:20] for name, values in columns.items()}
     expected = scorer(first, scorer.schema.outputs, alpha=0.3)
     assert expected["is_anomaly"].sum() > scorer(first)["is_anomaly"].sum()
-    assert_same(host(MODEL, rows_file(tmp_path, scorer, first, alpha=0.3)), expected)
+    assert_same(host(MODEL, rows_file(tmp_path, scorer, first, alpha=0.3)), scorer, expected)
 
 
 def test_every_host_takes_no_rows(host, scorer, columns, tmp_path):
     none = {name: values[:0] for name, values in columns.items()}
-    assert_same(host(MODEL, rows_file(tmp_path, scorer, none)), scorer(none, scorer.schema.outputs))
+    expected = scorer(none, scorer.schema.outputs)
+    assert_same(host(MODEL, rows_file(tmp_path, scorer, none)), scorer, expected)
 
 
 def test_no_host_answers_without_all_columns(host, scorer, columns, tmp_path):
