@@ -161,6 +161,7 @@ Anomaly = Annotated[
 # verify
 Timing = Annotated[bool, typer.Option("--timing", help="Measure latency, throughput and memory as well.")]
 
+
 def refuse(modality: str, other: str, given: Mapping[str, Any]) -> None:
     """Refuse the options of another modality."""
     for name, value in given.items():
