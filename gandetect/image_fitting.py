@@ -44,6 +44,9 @@ INSPECTED_SIDE = 128
 LARGEST_SIDE = 256
 """Height and width to which images for patches are resized, if they are at least as large; else `INSPECTED_SIDE`."""
 
+N_IMAGINED = 8
+"""Images that each generator draws to be looked at."""
+
 N_LOOKED_AT = 64
 """Images that are looked at to choose the detector and its size."""
 
@@ -72,6 +75,7 @@ def fit_images(
     contamination: float | Literal["auto"] = "auto",
     device: str = "auto",
     callback: Callable[[Progress], None] | None = None,
+    imagined: Callable[[Image], None] | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     resume: bool = False,
 ) -> bytes:
@@ -95,6 +99,9 @@ def fit_images(
         Share of the training images that the file flags as long as no `alpha` is given; "auto": the p-value decides.
     device : str, default="auto"
         A torch device; "auto" is a GPU when there is one, else the CPU.
+    imagined : callable, optional
+        Is given what the generators draw after the training, uint8 of shape (members, `N_IMAGINED`, height, width,
+        channels): a generator whose images are all alike has collapsed.
     callback, checkpoint, resume
         See `gandetect.fit_table`.
 
@@ -129,6 +136,9 @@ def fit_images(
                 "loss or seed."
             )
         learned, scores = _calibrated(rows, schema, trained_weights(pair, rows, settings), settings)
+        if imagined is not None:
+            drawn = pair.imagine(N_IMAGINED, torch.Generator().manual_seed(seed)).detach().cpu()
+            imagined(_as_bytes(drawn.permute(0, 1, 3, 4, 2).numpy()))
     threshold = None if contamination == "auto" else float(float32_at_most(np.quantile(scores, 1 - contamination)))
     manifest = _manifest(learned, settings, threshold) | {
         "golden": _golden(learned, threshold, _drawn(pair, seed)),
@@ -274,7 +284,12 @@ def _drawn(pair: ImagePair, seed: int, n_images: int = 3) -> Image:
     drawn = pair.imagine(n_images, torch.Generator().manual_seed(seed))[0].detach().cpu()
     small = torch.nn.functional.adaptive_avg_pool2d(drawn, 16).permute(0, 2, 3, 1).numpy()
     noise = np.random.default_rng(seed).uniform(-1, 1, (1, *small.shape[1:]))
-    return np.round(127.5 * (1 + np.concatenate([small, noise]))).clip(0, 255).astype(np.uint8)
+    return _as_bytes(np.concatenate([small, noise]))
+
+
+def _as_bytes(values: NDArray[Any]) -> Image:
+    """Return pixels of values from -1 to 1."""
+    return np.asarray(np.round(127.5 * (1 + values)).clip(0, 255), dtype=np.uint8)
 
 
 def _golden(learned: LearnedImages, threshold: float | None, images: Image) -> dict[str, Any]:

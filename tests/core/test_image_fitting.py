@@ -7,6 +7,7 @@ from made_images import digits, fitted, textures
 from sklearn.metrics import roc_auc_score
 
 from gandetect import InputError, Scorer, fit_images, read_model
+from gandetect.image_fitting import N_IMAGINED
 from gandetect.image_schema import IMAGE_OUTPUTS
 
 NEW = {"whole": digits(0, 1)[:40], "patch": textures(4, seed=1)}
@@ -178,3 +179,13 @@ def test_arguments_out_of_range_are_refused(arguments, message):
     with pytest.raises(InputError) as caught:
         fit_images(digits(0)[:10], **arguments)
     assert str(caught.value).startswith(message)
+
+
+def test_what_the_generators_draw_can_be_looked_at_and_changes_nothing():
+    drawn = []
+    assert fit_images(digits(0), n_steps=40, imagined=drawn.append) == fitted("whole")
+    (images,) = drawn
+    n_members = read_model(fitted("whole"))[1]["training"]["settings"]["n_members"]
+    assert images.shape == (n_members, N_IMAGINED, 32, 32, 1)
+    assert images.dtype == np.uint8
+    assert len(np.unique(images.reshape(n_members * N_IMAGINED, -1), axis=0)) == n_members * N_IMAGINED
