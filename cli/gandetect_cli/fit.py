@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 import gandetect
 from gandetect.readers.kinds import find_schema
-from gandetect.readers.sources import is_image_source
 from gandetect.readers.tables import Chunk
 from gandetect.readers.values import Parsed, parse_columns
 from gandetect.schema import MIN_ROWS, Role, Schema
@@ -24,6 +23,7 @@ from gandetect_cli import options
 from gandetect_cli.fit_pictures import learn_pictures
 from gandetect_cli.learning import contamination_of, learn, require_output
 from gandetect_cli.output import emit
+from gandetect_cli.pictures import are_pictures
 from gandetect_cli.progress import ProgressBar
 from gandetect_cli.reservoir import Reservoir
 from gandetect_cli.source import Table
@@ -40,12 +40,12 @@ Examples:
   gandetect fit all.csv --known-anomalies fault=yes
   zcat normal.csv.gz | gandetect fit - --quiet
   gandetect fit large.csv --effort high --resume
-  gandetect fit photos/
+  gandetect fit photos/ --sheet training.png
 
 Learn what normal rows or pictures look like and write one model file. DATA is a table, or for pictures a folder (flat,
-or with train/good as in MVTec AD) or an array file (.npy, .npz). The kinds of the columns are found from their values;
-ids, free text and empty columns are left out, and named. A run that is interrupted leaves a file FILE.checkpoint, from
-which the same command with --resume goes on.
+or with train/good as in MVTec AD), an array file (.npy, .npz), or a list of names (.txt, or - for standard input). The
+kinds of the columns are found from their values; ids, free text and empty columns are left out, and named. A run that
+is interrupted leaves a file FILE.checkpoint, from which the same command with --resume goes on.
 """
 }
 
@@ -86,6 +86,7 @@ def fit(
     loss: options.Loss = "logistic",
     contamination: options.Contamination = "auto",
     detector: options.Detector = "auto",
+    sheet: options.Sheet = None,
     steps: options.Steps = None,
     max_rows: options.MaxRows = 1_000_000,
     resume: options.Resume = False,
@@ -97,12 +98,12 @@ def fit(
     arguments = {"seed": seed, "contamination": contamination_of(contamination), "device": device, "resume": resume}
     settings = {"effort": effort, "loss": loss, "n_steps": steps}
     require_output(output, resume=resume, as_json=as_json)
-    if is_image_source(data):
+    if are_pictures(data):
         refused = {"--label-column": label_column, "--known-anomalies": known_anomalies, "--kind": kind}
         options.refuse("pictures", "tables", refused | {"--drop": drop, "--columns": columns, "--delimiter": delimiter})
-        learn_pictures(data, detector, output, settings | arguments, quiet=quiet, as_json=as_json)
+        learn_pictures(data, detector, output, sheet, settings | arguments, quiet=quiet, as_json=as_json)
         return
-    options.refuse("tables", "pictures", {"--detector": detector if detector != "auto" else None})
+    options.refuse("tables", "pictures", {"--detector": detector if detector != "auto" else None, "--sheet": sheet})
     label_column, labels = _known_labels(known_anomalies or [], label_column)
     kinds = _kinds(kind or [])
     sample, n_seen = _read(data, delimiter, max_rows, seed, quiet)

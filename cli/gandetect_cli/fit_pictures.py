@@ -13,25 +13,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 import gandetect
+from gandetect.files import write_atomically
 from gandetect.readers.images import ImageReader
+from gandetect.readers.sources import Source
 from gandetect_cli.learning import learn
-from gandetect_cli.output import emit
-from gandetect_cli.pictures import report_unreadable
+from gandetect_cli.output import emit, require_writable
+from gandetect_cli.pictures import picture_source, report_unreadable
 from gandetect_cli.progress import ProgressBar
 from gandetect_cli.stopping import stop_if_asked, unbroken
 from gandetect_cli.terminal import Reporter, counted
+from gandetect_cli.training_sheet import N_REAL, draw_training_sheet
+
+Image = NDArray[np.uint8]
 
 
 def learn_pictures(
-    data: str, detector: str, output: str, arguments: dict[str, Any], *, quiet: bool, as_json: bool
+    data: str,
+    detector: str,
+    output: str,
+    sheet: str | None,
+    arguments: dict[str, Any],
+    *,
+    quiet: bool,
+    as_json: bool,
 ) -> None:
     """Learn what normal pictures look like and write one model file."""
     reporter = Reporter(quiet)
     with unbroken():  # an import that was cut short would look like a broken installation
         fit_images = gandetect.fit_images
-    reader = ImageReader(data, part="train", channels=_channels(data))
+    if sheet is not None:
+        require_writable(sheet)
+    source = picture_source(data)
+    reader = ImageReader(source, part="train", channels=_channels(source))
     reporter.say(f"{reader.name}: learning from {counted(len(reader), 'picture')}")
-    fit: Callable[..., bytes] = partial(fit_images, _pictures(reader, quiet=quiet), detector=detector)
+    shown: list[Image] = []
+    imagined: list[Image] = []
+    pictures = _pictures(reader, shown, quiet=quiet)
+    fit: Callable[..., bytes] = partial(fit_images, pictures, detector=detector, imagined=imagined.append)
     model = learn(fit, output, arguments, "NEW_FOLDER", reporter, quiet=quiet)
     report_unreadable(reporter, reader)
     manifest = gandetect.read_model(model)[1]
@@ -40,21 +58,26 @@ def learn_pictures(
         f"{counted(manifest['training']['n_rows'], 'picture')} judged by the {settings['detector']} detector at "
         f"{size['width']} x {size['height']} pixels"
     )
+    if sheet is not None:
+        write_atomically(sheet, draw_training_sheet(model, shown, imagined[0]))
+        reporter.say(f"drew {sheet}: real, reconstructed and generated pictures")
     if as_json:
         emit(json.dumps(_summary(reader, model, output, reporter), ensure_ascii=False) + "\n")
 
 
-def _channels(data: str) -> int:
+def _channels(source: Source) -> int:
     """Return 3 where one of the first pictures has colour, else 1: grey pictures fit among the others."""
-    return max(int(picture.shape[2]) for picture in next(iter(ImageReader(data, part="train"))).arrays)
+    return max(int(picture.shape[2]) for picture in next(iter(ImageReader(source, part="train"))).arrays)
 
 
-def _pictures(reader: ImageReader, *, quiet: bool) -> Iterator[NDArray[np.uint8]]:
-    """Read one picture after the other, and show how far it is."""
+def _pictures(reader: ImageReader, shown: list[Image], *, quiet: bool) -> Iterator[Image]:
+    """Read one picture after the other, and show how far it is; keep the first ones in `shown`."""
     n_read = 0
     with ProgressBar("reading", quiet=quiet, delay=1) as bar:
         for picture in chain.from_iterable(images.arrays for images in reader):
             stop_if_asked()
+            if len(shown) < N_REAL:
+                shown.append(picture)
             yield picture
             n_read += 1
             bar.update(n_read + len(reader.unreadable), len(reader))

@@ -71,6 +71,10 @@ Detector = Annotated[
     str,
     typer.Option(help="For pictures: whole, patch, or auto: patch where their shorter side has 128 pixels or more."),
 ]
+Sheet = Annotated[
+    str | None,
+    _optional("FILE", "For pictures: draw real, reconstructed and generated ones on one sheet, a PNG file."),
+]
 Steps = Annotated[int | None, typer.Option(min=1, help="Training steps, instead of the effort's.", show_default=False)]
 MaxRows = Annotated[int, typer.Option(min=1, help="Learn from at most so many rows, chosen at random by the seed.")]
 Resume = Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from gandetect import Scorer
 from gandetect.files import access_error
 from gandetect.image_schema import ImageSchema
 from gandetect.readers.images import ImageReader, Images
+from gandetect.readers.sources import is_image_source, names_picture, read_list
 from gandetect.readers.tables import Chunk
 from gandetect.schema import Schema
 from gandetect_cli.answers import Scored
@@ -77,12 +79,29 @@ def report_unreadable(reporter: Reporter, reader: ImageReader) -> None:
         reporter.say(f"{counted(len(sentences), 'picture')} could not be read and left out")
 
 
-def open_images(data: str, schema: ImageSchema) -> ImageReader:
-    """Open the pictures to score, ``-`` being a list of names on standard input."""
-    if data == "-" and sys.stdin is None:
+def picture_source(data: str) -> str | list[str]:
+    """Return what an `ImageReader` reads, ``-`` being a list of names on standard input."""
+    if data != "-":
+        return data
+    if sys.stdin is None:
         raise access_error("<stdin>", "read", OSError("it is closed"))
+    return read_list(sys.stdin.buffer)
+
+
+def are_pictures(data: str) -> bool:
+    """Tell whether data name pictures and no table, as `is_image_source` does; ``-`` is standard input."""
+    if data != "-":
+        return is_image_source(data)
+    stream = getattr(sys.stdin, "buffer", None)
+    # What is seen in this way is still there to be read.
+    seen = stream.peek() if isinstance(stream, io.BufferedReader) else b""
+    return names_picture(seen.partition(b"\n")[0].decode("utf-8", "replace"))
+
+
+def open_images(data: str, schema: ImageSchema) -> ImageReader:
+    """Open the pictures to score."""
     return ImageReader(
-        sys.stdin.buffer if data == "-" else data,
+        picture_source(data),
         part="test",
         channels=schema.channels,
         chunk_images=max(1, _CHUNK_PIXELS // (schema.height * schema.width)),

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Literal, TypeAlias
 
-from gandetect.errors import InputError
+from gandetect.errors import FileAccessError, InputError
 from gandetect.readers import arrays, pictures
 from gandetect.readers.arrays import PictureArray, find_array
 from gandetect.readers.files import open_lines, source_name
@@ -90,8 +90,34 @@ class Listing:
 
 
 def is_image_source(path: str | os.PathLike[str]) -> bool:
-    """Tell whether a path names pictures and no table: a folder, a picture, or an array file."""
-    return _is_folder(path) or Path(path).suffix.lower() in pictures.SUFFIXES | arrays.SUFFIXES
+    """Tell whether a path names pictures and no table: a folder, a picture, an array file, or a list of pictures."""
+    suffix = Path(path).suffix.lower()
+    if suffix != LIST_SUFFIX:
+        return _is_folder(path) or suffix in pictures.SUFFIXES | arrays.SUFFIXES
+    try:
+        with open_lines(path) as lines:
+            return names_picture(next(lines, ""))
+    except (FileAccessError, InputError):  # reading it will say so
+        return False
+
+
+def names_picture(line: str) -> bool:
+    """Tell whether the first line of a text names a picture, and is no header of a table."""
+    return Path(line.strip("\r\n")).suffix.lower() in pictures.SUFFIXES and not any(mark in line for mark in ",;\t")
+
+
+def read_list(source: str | os.PathLike[str] | BinaryIO) -> list[str]:
+    """Return the paths in a list, one on each line.
+
+    Raises
+    ------
+    FileAccessError
+        If it cannot be opened or read.
+    InputError
+        If it is no UTF-8 text.
+    """
+    with open_lines(source) as lines:
+        return [name for line in lines if (name := line.rstrip("\r\n"))]
 
 
 def name_of(source: Source) -> str:
@@ -124,7 +150,7 @@ def list_images(source: Source, part: Part | None = None) -> Listing:
         If it is no such source.
     """
     if not isinstance(source, str | os.PathLike):
-        return _list_files(source if isinstance(source, Sequence) else _read_list(source))
+        return _list_files(source if isinstance(source, Sequence) else read_list(source))
     path = Path(source)
     suffix = path.suffix.lower()
     if _is_folder(path):
@@ -134,7 +160,7 @@ def list_images(source: Source, part: Part | None = None) -> Listing:
     if suffix in pictures.SUFFIXES:
         return _list_files([path])
     if suffix == LIST_SUFFIX:
-        return _list_files(_read_list(path))
+        return _list_files(read_list(path))
     raise InputError(
         f"{_text(source)}: expected a folder, a picture, an array (.npy, .npz) or a list of names ({LIST_SUFFIX}), "
         "found none of these; name a folder."
@@ -184,11 +210,6 @@ def _has_parts(folder: Path) -> bool:
 
 def _list_files(names: Iterable[str | os.PathLike[str]]) -> Listing:
     return Listing([Entry(_text(name), "", Path(name)) for name in names])
-
-
-def _read_list(source: str | os.PathLike[str] | BinaryIO) -> list[str]:
-    with open_lines(source) as lines:
-        return [name for line in lines if (name := line.rstrip("\r\n"))]
 
 
 def _is_folder(path: str | os.PathLike[str]) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from gandetect import read_model
 
@@ -95,3 +96,46 @@ def test_an_empty_folder_is_one_sentence(cli, tmp_path):
     result = cli("fit", "empty")
     assert result.code == 2
     assert "expected pictures (PNG, JPEG, BMP, TIFF or WebP), found none" in result.err
+
+
+def test_a_sheet_shows_the_training(cli, photos, tmp_path):
+    result = cli("fit", photos, *STEPS, "--sheet", "training.png")
+    assert result.code == 0
+    assert "drew training.png: real, reconstructed and generated pictures\n" in result.err
+    sheet = Image.open(tmp_path / "training.png")
+    n_members = read_model(tmp_path / "gandetect.onnx")[1]["training"]["settings"]["n_members"]
+    assert sheet.size == (8 * 150 + 6, (2 + n_members) * 168 + 6)
+    first = Image.open(sorted(photos.iterdir())[0]).resize((144, 144), Image.Resampling.NEAREST)
+    assert np.array_equal(np.asarray(sheet)[24:168, 6:150, 0], np.asarray(first))
+
+
+def test_a_sheet_that_cannot_be_written_is_told_before_the_work(cli, photos):
+    result = cli("fit", photos, "--sheet", "none/training.png")
+    assert result.code == 4
+    assert result.err.startswith("gandetect: Cannot write 'none/training.png': ")
+    assert result.err.count("\n") == 1
+
+
+def test_a_sheet_is_for_pictures_only(cli, tmp_path, numbers):
+    (tmp_path / "table.csv").write_text(numbers)
+    result = cli("fit", "table.csv", "--sheet", "training.png")
+    assert result.code == 2
+    assert "Expected no --sheet with a model for tables, found one; leave it out: it is for pictures." in result.err
+
+
+def test_a_list_of_names_is_learned_from(cli, start, photos, tmp_path):
+    names = "".join(f"photos/{path.name}\n" for path in sorted(photos.iterdir())).encode()
+    (tmp_path / "names.txt").write_bytes(names)
+    assert cli("fit", "names.txt", *STEPS, "-o", "list.onnx").code == 0
+    process = start("fit", "-", *STEPS, "-o", "pipe.onnx")
+    _, err = process.communicate(names)
+    assert process.returncode == 0, err
+    assert b"the list of pictures: learning from 24 pictures\n" in err
+    assert (tmp_path / "pipe.onnx").read_bytes() == (tmp_path / "list.onnx").read_bytes()
+
+
+def test_a_table_of_text_is_no_list(cli, tmp_path, numbers):
+    (tmp_path / "table.txt").write_text(numbers)
+    result = cli("fit", "table.txt", "--steps", 2)
+    assert result.code == 0
+    assert read_model(tmp_path / "gandetect.onnx")[1]["modality"] == "table"

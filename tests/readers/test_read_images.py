@@ -264,6 +264,8 @@ def test_pictures_are_told_from_tables_by_name(tmp_path):
     for name, expected in {"a.png": True, "b.NPY": True, "c.csv": False, "-": False, "x" * 5000: False}.items():
         assert is_image_source(tmp_path / name) is expected
     assert is_image_source(tmp_path)
+    for text, expected in {b"a.png\n": True, b"./b c.JPG\r\nx": True, b"a,b.png\n": False, b"\0": False}.items():
+        assert is_image_source(put(tmp_path / "list.txt", text)) is expected
 
 
 def test_without_pillow_a_folder_is_not_taken_for_broken(tmp_path, monkeypatch):
