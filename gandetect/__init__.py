@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from gandetect.image_fitting import fit_images
     from gandetect.model_file import read_model, write_model
     from gandetect.pixels import PixelEvaluation, PixelEvaluator
+    from gandetect.report.page import render_report
+    from gandetect.report.rows import ReportRows
     from gandetect.scorer import Scorer
     from gandetect.significance import PValueCounts
     from gandetect.training import Progress
@@ -44,6 +46,7 @@ _HOMES = {
     "PixelEvaluation": "gandetect.pixels",
     "PixelEvaluator": "gandetect.pixels",
     "Progress": "gandetect.training",
+    "ReportRows": "gandetect.report.rows",
     "Scorer": "gandetect.scorer",
     "TableSettings": "gandetect.ensemble",
     "anomaly_auroc_scorer": "gandetect.evaluation",
@@ -52,6 +55,7 @@ _HOMES = {
     "fit_images": "gandetect.image_fitting",
     "fit_table": "gandetect.fitting",
     "read_model": "gandetect.model_file",
+    "render_report": "gandetect.report.page",
     "write_model": "gandetect.model_file",
 }
 
@@ -70,6 +74,7 @@ __all__ = [
     "PixelEvaluation",
     "PixelEvaluator",
     "Progress",
+    "ReportRows",
     "Scorer",
     "TableSettings",
     "anomaly_auroc_scorer",
@@ -78,6 +83,7 @@ __all__ = [
     "fit_images",
     "fit_table",
     "read_model",
+    "render_report",
     "write_model",
 ]
 

@@ -77,21 +77,16 @@ def _answers(
     return run_in_chunks(open_session(build_model(learned, threshold, {})), outputs, feeds)
 
 
-def drawn(pair: TablePair, seed: int, n_rows: int) -> NDArray[np.float64]:
-    """Draw samples from every member's generator, which sees nothing: (members, n_rows, sample_dim)."""
+def generated_rows(pair: TablePair, encoding: Encoding, seed: int, n_rows: int = 6) -> dict[str, NDArray[Any]]:
+    """Draw rows from the generator, and add two hard ones: everything missing, everything unheard of."""
     generator = pair.generator
     noise = torch.randn(n_rows, generator.noise_dim, generator=torch.Generator().manual_seed(seed))
     with torch.no_grad():
         noise = noise.to(generator.column_of.device).expand(generator.n_members, -1, -1)
         n_columns = int(generator.column_of.max()) + 1
         samples = noise.new_zeros(*noise.shape[:2], len(generator.column_of))
-        rows = generator.complete(samples, noise.new_ones(*noise.shape[:2], n_columns), noise)
-    return rows.cpu().numpy().astype(np.float64)
-
-
-def generated_rows(pair: TablePair, encoding: Encoding, seed: int, n_rows: int = 6) -> dict[str, NDArray[Any]]:
-    """Draw rows from a generator, and add two hard ones: everything missing, everything unheard of."""
-    columns = decode(encoding, drawn(pair, seed, n_rows)[0])
+        rows = generator.complete(samples, noise.new_ones(*noise.shape[:2], n_columns), noise)[0]
+    columns = decode(encoding, rows.cpu().numpy().astype(np.float64))
     return {name: np.append(values, _HARD[values.dtype.kind]) for name, values in columns.items()}
 
 
@@ -101,9 +96,9 @@ N_SPREAD = 1000
 
 def with_distributions(schema: Schema, columns: Columns, pair: TablePair, encoding: Encoding, seed: int) -> Schema:
     """Add to the columns' summaries how their training values, and generated ones, are spread."""
-    n_members = pair.generator.n_members
-    rows = drawn(pair, seed, -(-N_SPREAD // n_members))
-    generated = decode(encoding, rows.reshape(-1, rows.shape[-1]))
+    with torch.no_grad():
+        rows = pair.imagine(-(-N_SPREAD // pair.generator.n_members), torch.Generator().manual_seed(seed))
+    generated = decode(encoding, rows.flatten(0, 1).cpu().numpy().astype(np.float64))
     return schema.with_summaries(
         {
             column.name: {"distribution": remembered(column, columns[column.name], generated[column.name])}

@@ -202,7 +202,7 @@ def calibrate(scores: NDArray[np.float32], disagreement: Disagreement | None = N
         lowered = p_values[1:] - disagreement.share_lost(kept)
         p_values[1:] = np.maximum(lowered, np.maximum(p_values[1:] / 2, 1 / (1 + n_rows)))
         p_values = np.maximum.accumulate(p_values[::-1])[::-1]
-    percentiles = np.quantile(ordered, np.linspace(0, 1, 101), method="nearest").round(4)
+    percentiles = np.quantile(ordered, np.linspace(0, 1, 101), method="nearest").astype(np.float64).round(4)
     return Calibration(kept, p_values.astype(np.float32), n_rows, tuple(percentiles.tolist()))
 
 

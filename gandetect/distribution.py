@@ -91,7 +91,8 @@ class Distribution:
         if self.kind is Kind.TIME:
             bins = [f"{hour:02d} to {hour + HOURS:02d} h" for hour in range(0, 24, HOURS)]
         elif self.kind is Kind.NUMBER:
-            shown = [f"{edge:.4g}" for edge in self.edges]
+            # The first edge lies just below the smallest value.
+            shown = [f"{edge + 0.0:.4g}" for edge in (*np.nextafter(self.edges[:1], np.inf), *self.edges[1:])]
             inner = [f"{low} to {high}" for low, high in pairwise(shown)]
             bins = [f"below {shown[0]}", *inner, f"above {shown[-1]}"] if shown else ["any value"]
         else:

@@ -27,10 +27,14 @@ def summary_lines(result: Evaluation, n_false: int, rule: str, noun: str = "row"
     n_normal = result.n_rows - result.n_anomalies
     return [
         f"{counted(result.n_rows, noun)}, {counted(result.n_anomalies, 'anomaly', 'anomalies')} among them",
-        f"AUROC              {result.auroc:.4f}",
-        f"average precision  {result.average_precision:.4f}",
+        f"AUROC              {result.auroc:.4f}{_interval(result.auroc_interval)}",
+        f"average precision  {result.average_precision:.4f}{_interval(result.average_precision_interval)}",
         f"normal {noun}s flagged at {rule}: {n_false:,} of {n_normal:,} ({share(n_false, n_normal)})",
     ]
+
+
+def _interval(interval: tuple[float, float]) -> str:
+    return f"  (95 % interval {interval[0]:.4f} to {interval[1]:.4f})"
 
 
 def threshold_lines(result: Evaluation, noun: str = "row") -> str:

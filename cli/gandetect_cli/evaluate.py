@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -91,12 +92,12 @@ def _evaluate_table(
 ) -> tuple[str, str]:
     """Score a table and compare the answers with a column of it; return the comparison as text and as JSON."""
     evaluate_scores = gandetect.evaluate_scores  # what is not installed is missed before the work, not after it
-    _refuse_learned_label(table_of(scorer.schema), label_column)
+    refuse_learned_label(table_of(scorer.schema), label_column)
     tally, answers = Tally(), _Answers()
     _collect(source, scorer, label_column, on_error, tally, answers)
     labels = np.array([label.strip(BLANKS) for label in answers.labels], dtype=object)
     labelled = labels != ""
-    is_anomaly = _are_anomalies(labels[labelled], anomaly, label_column, source.name)
+    is_anomaly = are_anomalies(labels[labelled], anomaly, label_column, source.name)
     scores, p_values, flags = (
         np.concatenate(parts)[labelled] for parts in (answers.scores, answers.p_values, answers.flags)
     )
@@ -109,7 +110,16 @@ def _evaluate_table(
     return _text(result, n_false, rule), _json(result, n_false)
 
 
-def _refuse_learned_label(schema: Schema, label_column: str) -> None:
+def require_label_column(found: Sequence[str], label_column: str, name: str) -> None:
+    """Refuse a table without the column of labels."""
+    if label_column not in found:
+        raise gandetect.InputError(
+            f"{name}: expected the label column {label_column!r}, found only {quoted(found)}; name another one."
+        )
+
+
+def refuse_learned_label(schema: Schema, label_column: str) -> None:
+    """Refuse a model that knows the labels."""
     if any(column.name == label_column and column.role is Role.FEATURE for column in schema.columns):
         raise gandetect.InputError(
             f"Expected a model that has not learned from the label column, found {label_column!r} among its features; "
@@ -121,18 +131,14 @@ def _collect(
     source: Table, scorer: gandetect.Scorer, label_column: str, on_error: str, tally: Tally, answers: _Answers
 ) -> None:
     for scored in score_table(source, scorer, ["anomaly_score", "p_value", "is_anomaly"], None, on_error, tally):
-        if label_column not in scored.chunk.columns:
-            raise gandetect.InputError(
-                f"{source.name}: expected the label column {label_column!r}, found only {quoted(scored.chunk.names)}; "
-                "name another one."
-            )
+        require_label_column(scored.chunk.names, label_column, source.name)
         answers.labels += scored.chunk.columns[label_column][scored.rows].tolist()
         answers.scores.append(scored.answers["anomaly_score"])
         answers.p_values.append(scored.answers["p_value"])
         answers.flags.append(scored.answers["is_anomaly"])
 
 
-def _are_anomalies(labels: NDArray[Any], anomaly: list[str], label_column: str, name: str) -> NDArray[np.bool_]:
+def are_anomalies(labels: NDArray[Any], anomaly: list[str], label_column: str, name: str) -> NDArray[np.bool_]:
     """Tell which labels mean an anomaly; refuse to guess."""
     found = [label for label, _ in Counter(labels.tolist()).most_common()]
     absent = [label for label in anomaly if label not in found]
@@ -155,10 +161,6 @@ def _json(result: Evaluation, n_false: int) -> str:
     n_normal = result.n_rows - result.n_anomalies
     summary = asdict(result) | {"flagged_among_normal": n_false / n_normal}
     return json.dumps(summary, allow_nan=False) + "\n"
-
-
-def _interval(interval: tuple[float, float]) -> str:
-    return f"  (95 % interval {interval[0]:.4f} to {interval[1]:.4f})"
 
 
 def _text(result: Evaluation, n_false: int, rule: str) -> str:

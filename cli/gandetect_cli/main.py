@@ -29,6 +29,7 @@ Examples:
   gandetect explain new.csv               which columns are to blame, and what was expected
   gandetect evaluate labelled.csv --label-column label
   gandetect drift new.csv                 are these still the data that the model was trained on?
+  gandetect report gandetect.onnx new.csv -o report.html
   gandetect inspect                       what a model file says of itself
   gandetect verify                        does this machine compute what was trained?
 
@@ -52,6 +53,7 @@ _HOMES = {
     "explain": "gandetect_cli.explain",
     "evaluate": "gandetect_cli.evaluate",
     "drift": "gandetect_cli.drift",
+    "report": "gandetect_cli.report",
     "inspect": "gandetect_cli.model",
     "verify": "gandetect_cli.model",
 }

@@ -140,6 +140,14 @@ PixelRate = Annotated[
 ]
 FailOnAnomalies = Annotated[bool, typer.Option("--fail-on-anomalies", help="Exit with code 3 if a row is flagged.")]
 
+# report
+RequiredModel = Annotated[str, typer.Argument(metavar="MODEL", help="The model file, of a model for tables.")]
+OptionalData = Annotated[
+    str | None, typer.Argument(metavar="[DATA]", help="New rows, scored already or not; - is standard input.")
+]
+ReportOutput = Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="The page; - is standard output.")]
+TopRows = Annotated[int, typer.Option("--top", metavar="K", min=0, max=200, help="Show the K most anomalous rows.")]
+
 # drift
 Tolerance = Annotated[
     float,

@@ -66,12 +66,15 @@ FLOORS = {
     "drawing": set(),
     "evaluation": {"errors"},
     "pixels": {"errors"},
+    "report": {
+        *("errors", "schema", "scorer", "wording", "explanation", "distribution", "drift", "evaluation"),
+    },
     "estimators": {
         *("errors", "schema", "frames", "model_file", "scorer", "explanation", "ensemble", "fitting", "training"),
     },
     "__init__": {
         *("errors", "estimators", "evaluation", "ensemble", "fitting", "image_fitting", "model_file", "pixels"),
-        *("scorer", "training", "readers", "schema", "significance", "explanation", "drift"),
+        *("scorer", "training", "readers", "schema", "significance", "explanation", "drift", "report"),
     },
 }
 """Every room and the rooms that it may import; its own modules it always may."""
@@ -101,7 +104,12 @@ MAY_IMPORT_HEAVY = {
 """The rooms that may import more than numpy, ONNX Runtime and the standard library."""
 
 # Readers of formats beyond CSV load their library inside the function that needs it; so does the frames' reader.
-ON_DEMAND = {"drawing": {"PIL"}, "readers": {"PIL", "pyarrow", "zstandard"}, "frames": {"pyarrow"}}
+ON_DEMAND = {
+    "report": {"jinja2", "markupsafe"},
+    "drawing": {"PIL"},
+    "readers": {"PIL", "pyarrow", "zstandard"},
+    "frames": {"pyarrow"},
+}
 
 
 MODULES = [pytest.param(p, id=str(p.relative_to(ROOT))) for p in sorted((ROOT / "gandetect").rglob("*.py"))]
@@ -164,7 +172,7 @@ def test_heavy_packages_are_imported_in_their_rooms_only(path):
 @pytest.mark.parametrize("path", MODULES)
 def test_optional_readers_are_imported_on_demand(path):
     packages = {name.partition(".")[0] for name in imports(path, at_load_only=True)}
-    assert not packages & {"PIL", "pyarrow", "zstandard", "polars"}
+    assert not packages & {"PIL", "pyarrow", "zstandard", "polars", "jinja2", "markupsafe"}
 
 
 def test_the_estimator_imports_torch_in_fit_only():

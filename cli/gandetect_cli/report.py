@@ -1,0 +1,98 @@
+"""``gandetect report``: one HTML page about a model and what it says of new rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+import gandetect
+from gandetect import ReportRows, Scorer
+from gandetect.readers.values import BLANKS
+from gandetect.schema import table_of
+from gandetect_cli import options
+from gandetect_cli.evaluate import are_anomalies, refuse_learned_label, require_label_column
+from gandetect_cli.output import open_output, require_writable
+from gandetect_cli.progress import ProgressBar
+from gandetect_cli.scoring import Tally, flag_rule, score_table
+from gandetect_cli.source import Table
+from gandetect_cli.terminal import Reporter
+
+HELP = {
+    "report": """\
+\b
+Examples:
+  gandetect report gandetect.onnx -o report.html
+  gandetect report gandetect.onnx new.csv -o report.html
+  gandetect report gandetect.onnx labelled.csv --label-column label -o report.html
+
+Write one HTML page, without scripts and without a network: what the model learned from and how, its scores, and of new
+rows (scored already or not) the most anomalous ones with their reasons, drift, and with labels how good the model is.
+"""
+}
+
+
+def report(
+    model: options.RequiredModel,
+    data: options.OptionalData = None,
+    output: options.ReportOutput = "report.html",
+    alpha: options.Alpha = None,
+    top: options.TopRows = 20,
+    label_column: options.LabelColumn = None,
+    anomaly: options.Anomaly = None,
+    on_error: options.OnError = "fail",
+    delimiter: options.Delimiter = None,
+    threads: options.Threads = 1,
+    quiet: options.Quiet = False,
+) -> None:
+    """Write an HTML page about a model and new rows."""
+    if label_column is not None and data is None:
+        raise gandetect.InputError("Expected rows to compare with --label-column, found none; name their file.")
+    if output != "-":
+        require_writable(output)
+    scorer, reporter = Scorer(model, threads=threads), Reporter(quiet)
+    title, rows, labels = Path(model).name, None, None
+    if data is not None:
+        rows, tally = ReportRows(scorer, n_top=top), Tally()
+        title = f"{title}: {'<stdin>' if data == '-' else Path(data).name}"
+        labels = _collect(data, scorer, rows, tally, alpha, label_column, anomaly or [], on_error, delimiter, quiet)
+        tally.report(reporter, flag_rule(scorer.manifest, alpha))
+    page = gandetect.render_report(scorer, rows, title=title, alpha=alpha, is_anomaly=labels)
+    with open_output(output) as write:
+        write(page.encode("utf-8", "backslashreplace"))
+    if output != "-":
+        reporter.say(f"wrote {output}")
+
+
+def _collect(
+    data: str,
+    scorer: Scorer,
+    rows: ReportRows,
+    tally: Tally,
+    alpha: float | None,
+    label_column: str | None,
+    anomaly: list[str],
+    on_error: str,
+    delimiter: str | None,
+    quiet: bool,
+) -> NDArray[np.bool_] | None:
+    """Score a table into `rows`; return which rows are anomalies, if a column says so."""
+    labels: list[str] = []
+    if label_column is not None:
+        refuse_learned_label(table_of(scorer.schema), label_column)
+    with Table(data, delimiter) as source, ProgressBar("scoring", quiet=quiet, delay=1) as bar:
+        for scored in score_table(source, scorer, list(rows.outputs), alpha, on_error, tally):
+            rows.add(scored.columns, scored.answers, [scored.chunk.lines[row] for row in scored.rows.tolist()])
+            if label_column is not None:
+                require_label_column(scored.chunk.names, label_column, source.name)
+                labels += [text.strip(BLANKS) for text in scored.chunk.columns[label_column][scored.rows].tolist()]
+            bar.update(*source.progress)
+        if label_column is None:
+            return None
+        if "" in labels:
+            raise gandetect.InputError(
+                f"{source.name}: expected a label in every row of column {label_column!r}, found rows without one; "
+                "leave them out."
+            )
+        return are_anomalies(np.array(labels, dtype=object), anomaly, label_column, source.name)

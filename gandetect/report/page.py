@@ -1,0 +1,268 @@
+"""From a model and what it says of new rows to the page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gandetect.distribution import Distribution
+from gandetect.drift import Drift
+from gandetect.errors import MissingExtraError
+from gandetect.explanation import explain
+from gandetect.report.charts import HEIGHT, WIDTH, Bars, Line, column_bars, curve, over_time, score_bars
+from gandetect.report.rows import ReportRows
+from gandetect.schema import NUMERIC, Column, Role, Schema, table_of
+from gandetect.scorer import Scorer
+from gandetect.wording import time_in_words, usual_range, verdicts
+
+if TYPE_CHECKING:
+    from gandetect.evaluation import Evaluation
+
+MAX_COLUMNS = 60
+"""Columns that are drawn and described; of more, those that have drifted most."""
+
+MAX_GENERATED = 6
+"""Generated rows that are shown."""
+
+N_REASONS = 3
+"""Reasons that are given for each row."""
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """One of the most anomalous rows: where it stands, its answers, the reasons, and what would make it normal."""
+
+    line: int
+    score: float
+    p_value: float
+    is_anomaly: bool
+    reasons: list[tuple[float, str]]
+    repair: list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """New rows compared with labels."""
+
+    evaluation: Evaluation
+    roc: Line
+    precision_recall: Line
+
+
+def render_report(
+    scorer: Scorer,
+    rows: ReportRows | None = None,
+    *,
+    title: str = "",
+    alpha: float | None = None,
+    is_anomaly: NDArray[np.bool_] | None = None,
+) -> str:
+    """Render one self-contained HTML page.
+
+    Parameters
+    ----------
+    scorer : Scorer
+        The model, for tables.
+    rows : ReportRows, optional
+        New rows; without them the page is about the model alone.
+    title : str
+        What the page is called.
+    alpha : float, optional
+        The false-alarm rate at which the rows were flagged; the model file's own rule without it.
+    is_anomaly : array of bool of shape (n_rows,), optional
+        Labels of the new rows.
+
+    Returns
+    -------
+    str
+        HTML without scripts, which loads nothing.
+
+    Raises
+    ------
+    InputError
+        The model is not for tables, or the labels are all the same.
+    MissingExtraError
+        jinja2 is not installed.
+    """
+    schema, manifest = table_of(scorer.schema), scorer.manifest
+    drift = rows.monitor.result() if rows is not None and rows.n_rows else None
+    shown = _shown(schema, drift)
+    page: str = _page().render(
+        title=title or "gandetect",
+        manifest=manifest,
+        width=WIDTH,
+        height=HEIGHT,
+        features=[(column, *_described(column)) for column in shown],
+        n_features=len(schema.features),
+        left_out=[column for column in schema.columns if column.role is not Role.FEATURE][:MAX_COLUMNS],
+        rows=rows,
+        drift=drift,
+        training=_training(manifest),
+        scores=_scores(manifest, rows, alpha),
+        power=_power(manifest),
+        verdicts=verdicts(manifest.get("certificate", {})),
+        suspects=_suspects(scorer, rows, alpha) if rows is not None else [],
+        columns=_columns(shown, rows, drift),
+        labelled=_labelled(rows, is_anomaly) if rows is not None and is_anomaly is not None else None,
+        generated=_generated(schema, shown, manifest),
+    )
+    return page.lstrip()
+
+
+def _page() -> Any:
+    try:
+        import jinja2
+        from markupsafe import Markup
+    except ImportError as error:
+        raise MissingExtraError(
+            "Expected the package jinja2 to write a report, found none; "
+            "install it with: pip install 'gandetect[report]'"
+        ) from error
+
+    def plain(value: Any) -> Any:
+        """Strip control characters and marks that reverse the writing."""
+        if not isinstance(value, str) or isinstance(value, Markup):
+            return value
+        return "".join(c if c.isprintable() else " " for c in value)
+
+    source = files("gandetect.report").joinpath("page.html.jinja").read_text(encoding="utf-8")
+    environment = jinja2.Environment(
+        autoescape=True, finalize=plain, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.from_string(source)
+
+
+def _shown(schema: Schema, drift: Drift | None) -> list[Column]:
+    """Return the columns to show: those that have drifted most first, if there are new rows."""
+    if drift is None:
+        return list(schema.features[:MAX_COLUMNS])
+    return [schema[column.column] for column in drift.columns[:MAX_COLUMNS]]
+
+
+def _described(column: Column) -> tuple[str, str]:
+    """Return the share of missing values and what is usual, in words."""
+    missing = column.summary.get("missing")
+    share = f"{100 * missing:.1f} %" if isinstance(missing, int | float) else ""
+    levels = column.summary.get("levels")
+    if isinstance(levels, dict):
+        frequent = sorted(levels.items(), key=lambda level: -level[1])[:4]
+        named = ", ".join(f"{level} {100 * part:.0f} %" for level, part in frequent)
+        return share, named + (f", ... ({len(levels)})" if len(levels) > 4 else "")
+    usual = usual_range(column)
+    if usual is None:
+        return share, ""
+    return share, " to ".join(_value(column, end) for end in usual)
+
+
+def _value(column: Column, value: Any) -> str:
+    if column.kind not in NUMERIC:
+        return str(value) or "missing"
+    if value is None or not math.isfinite(value):
+        return "missing"
+    return time_in_words(value, "%Y-%m-%d %H:%M") if column.kind.value == "time" else f"{value:.5g}"
+
+
+def _training(manifest: Mapping[str, Any]) -> list[Line]:
+    health = manifest.get("health", {})
+    curves = {"training": "real rows", "generated": "generated rows"}
+    sources = {"training": "realness_real", "generated": "realness_generated"}
+    return [
+        over_time(kind, label, health[sources[kind]]) for kind, label in curves.items() if health.get(sources[kind])
+    ]
+
+
+def _scores(manifest: Mapping[str, Any], rows: ReportRows | None, alpha: float | None) -> Bars | None:
+    """Draw the scores; the threshold that is marked is the one that flagged the rows."""
+    calibration = manifest["calibration"]
+    percentiles = calibration.get("percentiles")
+    if not percentiles:
+        return None
+    new = rows.scores.astype(np.float64) if rows is not None else np.empty(0)
+    critical = calibration["threshold"] if calibration.get("threshold") is not None else calibration["critical_score"]
+    if alpha is not None:
+        critical = _critical(rows, alpha) if rows is not None else math.inf
+    return score_bars(percentiles, new, critical)
+
+
+def _critical(rows: ReportRows, alpha: float) -> float:
+    """Return the smallest score of a row with a p-value of at most `alpha`."""
+    flagged = rows.scores[rows.p_values <= np.float32(alpha)]
+    return float(flagged.min(initial=math.inf))
+
+
+def _power(manifest: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """Return the share of planted anomalies found, by kind and detector."""
+    power: dict[str, dict[str, float]] = manifest.get("certificate", {}).get("power", {})
+    return power
+
+
+def _suspects(scorer: Scorer, rows: ReportRows, alpha: float | None) -> list[Suspect]:
+    columns, lines = rows.top
+    if not lines:
+        return []
+    explanation = explain(scorer, columns, alpha)
+    answers, schema = explanation.answers, explanation.schema
+    return [
+        Suspect(
+            line,
+            float(answers["anomaly_score"][row]),
+            float(answers["p_value"][row]),
+            bool(answers["is_anomaly"][row]),
+            [
+                (float(explanation.blame[row, feature]), said)
+                for feature, said in zip(
+                    explanation.most_to_blame(row, N_REASONS), explanation.reasons(row, N_REASONS), strict=True
+                )
+            ],
+            [(name, _value(schema[name], value)) for name, value in explanation.repair(row).items()],
+        )
+        for row, line in enumerate(lines)
+    ]
+
+
+def _columns(shown: Sequence[Column], rows: ReportRows | None, drift: Drift | None) -> list[dict[str, Any]]:
+    found = {column.column: column for column in drift.columns} if drift else {}
+    return [
+        {
+            "name": column.name,
+            "bars": column_bars(Distribution.of(column), rows.monitor.counts[column.name] if rows else None),
+            "drift": found.get(column.name),
+        }
+        for column in shown
+    ]
+
+
+def _labelled(rows: ReportRows, is_anomaly: NDArray[np.bool_]) -> Labelled:
+    from gandetect.evaluation import curves, evaluate_scores
+
+    points = curves(rows.scores, is_anomaly)
+    return Labelled(
+        evaluate_scores(rows.scores, rows.p_values, is_anomaly),
+        curve("new", "ROC", points["roc"]),
+        curve("new", "precision and recall", points["precision_recall"]),
+    )
+
+
+def _generated(schema: Schema, shown: Sequence[Column], manifest: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
+    """Return generated rows, column by column: those of the rows to be verified that a generator made."""
+    inputs = manifest.get("golden", {}).get("inputs", {})
+    names = [column.name for column in schema.features if column.name in inputs]
+    made = [
+        i for i, row in enumerate(zip(*(inputs[name] for name in names), strict=True)) if not any(map(_is_hard, row))
+    ]
+    return [
+        (column.name, [_value(column, inputs[column.name][i]) for i in made[:MAX_GENERATED]])
+        for column in shown
+        if column.name in names and made
+    ]
+
+
+def _is_hard(value: Any) -> bool:
+    """Tell a missing, huge or unheard of value, which tests a machine and comes from no generator."""
+    return value in (None, "") or (value.startswith("\u2400") if isinstance(value, str) else abs(value) >= 1e30)
