@@ -201,10 +201,16 @@ def _run_chunk(
     session: onnxruntime.InferenceSession, outputs: Sequence[str], chunk: Arrays, constants: Arrays
 ) -> list[NDArray[Any]]:
     n_rows = len(next(iter(chunk.values())))
-    if n_rows == 1:
-        # ONNX Runtime rounds a batch of one differently from larger ones.
-        chunk = {name: values.repeat(2, axis=0) for name, values in chunk.items()}
+    if n_rows < 2:
+        # ONNX Runtime rounds a batch of one differently from larger ones, and some releases crash on an empty one.
+        chunk = {name: _two_rows(values) for name, values in chunk.items()}
     return [np.asarray(answer)[:n_rows] for answer in session.run(list(outputs), {**chunk, **constants})]
+
+
+def _two_rows(values: NDArray[Any]) -> NDArray[Any]:
+    """Return the one row twice, or two missing ones where there is none."""
+    row = values if len(values) else np.full((1, *values.shape[1:]), "" if values.dtype == object else 0, values.dtype)
+    return row.repeat(2, axis=0)
 
 
 def _checked_alpha(alpha: float) -> float:

@@ -31,6 +31,8 @@ class Timing:
         Version of ONNX Runtime.
     threads : int
         Threads within a run.
+    unit : str
+        What a row is.
     load_seconds : float
         From the file to the first answer: reading, checking, opening, one row.
     row_seconds, row_seconds_95 : float
@@ -45,6 +47,7 @@ class Timing:
 
     onnxruntime: str
     threads: int
+    unit: str
     load_seconds: float
     row_seconds: float
     row_seconds_95: float
@@ -59,8 +62,8 @@ class Timing:
         rows = [
             ("ONNX Runtime", self.onnxruntime, f"threads: {self.threads}"),
             ("load", _shown(self.load_seconds), "from the file to the first answer"),
-            ("one row", _shown(self.row_seconds), f"95 % within {_shown(self.row_seconds_95)}"),
-            (f"{self.batch_rows:,} rows", _shown(self.batch_seconds), f"{rate:,.0f} rows a second"),
+            (f"one {self.unit}", _shown(self.row_seconds), f"95 % within {_shown(self.row_seconds_95)}"),
+            (f"{self.batch_rows:,} {self.unit}s", _shown(self.batch_seconds), f"{rate:,.0f} a second"),
             ("memory", memory, "the most that this process had"),
         ]
         return table(("cost", "measured", ""), rows)
@@ -79,6 +82,7 @@ def measure(model: str, threads: int) -> Timing:
     return Timing(
         onnxruntime=onnxruntime.__version__,
         threads=threads,
+        unit="row" if scorer.manifest["modality"] == "table" else "picture",
         load_seconds=load,
         row_seconds=float(row),
         row_seconds_95=float(row_95),

@@ -1,6 +1,7 @@
-"""A million rows at once: the answers of a few, many times, and never more than a chunk in one run."""
+"""A million rows at once, and none: never more than a chunk in one run of ONNX Runtime, and never fewer than two."""
 
 import numpy as np
+import pytest
 from small_model import model
 
 from gandetect.model_file import seal
@@ -40,3 +41,21 @@ def test_no_run_has_more_rows_than_a_chunk():
     run_in_chunks(session, ["x"], {"x": np.zeros(N_ROWS)})
     assert max(session.lengths) == CHUNK_ROWS
     assert sum(session.lengths) == N_ROWS
+
+
+@pytest.mark.parametrize("values", [np.zeros(0), np.zeros((0, 8, 8, 3), np.uint8), np.zeros(0, dtype=object)])
+def test_no_run_is_empty_and_none_is_of_one_row(values):
+    """Up to ONNX Runtime 1.30 some operators divide by the number of rows, which ends the process."""
+    session = Recorder()
+    for n_rows in (0, 1):
+        rows = np.resize(np.array([""], dtype=object) if values.dtype == object else 7, (n_rows, *values.shape[1:]))
+        answers = run_in_chunks(session, ["x"], {"x": rows.astype(values.dtype)})
+        assert answers["x"].shape == rows.shape
+    assert session.lengths == [2, 2]
+
+
+def test_no_rows_have_no_answers():
+    scorer = Scorer(seal(model().SerializeToString()))
+    answers = scorer({name: values[:0] for name, values in FEW.items()})
+    assert all(len(values) == 0 for values in answers.values())
+    assert answers["contributions"].shape == (0, 4)
