@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gandetect.evaluation import Evaluation, anomaly_auroc_scorer, evaluate_scores
     from gandetect.explanation import Explanation, explain
     from gandetect.fitting import fit_table
+    from gandetect.image_estimator import ImageGANDetector
     from gandetect.image_fitting import fit_images
     from gandetect.model_file import read_model, write_model
     from gandetect.pixels import PixelEvaluation, PixelEvaluator
@@ -39,6 +40,7 @@ _HOMES = {
     "FileAccessError": "gandetect.errors",
     "GANDetector": "gandetect.estimators",
     "GandetectError": "gandetect.errors",
+    "ImageGANDetector": "gandetect.image_estimator",
     "InputError": "gandetect.errors",
     "MissingExtraError": "gandetect.errors",
     "ModelFileError": "gandetect.errors",
@@ -67,6 +69,7 @@ __all__ = [
     "FileAccessError",
     "GANDetector",
     "GandetectError",
+    "ImageGANDetector",
     "InputError",
     "MissingExtraError",
     "ModelFileError",

@@ -1,28 +1,24 @@
-"""The scikit-learn face of the detector."""
+"""The scikit-learn face of the detector for tables."""
 
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable
 from dataclasses import fields
-from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, OutlierMixin
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import Tags, check_random_state
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from gandetect.detector import ModelFileDetector
 from gandetect.errors import InputError
 from gandetect.explanation import Explanation, explain
 from gandetect.frames import array_columns, array_schema, as_frame, frame_columns, frame_schema
-from gandetect.model_file import modality_of, read_model, write_model
+from gandetect.model_file import modality_of, read_model
 from gandetect.schema import Kind, Schema, table_of
-from gandetect.scorer import Scorer
 
 if TYPE_CHECKING:
     from gandetect.training import Progress
@@ -30,7 +26,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 
-class GANDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
+class GANDetector(ModelFileDetector):
     """Anomaly detector for tables: a generative adversarial network that ends as one ONNX file.
 
     The discriminator learns to tell training rows from noise around them and from a generator's rows; the generator
@@ -101,11 +97,6 @@ class GANDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
     >>> bool(detector.score_samples(X[y == 1]).mean() > detector.score_samples(X[y == 0]).mean())
     True
     """
-
-    model_: bytes
-    scorer_: Scorer
-    offset_: float
-    health_: dict[str, Any]
 
     def __init__(
         self,
@@ -184,29 +175,8 @@ class GANDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             callback=callback,
         )
         self._use(model)
-        for diagnosis in self.health_["diagnoses"]:
-            warnings.warn(f"{diagnosis}; more steps, rows or another seed may help.", ConvergenceWarning, stacklevel=2)
+        self._warn()
         return self
-
-    def anomaly_score(self, X: Any) -> Floats:
-        """Return how anomalous rows are, shape (n_samples,): the higher, the more anomalous."""
-        return np.asarray(self._answer(X, "anomaly_score"), dtype=np.float64)
-
-    def score_samples(self, X: Any) -> Floats:
-        """Return how normal rows are, shape (n_samples,): the opposite of the anomaly score, as scikit-learn has it."""
-        return -self.anomaly_score(X)
-
-    def decision_function(self, X: Any) -> Floats:
-        """Return ``score_samples(X) - offset_``, shape (n_samples,): negative for outliers."""
-        return self.score_samples(X) - self.offset_
-
-    def predict(self, X: Any) -> NDArray[np.int64]:
-        """Return -1 for outliers and +1 for inliers, shape (n_samples,)."""
-        return np.where(self.decision_function(X) < 0, -1, 1)
-
-    def p_value(self, X: Any) -> Floats:
-        """Return the share of normal rows at least as anomalous, shape (n_samples,): small = anomalous."""
-        return np.asarray(self._answer(X, "p_value"), dtype=np.float64)
 
     def explain(self, X: Any) -> Explanation:
         """Say why rows are anomalous: the columns to blame, what was expected there, and which repair would help.
@@ -224,20 +194,6 @@ class GANDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         """
         columns = self._columns(X)
         return explain(self.scorer_, columns)
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the model file, whole or not at all.
-
-        It takes what `fit` was given. Earlier steps of a scikit-learn pipeline, ``pipeline[:-1]``, are not in the
-        file: whoever scores with it has to run them first.
-
-        Raises
-        ------
-        FileAccessError
-            The file cannot be written; a file that was there is unchanged.
-        """
-        check_is_fitted(self)
-        write_model(self.model_, path)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -260,16 +216,6 @@ class GANDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         if training["named"]:
             detector.feature_names_in_ = np.array(names, dtype=object)
         return detector
-
-    def _use(self, model: bytes) -> Self:
-        """Take over a model file."""
-        self.model_ = model
-        self.scorer_ = Scorer(model)
-        self.health_ = self.scorer_.manifest["health"]
-        calibration = self.scorer_.manifest["calibration"]
-        threshold = calibration["threshold"]
-        self.offset_ = -(calibration["critical_score"] if threshold is None else threshold)
-        return self
 
     def _answer(self, X: Any, output: str) -> NDArray[Any]:
         """Run the model file on rows and return one of its outputs."""
@@ -295,21 +241,6 @@ class GANDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         known = {field.name for field in fields(TableSettings)}
         given = {name: value for name, value in self.get_params().items() if name in known}
         return TableSettings.of_effort(**given, generator_width=self.width)
-
-    def _seed(self) -> int:
-        if isinstance(self.random_state, Integral):
-            return int(self.random_state)
-        return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave the running session out: the model file's bytes say it all."""
-        state: dict[str, Any] = super().__getstate__()
-        return {name: value for name, value in state.items() if name != "scorer_"}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        if "model_" in state:
-            self.scorer_ = Scorer(self.model_)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -35,7 +35,7 @@ AFTER_TRAINING = BEFORE_TRAINING + 1
 DETECTORS: dict[str, dict[str, Any]] = {
     "whole": {
         "n_members": 3,
-        "n_steps": 300,
+        "n_steps": 450,
         "n_real": 32,
         "n_negatives": 12,
         "n_features": 96,

@@ -69,12 +69,17 @@ FLOORS = {
     "report": {
         *("errors", "schema", "scorer", "wording", "explanation", "distribution", "drift", "evaluation"),
     },
+    "detector": {"model_file", "scorer"},
     "estimators": {
-        *("errors", "schema", "frames", "model_file", "scorer", "explanation", "ensemble", "fitting", "training"),
+        *("errors", "schema", "frames", "detector", "model_file", "explanation", "ensemble", "fitting", "training"),
+    },
+    "image_estimator": {
+        *("errors", "image_schema", "detector", "model_file", "readers", "image_fitting", "training"),
     },
     "__init__": {
-        *("errors", "estimators", "evaluation", "ensemble", "fitting", "image_fitting", "model_file", "pixels"),
-        *("scorer", "training", "readers", "schema", "significance", "explanation", "drift", "report"),
+        *("errors", "estimators", "evaluation", "ensemble", "fitting", "image_estimator", "image_fitting"),
+        *("model_file", "pixels", "scorer", "training", "readers", "schema", "significance", "explanation", "drift"),
+        "report",
     },
 }
 """Every room and the rooms that it may import; its own modules it always may."""
@@ -99,6 +104,8 @@ MAY_IMPORT_HEAVY = {
     "frames": {"pandas"},
     "evaluation": {"scipy", "sklearn"},
     "pixels": {"scipy", "sklearn"},
+    "detector": {"sklearn"},
+    "image_estimator": {"sklearn"},
     "estimators": {"pandas", "sklearn"},
 }
 """The rooms that may import more than numpy, ONNX Runtime and the standard library."""

@@ -1,0 +1,261 @@
+"""Compare gandetect with other detectors on images and on embeddings of images.
+
+Three protocols, each with its data::
+
+    python benchmarks/images.py digits mnist.npz --seeds 0 --out digits.jsonl
+    python benchmarks/images.py surfaces magnetic_tile --seeds 0 --out surfaces.jsonl
+    python benchmarks/images.py embeddings 'embeddings/*.npz' --seeds 0 --out embeddings.jsonl
+    python benchmarks/images.py report digits.jsonl
+
+``digits``: learn one class, tell its test images from those of all other classes. ``surfaces``: a folder in MVTec AD's
+layout, with masks. ``embeddings``: one vector per image; half of the normal ones train. Every result is a line of JSON
+as soon as it is there. Seconds are those of the processor, summed over its cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from ganomaly import GANomaly
+from sklearn.covariance import LedoitWolf
+from sklearn.decomposition import PCA
+from sklearn.ensemble import IsolationForest
+from sklearn.metrics import roc_auc_score
+from sklearn.neighbors import NearestNeighbors
+from sklearn.preprocessing import StandardScaler
+
+from gandetect import GANDetector, PixelEvaluator, Scorer, fit_images
+from gandetect.image_schema import batches
+from gandetect.readers.images import ImageReader
+from gandetect.readers.masks import find_mask, read_mask
+from gandetect.readers.sources import Entry
+
+Row = dict[str, Any]
+Scores = np.ndarray
+
+
+# --- peers on vectors -------------------------------------------------------------------------------------------------
+
+
+def knn(train: np.ndarray, new: np.ndarray, seed: int) -> Scores:
+    """Mean distance to the five nearest training rows."""
+    return NearestNeighbors(n_neighbors=5).fit(train).kneighbors(new)[0].mean(1)
+
+
+def pca(train: np.ndarray, new: np.ndarray, seed: int) -> Scores:
+    """Squared distance to the principal components that hold 95 % of the variance."""
+    model = PCA(0.95, svd_solver="full").fit(train)
+    return np.square(new - model.inverse_transform(model.transform(new))).sum(1)
+
+
+def iforest(train: np.ndarray, new: np.ndarray, seed: int) -> Scores:
+    """scikit-learn's IsolationForest."""
+    return -IsolationForest(random_state=seed).fit(train).score_samples(new)
+
+
+def mahalanobis(train: np.ndarray, new: np.ndarray, seed: int) -> Scores:
+    """Mahalanobis distance with Ledoit and Wolf's shrunk covariance."""
+    return LedoitWolf().fit(train).mahalanobis(new)
+
+
+def ganomaly(train: np.ndarray, new: np.ndarray, seed: int) -> Scores:
+    """GANomaly with linear layers, see `ganomaly.py`; on standardised columns."""
+    torch.manual_seed(seed)
+    scaler = StandardScaler().fit(train)
+    return GANomaly().fit(scaler.transform(train)).decision_function(scaler.transform(new))
+
+
+def alad(train: np.ndarray, new: np.ndarray, seed: int) -> Scores:
+    """PyOD's ALAD with 20 epochs (its default of 200 takes minutes for each class)."""
+    from pyod.models.alad import ALAD
+
+    torch.manual_seed(seed)
+    return np.asarray(ALAD(epochs=20).fit(train).decision_function(new))
+
+
+PEERS: dict[str, Callable[[np.ndarray, np.ndarray, int], Scores]] = {
+    "knn": knn,
+    "pca": pca,
+    "iforest": iforest,
+    "mahalanobis": mahalanobis,
+    "ganomaly": ganomaly,
+    "alad": alad,
+}
+
+
+# --- protocols --------------------------------------------------------------------------------------------------------
+
+
+def digits(path: str, seed: int, detectors: list[str]) -> Iterator[Row]:
+    """One class against all others."""
+    data = np.load(path)
+    for digit in np.unique(data["y_train"]):
+        train, new = data["X_train"][data["y_train"] == digit], data["X_test"]
+        is_anomaly = data["y_test"] != digit
+        row = {"set": f"digit {digit}", "seed": seed}
+        for name in detectors:
+            start = time.process_time()
+            if name == "gandetect":
+                model = fit_images(train[..., None], seed=seed)
+                seconds = time.process_time() - start
+                answers = Scorer(model)(new[..., None], ["anomaly_score", "realness", "p_value"])
+                alarms = float((answers["p_value"][~is_anomaly] <= 0.05).mean())
+                yield (
+                    row
+                    | {"detector": name, "seconds": seconds, "megabytes": len(model) / 1e6, "alarms": alarms}
+                    | {
+                        "auroc": float(roc_auc_score(is_anomaly, answers["anomaly_score"])),
+                        "realness_auroc": float(roc_auc_score(is_anomaly, -answers["realness"])),
+                    }
+                )
+            else:
+                vectors = [images.reshape(len(images), -1) / 255.0 for images in (train, new)]
+                scores = PEERS[name](*vectors, seed)
+                seconds = time.process_time() - start
+                yield row | {"detector": name, "seconds": seconds, "auroc": float(roc_auc_score(is_anomaly, scores))}
+
+
+def surfaces(path: str, seed: int, detectors: list[str]) -> Iterator[Row]:
+    """Tell defective surfaces from normal ones, and compare heat maps with masks; peers see 32 x 32 pixels."""
+    train = [picture for images in ImageReader(path, part="train") for picture in images.arrays]
+    reader = ImageReader(path, part="test")
+    entries, new = [], []
+    for images in reader:
+        entries += images.entries
+        new += images.arrays
+    is_anomaly = np.array([entry.folder != "good" for entry in entries])
+    row = {"set": Path(path).name, "seed": seed}
+    for name in detectors:
+        start = time.process_time()
+        if name == "gandetect":
+            model = fit_images(train, seed=seed)
+            seconds = time.process_time() - start
+            scorer, evaluator = Scorer(model), PixelEvaluator()
+            answers = [scorer(batch, ["anomaly_score", "p_value", "heatmap"]) for batch in batches(new)]
+            scores, p_values, heat = (
+                np.concatenate([part[output] for part in answers]) for output in ("anomaly_score", "p_value", "heatmap")
+            )
+            for entry, picture, one in zip(entries, new, heat, strict=True):
+                evaluator.add(resized(one, picture.shape[:2]), mask_of(entry, picture.shape[:2]))
+            pixels = evaluator.result()
+            yield (
+                row
+                | {"detector": name, "seconds": seconds, "megabytes": len(model) / 1e6}
+                | {
+                    "auroc": float(roc_auc_score(is_anomaly, scores)),
+                    "pixel_auroc": pixels.auroc,
+                    "aupro": pixels.aupro,
+                    "alarms": float((p_values[~is_anomaly] <= 0.05).mean()),
+                }
+            )
+        else:
+            vectors = [np.stack([small(picture) for picture in pictures]) for pictures in (train, new)]
+            scores = PEERS[name](*vectors, seed)
+            seconds = time.process_time() - start
+            yield row | {"detector": name, "seconds": seconds, "auroc": float(roc_auc_score(is_anomaly, scores))}
+
+
+def mask_of(entry: Entry, shape: tuple[int, ...]) -> np.ndarray:
+    """Return where a picture is anomalous: nowhere without a mask."""
+    path = find_mask(entry.path)
+    return np.zeros(shape, dtype=bool) if path is None else read_mask(path, *shape)
+
+
+def resized(heat: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Bring a heat map to a picture's size."""
+    if heat.shape == shape:
+        return heat
+    return torch.nn.functional.interpolate(torch.from_numpy(heat)[None, None], shape, mode="bilinear")[0, 0].numpy()
+
+
+def small(picture: np.ndarray) -> np.ndarray:
+    """Return a picture's 32 x 32 pixels as one row."""
+    planes = torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].float() / 255
+    return torch.nn.functional.interpolate(planes, (32, 32), mode="bilinear", antialias=True).flatten().numpy()
+
+
+def embeddings(pattern: str, seed: int, detectors: list[str]) -> Iterator[Row]:
+    """Half of the normal vectors against the other half and all anomalous ones."""
+    for path in sorted(Path(pattern).parent.glob(Path(pattern).name)):
+        data = np.load(path)
+        X, y = data["X"].astype(np.float64), data["y"].astype(bool)
+        normal = np.random.RandomState(seed).permutation(np.flatnonzero(~y))
+        seen, unseen = normal[: len(normal) // 2], normal[len(normal) // 2 :]
+        new = np.concatenate([unseen, np.flatnonzero(y)])
+        for name in detectors:
+            start = time.process_time()
+            if name == "gandetect":
+                scores = GANDetector(random_state=seed).fit(X[seen]).anomaly_score(X[new])
+            else:
+                scaler = StandardScaler().fit(X[seen])
+                scores = PEERS[name](scaler.transform(X[seen]), scaler.transform(X[new]), seed)
+            seconds = time.process_time() - start
+            auroc = float(roc_auc_score(y[new], scores))
+            yield {"set": path.stem, "seed": seed, "detector": name, "seconds": seconds, "auroc": auroc}
+
+
+PROTOCOLS = {"digits": digits, "surfaces": surfaces, "embeddings": embeddings}
+
+
+# --- report -----------------------------------------------------------------------------------------------------------
+
+
+def report(path: str) -> str:
+    """Return the results as a table: the mean over the sets, of the mean over the seeds and with its deviation."""
+    with Path(path).open(encoding="utf-8") as file:
+        rows = [json.loads(line) for line in file]
+    by_detector: dict[str, dict[int, list[Row]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        by_detector[row["detector"]][row["seed"]].append(row)
+    figures = [name for name in _FIGURES if any(name in row for row in rows)]
+    lines = [
+        "| detector | sets | seeds | " + " | ".join(figure.replace("_", " ") for figure in figures) + " |",
+        "|---" * (3 + len(figures)) + "|",
+    ]
+    for name, seeds in by_detector.items():
+        cells = [name, str(max(len(of_seed) for of_seed in seeds.values())), str(len(seeds))]
+        for figure in figures:
+            means = [
+                np.mean([row[figure] for row in of_seed if figure in row] or [np.nan]) for of_seed in seeds.values()
+            ]
+            deviation = f" ± {np.std(means):.3f}" if len(means) > 1 else ""
+            cells.append("" if np.isnan(means).any() else f"{np.mean(means):.3f}{deviation}")
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+_FIGURES = ("auroc", "realness_auroc", "pixel_auroc", "aupro", "alarms", "megabytes", "seconds")
+
+
+def main() -> None:
+    """Run one protocol, or show its results."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("protocol", choices=[*PROTOCOLS, "report"])
+    parser.add_argument("data")
+    parser.add_argument("--seeds", default="0")
+    parser.add_argument("--detectors", default="gandetect,knn,pca,iforest,mahalanobis")
+    parser.add_argument("--out", default=os.devnull)
+    arguments = parser.parse_args()
+    if arguments.protocol == "report":
+        print(report(arguments.data))
+        return
+    with Path(arguments.out).open("a", encoding="utf-8") as out:
+        for seed in map(int, arguments.seeds.split(",")):
+            for row in PROTOCOLS[arguments.protocol](arguments.data, seed, arguments.detectors.split(",")):
+                line = json.dumps(row)
+                print(line, flush=True)
+                out.write(f"{line}\n")
+                out.flush()
+
+
+if __name__ == "__main__":
+    main()

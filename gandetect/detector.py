@@ -1,0 +1,100 @@
+"""What the scikit-learn estimators share: a model file that scores, and scikit-learn's ladder of signs."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from numbers import Integral
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from gandetect.model_file import write_model
+from gandetect.scorer import Scorer
+
+Floats = NDArray[np.float64]
+
+
+class ModelFileDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
+    """An outlier detector that scores through its model file; each modality says how in `_answer`."""
+
+    model_: bytes
+    scorer_: Scorer
+    offset_: float
+    health_: dict[str, Any]
+
+    random_state: int | np.random.RandomState | None
+
+    def _answer(self, X: Any, output: str) -> NDArray[Any]:
+        """Run the model file and return one of its outputs."""
+        raise NotImplementedError
+
+    def anomaly_score(self, X: Any) -> Floats:
+        """Return how anomalous rows or images are, shape (n_samples,): the higher, the more anomalous."""
+        return np.asarray(self._answer(X, "anomaly_score"), dtype=np.float64)
+
+    def score_samples(self, X: Any) -> Floats:
+        """Return the opposite of the anomaly score, shape (n_samples,): high = normal, as in scikit-learn."""
+        return -self.anomaly_score(X)
+
+    def decision_function(self, X: Any) -> Floats:
+        """Return ``score_samples(X) - offset_``, shape (n_samples,): negative for outliers."""
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X: Any) -> NDArray[np.int64]:
+        """Return -1 for outliers and +1 for inliers, shape (n_samples,)."""
+        return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def p_value(self, X: Any) -> Floats:
+        """Return the share of normal rows at least as anomalous, shape (n_samples,): small = anomalous."""
+        return np.asarray(self._answer(X, "p_value"), dtype=np.float64)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model file, whole or not at all.
+
+        It takes what `fit` was given. Earlier steps of a scikit-learn pipeline, ``pipeline[:-1]``, are not in the
+        file: whoever scores with it has to run them first.
+
+        Raises
+        ------
+        FileAccessError
+            The file cannot be written; a file that was there is unchanged.
+        """
+        check_is_fitted(self)
+        write_model(self.model_, path)
+
+    def _use(self, model: bytes) -> Self:
+        """Take over a model file."""
+        self.model_ = model
+        self.scorer_ = Scorer(model)
+        self.health_ = self.scorer_.manifest["health"]
+        calibration = self.scorer_.manifest["calibration"]
+        threshold = calibration["threshold"]
+        self.offset_ = -(calibration["critical_score"] if threshold is None else threshold)
+        return self
+
+    def _warn(self) -> None:
+        """Warn of members that are sick."""
+        for diagnosis in self.health_["diagnoses"]:
+            message = f"{diagnosis}; more steps, more training data or another seed may help."
+            warnings.warn(message, ConvergenceWarning, stacklevel=3)
+
+    def _seed(self) -> int:
+        if isinstance(self.random_state, Integral):
+            return int(self.random_state)
+        return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the running session out: the model file's bytes say it all."""
+        state: dict[str, Any] = super().__getstate__()
+        return {name: value for name, value in state.items() if name != "scorer_"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "model_" in state:
+            self.scorer_ = Scorer(self.model_)

@@ -1,0 +1,237 @@
+"""The scikit-learn face of the detector for images."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
+
+from gandetect.detector import ModelFileDetector
+from gandetect.errors import InputError, ModelFileError
+from gandetect.image_schema import ImageSchema, batches
+from gandetect.model_file import modality_of, read_model
+from gandetect.readers.images import ImageReader
+
+if TYPE_CHECKING:
+    from gandetect.training import Progress
+
+Image = NDArray[np.uint8]
+
+
+class ImageGANDetector(ModelFileDetector):
+    """Anomaly detector for images: a generative adversarial network that ends as one ONNX file.
+
+    The discriminator learns to reject altered copies of the training images and what a generator draws; the generator
+    learns to draw images and to rebuild them. Realness and the distance in the discriminator's features from normal
+    images, calibrated out of fold, form the score. After `fit` it scores through the file that `save` writes.
+
+    Parameters
+    ----------
+    detector : {"auto", "whole", "patch"}, default="auto"
+        "whole" judges an image at a time, at 32 x 32 pixels; "patch" every part of it, at 128 x 128 or 256 x 256.
+        "auto": "patch" where the shorter side of the first 64 images has a median of at least 128 pixels.
+    loss : {"logistic", "least-squares", "hinge", "wasserstein"}, default="logistic"
+        The game between the generator and the discriminator's heads for it.
+    contamination : "auto" or float in (0, 0.5], default="auto"
+        "auto": images are flagged at a false-alarm rate of 0.05 (or the smallest that few images allow). A number: the
+        share of the training images that `predict` calls outliers.
+    effort : {"low", "default", "high"}, default="default"
+        Trades time for accuracy: a third of the steps, or three times as many.
+    n_members : int, optional
+        Generator and discriminator pairs, each blind to its own fold of the training images.
+    n_steps : int, optional
+        Training steps, instead of the effort's.
+    image_shape : tuple of int, optional
+        ``(height, width)`` or ``(height, width, channels)`` of images that come as rows of a table; needed for those.
+    device : str, default="auto"
+        Where to train: "auto" (a GPU when there is one), "cpu", "cuda", ...
+    random_state : int, RandomState instance or None, default=None
+        An int gives the same model file every time.
+
+    Attributes
+    ----------
+    model_ : bytes
+        The model file.
+    scorer_ : Scorer
+        Runs it.
+    offset_ : float
+        ``decision_function = score_samples - offset_``.
+    health_ : dict
+        How the training went.
+
+    See Also
+    --------
+    GANDetector : The same for tables, which vectors from a pretrained network are.
+
+    Notes
+    -----
+    Every method takes images as an array of shape (n, height, width) or (n, height, width, channels), as rows of shape
+    (n, height * width * channels) with `image_shape`, as a sequence of arrays of any sizes or of paths, or as the path
+    of a folder. Pixel values are whole numbers from 0 to 255; channels are 1 (grey) or 3 (red, green, blue).
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from gandetect import ImageGANDetector
+    >>> X, y = load_digits(return_X_y=True)
+    >>> X = (X * 255 / 16).round()
+    >>> detector = ImageGANDetector(n_steps=20, image_shape=(8, 8), random_state=0).fit(X[y == 0])
+    >>> bool(detector.score_samples(X[y == 0]).mean() > detector.score_samples(X[y == 1]).mean())
+    True
+    """
+
+    def __init__(
+        self,
+        *,
+        detector: str = "auto",
+        loss: str = "logistic",
+        contamination: float | Literal["auto"] = "auto",
+        effort: str = "default",
+        n_members: int | None = None,
+        n_steps: int | None = None,
+        image_shape: tuple[int, ...] | None = None,
+        device: str = "auto",
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.detector = detector
+        self.loss = loss
+        self.contamination = contamination
+        self.effort = effort
+        self.n_members = n_members
+        self.n_steps = n_steps
+        self.image_shape = image_shape
+        self.device = device
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any = None, *, callback: Callable[[Progress], None] | None = None) -> Self:
+        """Learn what normal images look like.
+
+        Parameters
+        ----------
+        X : array-like, sequence of arrays or paths, or path of a folder
+            Normal (or mostly normal) images.
+        y : ignored
+        callback : callable, optional
+            Called with `gandetect.Progress` about a hundred times while training.
+
+        Returns
+        -------
+        ImageGANDetector
+            The fitted detector.
+
+        Raises
+        ------
+        InputError
+            Too few images, images that cannot be read or are all the same, a parameter out of range, or a training that
+            diverged; a `ValueError`.
+
+        Warns
+        -----
+        ConvergenceWarning
+            A member of the ensemble is sick; see `health_`.
+        """
+        from gandetect.image_fitting import fit_images
+
+        model = fit_images(
+            self._images(X, "train"),
+            detector=self.detector,
+            effort=self.effort,
+            loss=self.loss,
+            n_members=self.n_members,
+            n_steps=self.n_steps,
+            seed=self._seed(),
+            contamination=self.contamination,
+            device=self.device,
+            callback=callback,
+        )
+        self._use(model)
+        self._warn()
+        return self
+
+    def heatmap(self, X: Any) -> NDArray[np.float32]:
+        """Return the heat of every pixel, (n, model height, model width): 2 is as rare as one pixel in a hundred."""
+        return np.asarray(self._answer(X, "heatmap"), dtype=np.float32)
+
+    def reconstruct(self, X: Any) -> NDArray[np.float32]:
+        """Return what the generator makes of images, (n, model height, model width, channels), 0 to 255."""
+        return np.asarray(self._answer(X, "reconstruction"), dtype=np.float32)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Return a fitted detector from a model file.
+
+        Raises
+        ------
+        FileAccessError
+            The file cannot be read.
+        ModelFileError
+            It is not a model file for images, is damaged, or needs a newer gandetect.
+        """
+        model, manifest = read_model(path)
+        if not isinstance(modality_of(manifest), ImageSchema):
+            raise ModelFileError("Expected a model for images, found one for tables; open it with GANDetector.load.")
+        training = manifest["training"]
+        settings = {name: training["settings"][name] for name in ("detector", "loss", "effort", "n_members", "n_steps")}
+        return cls(**settings, contamination=training["contamination"], random_state=training["seed"])._use(model)
+
+    def _answer(self, X: Any, output: str) -> NDArray[Any]:
+        """Run the model file on images and return one of its outputs."""
+        check_is_fitted(self)
+        images = self._images(X, "test")
+        if not len(images):
+            raise InputError("Expected at least one image, found none.")
+        return np.concatenate([self.scorer_(batch, [output])[output] for batch in batches(images)])
+
+    def _images(self, X: Any, part: Literal["train", "test"]) -> Sequence[Image]:
+        """Return images of shape (height, width, channels), whatever they come as."""
+        if isinstance(X, str | os.PathLike):
+            return _read(X, part)
+        if isinstance(X, Sequence) and X and all(isinstance(item, str | os.PathLike) for item in X):
+            return _read([Path(item) for item in X], part)
+        if isinstance(X, Sequence) and X and all(np.ndim(item) in (2, 3) for item in X):
+            return [_pixels(np.asarray(item)) for item in X]
+        values = np.asarray(X)
+        if values.ndim == 2:
+            values = self._unflattened(values)
+        if values.ndim not in (3, 4):
+            raise InputError(
+                "Expected images of shape (n, height, width) or (n, height, width, channels), found "
+                f"shape {values.shape}; reshape them."
+            )
+        return list(_pixels(values[..., None] if values.ndim == 3 else values))
+
+    def _unflattened(self, rows: NDArray[Any]) -> NDArray[Any]:
+        shape = self.image_shape
+        if shape is None or len(shape) not in (2, 3) or int(np.prod(shape)) != rows.shape[1]:
+            raise InputError(
+                f"Expected image_shape with {rows.shape[1]} values for images that come as rows, found {shape}; "
+                "pass (height, width) or (height, width, channels)."
+            )
+        return rows.reshape(len(rows), *shape[:2], shape[2] if len(shape) == 3 else 1)
+
+
+def _read(source: Any, part: Literal["train", "test"]) -> list[Image]:
+    reader = ImageReader(source, part=part)
+    images = [picture for chunk in reader for picture in chunk.arrays]
+    if reader.unreadable:
+        raise InputError(
+            f"Expected pictures that can be read, found {len(reader.unreadable)} that cannot: "
+            f"{next(iter(reader.unreadable.values()))}"
+        )
+    return images
+
+
+def _pixels(values: NDArray[Any]) -> Image:
+    """Return pixel values as uint8; grey images get an axis for their channel."""
+    if values.dtype != np.uint8:
+        if values.dtype.kind not in "iuf" or not (np.isfinite(values) & (values >= 0) & (values <= 255)).all():
+            raise InputError("Expected pixel values from 0 to 255, found others; scale them.")
+        if not (values == np.round(values)).all():
+            raise InputError("Expected whole numbers as pixel values, found fractions; scale to 0 to 255 and round.")
+        values = values.astype(np.uint8)
+    return values[..., None] if values.ndim == 2 else values
