@@ -14,9 +14,7 @@ from gandetect.image_schema import ImageSchema
 from gandetect.schema import Schema, quoted
 from gandetect_cli import options
 from gandetect_cli.answers import Csv, Format, JsonLines, Scored, answer_columns, answer_names
-from gandetect_cli.heatmaps import HeatmapFolder
 from gandetect_cli.output import open_output
-from gandetect_cli.pictures import PictureScoring
 from gandetect_cli.progress import ProgressBar
 from gandetect_cli.scoring import Scoring, TableScoring, flag_rule
 from gandetect_cli.source import Table
@@ -76,6 +74,10 @@ def score(
     scorer = Scorer(model, threads=threads)
     if isinstance(scorer.schema, ImageSchema):
         options.refuse("pictures", "tables", {"--explain": explain, "--delimiter": delimiter})
+        # Loaded only where they are called for: scoring a table is to start fast.
+        from gandetect_cli.heatmaps import HeatmapFolder
+        from gandetect_cli.pictures import PictureScoring
+
         maps = HeatmapFolder(heatmaps, data, pixel_rate, raw=raw_maps) if heatmaps else None
         scoring: Scoring = PictureScoring(data, scorer, scorer.schema, maps, only_anomalies=only_anomalies)
     else:

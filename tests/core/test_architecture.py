@@ -249,6 +249,13 @@ scorer.verify()
     assert loaded_after(code.strip()) == set()
 
 
+def test_scoring_tables_loads_nothing_for_pictures():
+    rooms = {"gandetect.drawing", "gandetect.readers.images", "PIL"}
+    code = f"import gandetect_cli.score, sys; print({rooms} & {{*sys.modules}})"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout == "set()\n"
+
+
 def test_every_public_name_can_be_loaded_and_is_listed():
     assert sorted(gandetect.__all__) == gandetect.__all__
     assert dir(gandetect) == gandetect.__all__
