@@ -22,12 +22,13 @@ Dim = int | str | None
 class GraphBuilder:
     """Collects nodes, constants, inputs and outputs; tensors are known by their names.
 
-    Internal tensors get names with a reserved prefix, so that no column's name can meet one of them.
+    Internal tensors get names with a reserved prefix, so that no column's name can meet one of them. Those with a label
+    can be found in the finished model by `gandetect.graph.surgery`.
     """
 
     def __init__(self) -> None:
         self._nodes: list[onnx.NodeProto] = []
-        self._constants: dict[tuple[str, tuple[int, ...], bytes], onnx.TensorProto] = {}
+        self._constants: dict[tuple[str, str, tuple[int, ...], bytes], onnx.TensorProto] = {}
         self._defaults: list[onnx.TensorProto] = []
         self._inputs: list[onnx.ValueInfoProto] = []
         self._outputs: list[onnx.ValueInfoProto] = []
@@ -47,14 +48,14 @@ class GraphBuilder:
         self._nodes.append(helper.make_node("Identity", [tensor], [name]))
         self._outputs.append(helper.make_tensor_value_info(name, _element_type(dtype), list(shape)))
 
-    def constant(self, value: ArrayLike, dtype: type[np.generic]) -> str:
-        """Return the name of a constant; equal constants are stored once."""
+    def constant(self, value: ArrayLike, dtype: type[np.generic], label: str = "") -> str:
+        """Return the name of a constant; equal constants without a label are stored once."""
         array = np.asarray(value, dtype=dtype)
-        return self._stored(array, array.tobytes())
+        return self._stored(array, array.tobytes(), label)
 
-    def floats(self, value: ArrayLike) -> str:
+    def floats(self, value: ArrayLike, label: str = "") -> str:
         """Return the name of a float32 constant."""
-        return self.constant(value, np.float32)
+        return self.constant(value, np.float32, label)
 
     def halves(self, value: ArrayLike) -> str:
         """Return the name of a float32 tensor that is stored in float16: half the file, and as fast once loaded."""
@@ -68,10 +69,11 @@ class GraphBuilder:
         """Return the name of a constant that holds strings, (n,)."""
         return self._stored(np.array(values, dtype=object), repr(list(values)).encode())
 
-    def _stored(self, array: NDArray[Any], content: bytes) -> str:
-        key = (array.dtype.str, array.shape, content)
+    def _stored(self, array: NDArray[Any], content: bytes, label: str = "") -> str:
+        key = (label, array.dtype.str, array.shape, content)
         if key not in self._constants:
-            self._constants[key] = numpy_helper.from_array(array, f"{INTERNAL_PREFIX}constant_{len(self._constants)}")
+            name = INTERNAL_PREFIX + (label or f"constant_{len(self._constants)}")
+            self._constants[key] = numpy_helper.from_array(array, name)
         return self._constants[key].name
 
     def node(self, operator: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
@@ -85,6 +87,11 @@ class GraphBuilder:
         outputs = [f"{INTERNAL_PREFIX}{operator}_{len(self._nodes)}_{i}" for i in range(n_outputs)]
         self._nodes.append(helper.make_node(operator, inputs, outputs, domain=domain, **attributes))
         return outputs
+
+    def labelled(self, tensor: str, label: str) -> str:
+        """Name a tensor, so that it can be found in the finished model; the runtime drops such a node at load."""
+        self._nodes.append(helper.make_node("Identity", [tensor], [f"{INTERNAL_PREFIX}{label}"]))
+        return f"{INTERNAL_PREFIX}{label}"
 
     def build(self, metadata: Mapping[str, str] | None = None) -> bytes:
         """Return the serialized model.

@@ -65,7 +65,8 @@ def add_encoding(builder: GraphBuilder, encoding: Encoding, inputs: dict[str, st
         present, growth, excess = (
             builder.node("Gather", tensor, builder.ints(order), axis=1) for tensor in (present, growth, excess)
         )
-    return Encoded(samples, present, growth, excess)
+    tensors = (samples, present, growth, excess)
+    return Encoded(*(builder.labelled(tensor, name) for tensor, name in zip(tensors, _PARTS, strict=True)))
 
 
 _PARTS = ("samples", "present", "growth", "excess")
@@ -80,7 +81,7 @@ def _add_numbers(
 ) -> Encoded:
     doubles = _Doubles(builder)
     centre, scale, middle, half_range = (
-        doubles.constant([getattr(number, field) for number in encoding.values()])
+        doubles.constant([getattr(number, field) for number in encoding.values()], f"number/{field}")
         for field in ("centre", "scale", "middle", "half_range")
     )
     values, present = doubles.finite(inputs, centre)
@@ -104,15 +105,15 @@ def _add_times(builder: GraphBuilder, encoding: dict[str, TimeEncoding], inputs:
     blocks = []
     for position, time in enumerate(encoding.values()):
         column = builder.node("Gather", values, builder.ints([position]), axis=1)  # (n, 1)
-        turns = builder.node("Div", column, doubles.constant(time.periods))  # (n, cycles)
+        label = f"time/{position}/"
+        turns = builder.node("Div", column, doubles.constant(time.periods, f"{label}periods"))  # (n, cycles)
         fraction = doubles.to_float(builder.node("Sub", turns, builder.node("Floor", turns)))
         angle = builder.node("Mul", fraction, builder.floats(2 * np.pi))
         parts = builder.node("Concat", builder.node("Sin", angle), builder.node("Cos", angle), axis=1)
         order = np.arange(2 * len(time.periods)).reshape(2, -1).T.ravel()  # sine and cosine of each cycle in turn
         parts = builder.node("Gather", parts, builder.ints(order), axis=1)
-        scaled = builder.node(
-            "Div", builder.node("Sub", parts, builder.floats(time.centres)), builder.floats(time.scales)
-        )
+        centres, scales = (builder.floats(getattr(time, field), f"{label}{field}") for field in ("centres", "scales"))
+        scaled = builder.node("Div", builder.node("Sub", parts, centres), scales)
         clipped = builder.node("Clip", scaled, builder.floats(-CLIP), builder.floats(CLIP))
         own = builder.node("Gather", present, builder.ints([position]), axis=1)
         blocks.append(builder.node("Mul", clipped, own))
@@ -122,7 +123,7 @@ def _add_times(builder: GraphBuilder, encoding: dict[str, TimeEncoding], inputs:
 
 def _add_categories(builder: GraphBuilder, encoding: dict[str, CategoryEncoding], inputs: list[str]) -> Encoded:
     rows = []
-    for category, name in zip(encoding.values(), inputs, strict=True):
+    for position, (category, name) in enumerate(zip(encoding.values(), inputs, strict=True)):
         n_levels = len(category.levels)
         index = builder.node(
             "LabelEncoder",
@@ -132,7 +133,9 @@ def _add_categories(builder: GraphBuilder, encoding: dict[str, CategoryEncoding]
             values_int64s=[*range(n_levels), n_levels + 1],
             default_int64=n_levels,
         )
-        rows.append(builder.node("Gather", builder.floats(_table(category)), index, axis=0))
+        rows.append(
+            builder.node("Gather", builder.floats(_table(category), f"category/{position}/table"), index, axis=0)
+        )
     table = _joined(builder, rows)  # (n, sum of widths + 2)
     widths = [category.block.shape[1] + 2 for category in encoding.values()]
     ends = np.cumsum(widths)
@@ -159,8 +162,8 @@ class _Doubles:
     def __init__(self, builder: GraphBuilder) -> None:
         self.builder = builder
 
-    def constant(self, value: object) -> str:
-        return self.builder.constant(value, np.float64)  # type: ignore[arg-type]
+    def constant(self, value: object, label: str = "") -> str:
+        return self.builder.constant(value, np.float64, label)  # type: ignore[arg-type]
 
     def clip(self, tensor: str, low: float, high: float) -> str:
         return self.builder.node("Clip", tensor, self.constant(low), self.constant(high))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.encoding import Encoded
+from gandetect.schema import INTERNAL_PREFIX
 
 Floats = NDArray[np.float32]
 Layer = tuple[Floats, Floats]
@@ -94,12 +95,35 @@ def add_networks(
     masked = builder.node("Sub", builder.floats(1.0), encoded.present)  # (n, n_columns)
     # The generator's input, (n, sample_dim + n_columns + 1)
     seen = _with_one(builder, builder.node("Concat", encoded.samples, masked, axis=1), rank=2)
-    completed = _complete(builder, encoded, masked, seen, weights, column_of)
-    values = _judge(builder, completed, weights)
-    expected = _expected(builder, seen, weights, column_of)
+    completed = builder.labelled(_complete(builder, encoded, masked, seen, weights, column_of), "completed")
+    values = builder.labelled(_judge(builder, completed, weights), "values")
+    expected = builder.labelled(_expected(builder, seen, weights, column_of), "expected")
     deviation = builder.node("Sub", expected, encoded.samples)
     column_errors = _per_column(builder, builder.node("Mul", deviation, deviation), column_of)
     return Components(values, column_errors, expected)
+
+
+def add_student(builder: GraphBuilder, samples: str, present: str, layers: Sequence[Layer], n_values: int) -> None:
+    """Add the one network that took the place of an ensemble; declares the outputs "values" and "expected".
+
+    Parameters
+    ----------
+    builder : GraphBuilder
+        Gets the nodes.
+    samples, present : str
+        Tensors of shape (n, sample_dim) and (n, n_columns).
+    layers : sequence of (weight, bias)
+        Weights (in_dim, out_dim) and biases (1, out_dim); the last layer gives the values, then the expected samples.
+    n_values : int
+        How many values there are.
+    """
+    masked = builder.node("Sub", builder.floats(1.0), present)
+    seen = _with_one(builder, builder.node("Concat", samples, masked, axis=1), rank=2)
+    first, *hidden, (weight, bias) = layers
+    x = _hidden(builder, _first_activation(builder, seen, first), hidden)
+    for label, part in (("values", slice(None, n_values)), ("expected", slice(n_values, None))):
+        head = _affine(builder, x, weight[:, part], bias[:, part])
+        builder.output(f"{INTERNAL_PREFIX}{label}", head, np.float32, ["n", None])
 
 
 def _with_one(builder: GraphBuilder, x: str, rank: int) -> str:
@@ -111,7 +135,7 @@ def _with_one(builder: GraphBuilder, x: str, rank: int) -> str:
 
 def _first_activation(builder: GraphBuilder, x: str, layer: Layer) -> str:
     """Pass `x`, which ends with a one, through an affine layer and SiLU."""
-    return _silu(builder, builder.node("MatMul", x, builder.floats(np.concatenate(layer, axis=1))))
+    return _silu(builder, builder.node("MatMul", x, builder.floats(np.concatenate(layer, axis=-2))))
 
 
 def _silu(builder: GraphBuilder, x: str) -> str:
@@ -173,7 +197,9 @@ def _recall_error(builder: GraphBuilder, samples: str, memory: Floats) -> str:
     # Computed as |x|^2 + 1 - max(2 x c + 1 - |c|^2), which loses the digits of close codes; hence in double precision.
     samples = builder.node("Cast", samples, to=11)
     # The codes are stored in single precision, which is smaller; the runtime joins the parts once, at load.
-    twice = builder.node("Cast", builder.floats(2 * memory.swapaxes(1, 2)), to=11)  # (members, sample_dim, n_codes)
+    twice = builder.node(
+        "Cast", builder.floats(2 * memory.swapaxes(1, 2), "memory"), to=11
+    )  # (members, sample_dim, n_codes)
     lengths = np.square(memory.astype(np.float64)).sum(2)[:, None]  # (members, 1, n_codes)
     codes = builder.node("Concat", twice, builder.constant(1 - lengths, np.float64), axis=1)
     nearest = builder.node("ReduceMax", builder.node("MatMul", samples, codes), builder.ints([2]), keepdims=1)

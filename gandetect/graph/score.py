@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +54,8 @@ def add_measures(
     error_scale : array of shape (n_columns,)
         Mean out-of-fold error of each column.
     """
-    relative = builder.node("Mul", builder.node("Div", column_errors, builder.floats(error_scale)), present)
+    relative = builder.node("Div", column_errors, builder.floats(error_scale, "error_scale"))
+    relative = builder.node("Mul", relative, present)
     capped = builder.node("Min", relative, builder.floats(MAX_ERROR))
     total, count = (builder.node("ReduceSum", x, builder.ints([1]), keepdims=1) for x in (capped, present))
     error = builder.node("Div", total, builder.node("Max", count, builder.floats(1.0)))
@@ -89,17 +91,19 @@ def add_evidence(builder: GraphBuilder, components: str, evidence: Evidence) -> 
     each = builder.node("MatMul", components, builder.floats(copies))
     start = np.concatenate([evidence.knots.ravel(), evidence.mean])
     width = np.concatenate([evidence.widths.ravel(), evidence.deviation])
-    share = builder.node("Div", builder.node("Sub", each, builder.floats(start)), builder.floats(width))
+    away = builder.node("Sub", each, builder.floats(start, "evidence/start"))
+    share = builder.node("Div", away, builder.floats(width, "evidence/width"))
     sizes = builder.ints([n_components * n_intervals, n_components])
     inside, standardised = builder.node_of("Split", [share, sizes], 2, axis=1)
     clipped = builder.node("Clip", inside, builder.floats(0.0), builder.floats(1.0))
     # All evidence is counted in units of the tail's weight, which saves its multiplication.
-    below = builder.node("MatMul", clipped, builder.floats(evidence.step / TAIL_WEIGHT * each_interval))
+    heights = evidence.step / TAIL_WEIGHT * each_interval
+    below = builder.node("MatMul", clipped, builder.floats(heights, "evidence/heights"))
     all_of_it = builder.node("Add", below, builder.node("Asinh", builder.node("Relu", standardised)))
     strong = builder.node("Relu", builder.node("Sub", all_of_it, builder.floats(STRONG / TAIL_WEIGHT)))
     weights = TAIL_WEIGHT * np.concatenate([evidence.weights, evidence.strong_weights])
     both = builder.node("Concat", all_of_it, strong, axis=1)
-    return builder.node("MatMul", both, builder.floats(weights[:, None]))
+    return builder.node("MatMul", both, builder.floats(weights[:, None], "evidence/weights"))
 
 
 def add_answers(
@@ -138,7 +142,7 @@ def add_answers(
 
 def add_verdict(builder: GraphBuilder, score: str, calibration: Calibration, threshold: float | None) -> None:
     """Declare the anomaly score, its p-value and the flag as outputs, from a score of shape (n, 1)."""
-    p_value = _p_value(builder, score, calibration)
+    p_value = _p_value(builder, builder.labelled(score, "score"), calibration)
     score = builder.node("Reshape", score, builder.ints([-1]))
     flag = _flag(builder, score, p_value, calibration, threshold)
     builder.output("anomaly_score", score, np.float32, ["n"])
@@ -153,20 +157,33 @@ def _flag(builder: GraphBuilder, score: str, p_value: str, calibration: Calibrat
     flagged = builder.node("LessOrEqual", p_value, alpha)
     if threshold is None:
         return flagged
-    above = builder.node("Greater", score, builder.floats(threshold))
+    above = builder.node("Greater", score, builder.floats(threshold, "threshold"))
     # Nothing is at most NaN, so without an `alpha` the first part is false.
     return builder.node("Or", flagged, builder.node("And", builder.node("IsNaN", alpha), above))
 
 
 def _p_value(builder: GraphBuilder, score: str, calibration: Calibration) -> str:
     """Look the p-value up in two rounds of counting: which bucket of scores, then where in the bucket."""
+    edges, table, p_values, width = (
+        builder.constant(value, value.dtype.type, label) for label, value in calibration_constants(calibration).items()
+    )
+    bucket = _count_below(builder, edges, score)
+    within = _count_below(builder, builder.node("Gather", table, bucket, axis=0), score)
+    index = builder.node("Add", builder.node("Mul", bucket, width), within)
+    return builder.node("Gather", p_values, index, axis=0)
+
+
+def calibration_constants(calibration: Calibration) -> dict[str, NDArray[Any]]:
+    """Return the constants that p-values are looked up in, by label."""
     width = int(np.ceil(np.sqrt(len(calibration.scores))))
     padded = np.full((width, width), np.inf, dtype=np.float32)
     padded.ravel()[: len(calibration.scores)] = calibration.scores
-    bucket = _count_below(builder, builder.floats(padded[:-1, -1]), score)  # the last bucket needs no comparison
-    within = _count_below(builder, builder.node("Gather", builder.floats(padded), bucket, axis=0), score)
-    index = builder.node("Add", builder.node("Mul", bucket, builder.constant(width, np.int32)), within)
-    return builder.node("Gather", builder.floats(calibration.p_values), index, axis=0)
+    return {
+        "calibration/edges": padded[:-1, -1],  # the last bucket needs no comparison
+        "calibration/scores": padded,
+        "calibration/p_values": calibration.p_values,
+        "calibration/width": np.array(width, dtype=np.int32),
+    }
 
 
 def _count_below(builder: GraphBuilder, scores: str, column: str) -> str:

@@ -1,0 +1,188 @@
+"""A model file for tables, opened for an export: what it learned, read back, and rows of its own making."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gandetect.encoding import (
+    CategoryEncoding,
+    ColumnEncoding,
+    Encoding,
+    NumberEncoding,
+    TimeEncoding,
+    decode,
+)
+from gandetect.errors import InputError
+from gandetect.graph.surgery import OpenModel
+from gandetect.schema import INTERNAL_PREFIX, Kind, Schema
+from gandetect.scorer import Scorer, open_session, run_in_chunks
+
+Floats = NDArray[np.float32]
+Columns = Mapping[str, NDArray[Any]]
+
+MISSING_ROWS, MISSING_CELLS = 0.15, 0.5
+"""Share of the drawn rows that miss cells, and the largest share of them that a row misses."""
+
+N_NEIGHBOURS, MAX_NEIGHBOURED = 8, 3000
+"""Neighbours that a row is mixed with, and the rows that have any: the last ones, which are real where there are some."""
+
+
+class Drawn(NamedTuple):
+    """Encoded rows: samples (n, sample_dim), and which cells are there, present (n, n_columns)."""
+
+    samples: Floats
+    present: Floats
+
+
+class Source:
+    """A model file for tables and the rows that it can make.
+
+    Parameters
+    ----------
+    model : bytes
+        Contents of the model file; checked.
+    columns : mapping of str to array of shape (n_rows,), optional
+        Real rows to draw from beside the generator's memory.
+
+    Raises
+    ------
+    InputError
+        The model is not for tables.
+    ModelFileError
+        It is no model file, or one without the labels that an export starts from.
+    """
+
+    def __init__(self, model: bytes, columns: Columns | None = None) -> None:
+        self.model = model
+        self.scorer = Scorer(model)
+        self.open = OpenModel(model)
+        if not isinstance(self.scorer.schema, Schema):
+            raise InputError("Expected a model for tables, found one for images; only tables can be distilled.")
+        self.schema = self.scorer.schema
+        self.encoding = _read_encoding(self.open, self.schema)
+        self.column_of = self.encoding.column_of
+        self.n_columns, self.sample_dim = len(self.schema.features), len(self.column_of)
+        self.base = self._base(columns)
+
+    def _base(self, columns: Columns | None) -> Floats:
+        """Return whole rows: what the generators remember, with true levels, and the real rows that miss nothing."""
+        codes = self.open.constant("memory").swapaxes(1, 2) / 2  # the graph holds them doubled: (members, n_codes, dim)
+        codes = codes.reshape(-1, self.sample_dim)
+        remembered = np.where(self.encoding.is_level, self.encode(decode(self.encoding, codes)).samples, codes)
+        if columns is None:
+            return remembered.astype(np.float32)
+        real = self.encode(columns)
+        return np.concatenate([remembered, real.samples[real.present.all(1)]]).astype(np.float32)
+
+    def encode(self, columns: Columns) -> Drawn:
+        """Return raw columns as samples, as the file computes them."""
+        return Drawn(*run_in_chunks(self._encoder, _names("samples", "present"), self.schema.feeds(columns)).values())
+
+    @cached_property
+    def _encoder(self) -> Any:
+        return open_session(self.open.excerpt({}, ["samples", "present"]))
+
+    @cached_property
+    def _generators(self) -> Any:
+        return open_session(self.open.excerpt({"samples": self.sample_dim, "present": self.n_columns}, ["completed"]))
+
+    def imagine(self, n_rows: int, random: np.random.Generator) -> Floats:
+        """Return rows of the generators: remembered ones of which some columns are filled in anew, (n, sample_dim)."""
+        rows = self.base[random.integers(len(self.base), size=n_rows)]
+        shown = (random.random((n_rows, self.n_columns)) >= random.random((n_rows, 1))).astype(np.float32)
+        feeds = dict(zip(_names("samples", "present"), (rows * shown[:, self.column_of], shown), strict=True))
+        completed = self._generators.run(None, feeds)[0][..., :-1]  # (members, n, sample_dim)
+        return np.asarray(completed[random.integers(len(completed), size=n_rows), np.arange(n_rows)])
+
+    def rows(self, n_rows: int, random: np.random.Generator) -> dict[str, NDArray[Any]]:
+        """Return the generators' rows as raw columns."""
+        return decode(self.encoding, self.imagine(n_rows, random).astype(np.float64))
+
+    def draw(self, n_rows: int, random: np.random.Generator) -> Drawn:
+        """Return rows of every sort: the generators', mixed, perturbed, shuffled, spread out; some miss cells."""
+        makers = (
+            *(self.imagine, self._between, self._between, self._mixed),
+            *(self._perturbed, self._perturbed, self._shuffled, self._spread),
+        )
+        sizes = np.full(len(makers), n_rows // len(makers))
+        sizes[0] += n_rows - sizes.sum()
+        samples = np.concatenate([make(size, random) for make, size in zip(makers, sizes, strict=True)])
+        share = MISSING_CELLS * random.random((n_rows, 1)) * (random.random((n_rows, 1)) < MISSING_ROWS)
+        present = (random.random((n_rows, self.n_columns)) >= share).astype(np.float32)
+        return Drawn(np.clip(samples, -8, 8).astype(np.float32) * present[:, self.column_of], present)
+
+    def _picked(self, n_rows: int, random: np.random.Generator) -> Floats:
+        return self.base[random.integers(len(self.base), size=n_rows)]
+
+    def _between(self, n_rows: int, random: np.random.Generator) -> Floats:
+        """Return rows on the lines through two neighbours, with a little noise: the likest to new normal rows."""
+        chosen = random.integers(len(self._neighbours), size=n_rows)
+        other = self._neighbours[chosen, random.integers(self._neighbours.shape[1], size=n_rows)]
+        one = chosen + len(self.base) - len(self._neighbours)
+        way = random.uniform(-0.25, 1.25, (n_rows, 1))
+        noise = 0.1 * random.random((n_rows, 1)) * random.normal(size=(n_rows, self.sample_dim))
+        mixed = self.base[one] + way * (self.base[other] - self.base[one]) + noise
+        return np.where(self.encoding.is_level, self.base[one], mixed)
+
+    @cached_property
+    def _neighbours(self) -> NDArray[np.int64]:
+        """Indices of the nearest others of the last rows, (n_rows, 8)."""
+        rows = self.base[-MAX_NEIGHBOURED:]
+        squares = np.square(rows).sum(1)
+        distances = squares[:, None] + squares - 2 * rows @ rows.T
+        np.fill_diagonal(distances, np.inf)
+        nearest = np.argsort(distances, axis=1)[:, : min(N_NEIGHBOURS, len(rows) - 1)]
+        return nearest + len(self.base) - len(rows)
+
+    def _mixed(self, n_rows: int, random: np.random.Generator) -> Floats:
+        """Return rows on the lines through two others; levels are those of the nearer one."""
+        one, other = self._picked(n_rows, random), self._picked(n_rows, random)
+        way = random.uniform(-0.5, 1.5, (n_rows, 1))
+        return np.where(self.encoding.is_level, np.where(way < 0.5, one, other), one + way * (other - one))
+
+    def _perturbed(self, n_rows: int, random: np.random.Generator) -> Floats:
+        """Return rows with noise of every size on some of their numbers."""
+        size = np.exp(random.uniform(np.log(0.02), np.log(3.0), (n_rows, 1)))
+        touched = random.random((n_rows, self.sample_dim)) < np.maximum(random.random((n_rows, 1)), 1 / self.sample_dim)
+        noise = size * touched * random.normal(size=(n_rows, self.sample_dim))
+        return self._picked(n_rows, random) + np.where(self.encoding.is_level, 0, noise)
+
+    def _shuffled(self, n_rows: int, random: np.random.Generator) -> Floats:
+        """Return rows that have some columns of other rows."""
+        taken = random.random((n_rows, self.n_columns)) < random.random((n_rows, 1))
+        return np.where(taken[:, self.column_of], self._picked(n_rows, random), self._picked(n_rows, random))
+
+    def _spread(self, n_rows: int, random: np.random.Generator) -> Floats:
+        """Return rows from a box up to four times as wide as the others."""
+        low, high = self.base.min(0), self.base.max(0)
+        wider = np.exp(random.uniform(0, np.log(4.0), (n_rows, 1)))
+        box = (low + high) / 2 + wider * (high - low) / 2 * random.uniform(-1, 1, (n_rows, self.sample_dim))
+        return np.where(self.encoding.is_level, self._picked(n_rows, random), box)
+
+
+def _names(*labels: str) -> list[str]:
+    return [INTERNAL_PREFIX + label for label in labels]
+
+
+def _read_encoding(model: OpenModel, schema: Schema) -> Encoding:
+    """Return the encoding that a model file computes."""
+    numbers = [column for column in schema.features if column.kind is Kind.NUMBER]
+    times = [column for column in schema.features if column.kind is Kind.TIME]
+    categories = [column for column in schema.features if column.kind not in (Kind.NUMBER, Kind.TIME)]
+    found: dict[str, ColumnEncoding] = {}
+    if numbers:
+        fields = [model.constant(f"number/{field}").tolist() for field in ("centre", "scale", "middle", "half_range")]
+        found |= {c.name: NumberEncoding(*values) for c, *values in zip(numbers, *fields, strict=True)}
+    for position, column in enumerate(times):
+        parts = (model.constant(f"time/{position}/{field}").tolist() for field in ("periods", "centres", "scales"))
+        found[column.name] = TimeEncoding(*(tuple(part) for part in parts))
+    for position, column in enumerate(categories):
+        table = model.constant(f"category/{position}/table").astype(np.float64)  # levels, an unknown one, a missing one
+        levels = tuple(model.texts(column.input_name)[: len(table) - 2])
+        found[column.name] = CategoryEncoding(levels, table[:-1, :-2], float(table[-2, -1]))
+    return Encoding({column.name: found[column.name] for column in schema.features})

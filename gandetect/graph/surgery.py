@@ -1,0 +1,149 @@
+"""Takes finished models apart, and puts other parts into them; labelled tensors are where it cuts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from gandetect.errors import ModelFileError
+from gandetect.schema import INTERNAL_PREFIX
+
+
+class OpenModel:
+    """A model that can be read and changed at its labels.
+
+    Parameters
+    ----------
+    model : bytes
+        A serialized ONNX ModelProto, as the graph builder makes it.
+    """
+
+    def __init__(self, model: bytes) -> None:
+        self._model = onnx.load_model_from_string(model)
+        self._graph = self._model.graph
+
+    def constant(self, label: str) -> NDArray[Any]:
+        """Return a labelled constant.
+
+        Raises
+        ------
+        ModelFileError
+            There is none of this label.
+        """
+        return np.array(numpy_helper.to_array(self._tensor(label)))
+
+    def constants(self) -> dict[str, NDArray[Any]]:
+        """Return all constants by name."""
+        return {tensor.name: numpy_helper.to_array(tensor) for tensor in self._graph.initializer}
+
+    def set_constant(self, label: str, value: NDArray[Any]) -> None:
+        """Replace a labelled constant."""
+        self._tensor(label).CopyFrom(numpy_helper.from_array(value, INTERNAL_PREFIX + label))
+
+    def texts(self, input_name: str) -> list[str]:
+        """Return the levels that the encoder of an input of strings knows."""
+        (encoder,) = (n for n in self._graph.node if n.op_type == "LabelEncoder" and n.input[0] == input_name)
+        (keys,) = (attribute.strings for attribute in encoder.attribute if attribute.name == "keys_strings")
+        return [key.decode() for key in keys]
+
+    def excerpt(self, inputs: Mapping[str, int], outputs: Sequence[str]) -> bytes:
+        """Return the part of the graph between labelled tensors as a model of its own.
+
+        Parameters
+        ----------
+        inputs : mapping of str to int
+            Labels of float32 tensors of shape (n, width), and their widths; none: the model's own inputs.
+        outputs : sequence of str
+            Labels of float32 tensors.
+        """
+        given, wanted = ([INTERNAL_PREFIX + label for label in labels] for labels in (inputs, outputs))
+        nodes, used = self._needed(wanted, given)
+        constants = [tensor for tensor in self._graph.initializer if tensor.name in used]
+        sources = [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", width])
+            for name, width in zip(given, inputs.values(), strict=True)
+        ] or [value for value in self._graph.input if value.name in used]
+        graph = helper.make_graph(
+            nodes,
+            "excerpt",
+            sources,
+            [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in wanted],
+            constants,
+        )
+        model = helper.make_model(graph, ir_version=self._model.ir_version, opset_imports=self._model.opset_import)
+        serialized: bytes = model.SerializeToString(deterministic=True)
+        return serialized
+
+    def replace(self, parts: bytes, labels: Sequence[str], metadata: Mapping[str, str]) -> bytes:
+        """Let another model compute labelled tensors; what only they needed goes.
+
+        Parameters
+        ----------
+        parts : bytes
+            A model whose inputs are labelled tensors of this one, and whose outputs have the labels' names.
+        labels : sequence of str
+            What `parts` computes.
+        metadata : mapping of str to str
+            The new model's.
+
+        Returns
+        -------
+        bytes
+            The new model.
+        """
+        graph = onnx.load_model_from_string(parts).graph
+        names = {INTERNAL_PREFIX + label for label in labels}
+        own = [node for node in self._graph.node if not names & set(node.output)]
+        first = next(i for i, node in enumerate(own) if names & set(node.input))
+        # Nodes of the new part get names of their own.
+        inner = {name: f"{name}/new" for node in graph.node for name in node.output if name not in names}
+        inner |= {tensor.name: f"{tensor.name}/new" for tensor in graph.initializer}
+        for node in graph.node:
+            node.input[:] = [inner.get(name, name) for name in node.input]
+            node.output[:] = [inner.get(name, name) for name in node.output]
+        for tensor in graph.initializer:
+            tensor.name = inner[tensor.name]
+        model = onnx.ModelProto()
+        model.CopyFrom(self._model)
+        del model.graph.node[:], model.graph.initializer[:]
+        model.graph.node.extend([*own[:first], *graph.node, *own[first:]])
+        model.graph.initializer.extend([*self._graph.initializer, *graph.initializer])
+        pruned = OpenModel(model.SerializeToString())
+        return pruned.saved(metadata)
+
+    def saved(self, metadata: Mapping[str, str]) -> bytes:
+        """Return the model with only what its outputs need, and with other metadata."""
+        nodes, used = self._needed([output.name for output in self._graph.output], [])
+        inputs = {value.name for value in self._graph.input}
+        constants = [tensor for tensor in self._graph.initializer if tensor.name in used | inputs]
+        model = onnx.ModelProto()
+        model.CopyFrom(self._model)
+        del model.graph.node[:], model.graph.initializer[:], model.metadata_props[:]
+        model.graph.node.extend(nodes)
+        model.graph.initializer.extend(constants)
+        helper.set_model_props(model, dict(metadata))
+        serialized: bytes = model.SerializeToString(deterministic=True)
+        return serialized
+
+    def _needed(self, outputs: Sequence[str], given: Sequence[str]) -> tuple[list[onnx.NodeProto], set[str]]:
+        """Return the nodes that outputs need where some tensors are given, and the names of all that is used."""
+        used, nodes = set(outputs), []
+        for node in reversed(self._graph.node):
+            if used.difference(given) & set(node.output):
+                nodes.append(node)
+                used |= set(node.input)
+        return nodes[::-1], used
+
+    def _tensor(self, label: str) -> onnx.TensorProto:
+        for tensor in self._graph.initializer:
+            if tensor.name == INTERNAL_PREFIX + label:
+                return tensor
+        raise ModelFileError(
+            f"Expected a model file with the labelled parts that an export starts from, found no {label!r}; "
+            "fit the model again with this version of gandetect."
+        )
