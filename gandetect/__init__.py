@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gandetect.estimators import GANDetector
     from gandetect.evaluation import Evaluation, anomaly_auroc_scorer, evaluate_scores
     from gandetect.explanation import Explanation, explain
+    from gandetect.export.variants import Comparison, Exported, export_model
     from gandetect.fitting import fit_table
     from gandetect.image_estimator import ImageGANDetector
     from gandetect.image_fitting import fit_images
@@ -33,10 +34,12 @@ if TYPE_CHECKING:
     from gandetect.training import Progress
 
 _HOMES = {
+    "Comparison": "gandetect.export.variants",
     "Drift": "gandetect.drift",
     "DriftMonitor": "gandetect.drift",
     "Evaluation": "gandetect.evaluation",
     "Explanation": "gandetect.explanation",
+    "Exported": "gandetect.export.variants",
     "FileAccessError": "gandetect.errors",
     "GANDetector": "gandetect.estimators",
     "GandetectError": "gandetect.errors",
@@ -54,6 +57,7 @@ _HOMES = {
     "anomaly_auroc_scorer": "gandetect.evaluation",
     "evaluate_scores": "gandetect.evaluation",
     "explain": "gandetect.explanation",
+    "export_model": "gandetect.export.variants",
     "fit_images": "gandetect.image_fitting",
     "fit_table": "gandetect.fitting",
     "read_model": "gandetect.model_file",
@@ -62,10 +66,12 @@ _HOMES = {
 }
 
 __all__ = [
+    "Comparison",
     "Drift",
     "DriftMonitor",
     "Evaluation",
     "Explanation",
+    "Exported",
     "FileAccessError",
     "GANDetector",
     "GandetectError",
@@ -83,6 +89,7 @@ __all__ = [
     "anomaly_auroc_scorer",
     "evaluate_scores",
     "explain",
+    "export_model",
     "fit_images",
     "fit_table",
     "read_model",

@@ -60,6 +60,7 @@ _MANIFEST_TYPES: dict[str, type] = {
     "health": dict,
     "certificate": dict,
     "golden": dict,
+    "export": dict,
 }
 _COLUMN_TYPES: dict[str, type] = {
     "name": str,

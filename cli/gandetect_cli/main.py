@@ -32,6 +32,7 @@ Examples:
   gandetect report gandetect.onnx new.csv -o report.html
   gandetect inspect                       what a model file says of itself
   gandetect verify                        does this machine compute what was trained?
+  gandetect export --distill -o small.onnx            a smaller, faster variant
 
 Find anomalous rows with a trained GAN that lives in one ONNX file.
 """
@@ -56,6 +57,7 @@ _HOMES = {
     "report": "gandetect_cli.report",
     "inspect": "gandetect_cli.model",
     "verify": "gandetect_cli.model",
+    "export": "gandetect_cli.export",
 }
 
 

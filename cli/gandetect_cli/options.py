@@ -14,6 +14,7 @@ MODEL_FILE = "gandetect.onnx"
 
 _MODEL_VARIABLE = "GANDETECT_MODEL"
 
+StorageChoice: TypeAlias = Literal["fp32", "fp16"]
 OnErrorChoice: TypeAlias = Literal["fail", "skip", "missing"]
 
 
@@ -172,6 +173,19 @@ Anomaly = Annotated[
 
 # verify
 Timing = Annotated[bool, typer.Option("--timing", help="Measure latency, throughput and memory as well.")]
+
+# export
+VariantOutput = Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="The variant to write.")]
+Storage = Annotated[
+    StorageChoice, typer.Option(help="fp16 stores the weights in half the space; they are computed with as before.")
+]
+Distill = Annotated[
+    bool, typer.Option("--distill", help="Teach the ensemble to one small network that takes its place.")
+]
+TeachingData = Annotated[
+    str | None,
+    _optional("DATA", "Normal rows to teach with, beside those that the model's own generators make."),
+]
 
 
 def refuse(modality: str, other: str, given: Mapping[str, Any]) -> None:

@@ -1,19 +1,25 @@
 """Teaches the whole ensemble to one small network, which takes its place in the model file.
 
 The file alone is enough: its generators make rows, which are mixed, perturbed, shuffled and spread out without end, and
-the ensemble says what it thinks of each. Everything else of the file stays: the encoding, the evidence, the outputs. Only
-the p-values are made anew, for the student's own scores.
+the ensemble says what it thinks of each. Everything else of the file stays: the encoding, the evidence, the outputs.
+
+Only the p-values are made anew, for the student's own scores. Rows that the generators make are not distributed like
+normal rows; but the ensemble's p-values of normal rows are uniform. So every made row gets a weight such that its
+ensemble's p-values are uniform among them, and the student's p-value is the weighted share of made rows that score at
+least as much. It inherits the source's calibration and adds the error of this step, which the benchmarks measure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
+from typing import cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from onnxruntime import InferenceSession
 from torch import Tensor, nn
 from torch.nn.functional import silu, smooth_l1_loss
 
@@ -21,6 +27,7 @@ from gandetect.calibration import STRONG, TAIL_WEIGHT, Calibration
 from gandetect.export.source import Drawn, Source
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.networks import MAX_ERROR, add_student
+from gandetect.graph.score import calibration_constants
 from gandetect.graph.surgery import OpenModel
 from gandetect.schema import INTERNAL_PREFIX
 from gandetect.scorer import open_session, run_in_chunks
@@ -59,13 +66,19 @@ class Student(nn.Module):
 
     def __init__(self, source: Source, n_values: int, lessons: Lessons) -> None:
         super().__init__()
-        dims = [source.sample_dim + source.n_columns, *[lessons.width] * lessons.depth, n_values + source.sample_dim]
-        self.layers = nn.ModuleList(nn.Linear(i, o) for i, o in zip(dims[:-1], dims[1:], strict=True))
+        n_inputs = 2 * source.sample_dim + source.n_columns
+        dims = [n_inputs, *[lessons.width] * lessons.depth, n_values + source.sample_dim]
+        self._layers = nn.ModuleList(nn.Linear(i, o) for i, o in pairwise(dims))
         self.n_values = n_values
+
+    @property
+    def layers(self) -> list[nn.Linear]:
+        """The layers, first to last."""
+        return cast(list[nn.Linear], list(self._layers))
 
     def forward(self, samples: Tensor, masked: Tensor) -> tuple[Tensor, Tensor]:
         """Return values and expected samples."""
-        x = torch.cat([samples, masked], dim=1)
+        x = torch.cat([samples, masked, samples.square() / 8], dim=1)
         for layer in self.layers[:-1]:
             x = silu(layer(x))
         x = self.layers[-1](x)
@@ -85,8 +98,7 @@ class Teacher:
 
     def __init__(self, source: Source) -> None:
         self.source = source
-        columns = {label: source.n_columns for label in ("present", "growth", "excess")}
-        self._session = open_session(source.open.excerpt({"samples": source.sample_dim, **columns}, self.OUTPUTS))
+        self._session = _within_range(source, source.open, self.OUTPUTS)
         constants = {
             name: torch.from_numpy(source.open.constant(label).astype(np.float32))
             for name, label in (
@@ -102,11 +114,7 @@ class Teacher:
 
     def __call__(self, rows: Drawn) -> tuple[Tensor, Tensor, Tensor]:
         """Return what the ensemble says of rows within the training range: values, expected samples, scores."""
-        none = np.zeros_like(rows.present)
-        feeds = {"samples": rows.samples, "present": rows.present, "growth": none, "excess": none}
-        feeds = {INTERNAL_PREFIX + label: values for label, values in feeds.items()}
-        answers = run_in_chunks(self._session, [INTERNAL_PREFIX + label for label in self.OUTPUTS], feeds)
-        values, expected, score = (torch.from_numpy(answer) for answer in answers.values())
+        values, expected, score = (torch.from_numpy(answer) for answer in _answers(self._session, rows, self.OUTPUTS))
         return values, expected, score[:, 0]
 
     def score(self, values: Tensor, expected: Tensor, samples: Tensor, present: Tensor) -> Tensor:
@@ -129,6 +137,19 @@ class Teacher:
         return (self._error_scale @ self._spread.T).sqrt()
 
 
+def _within_range(source: Source, model: OpenModel, labels: Sequence[str]) -> InferenceSession:
+    """Open the part of a model behind its encoding, for rows within the training range."""
+    columns = dict.fromkeys(("present", "growth", "excess"), source.n_columns)
+    return open_session(model.excerpt({"samples": source.sample_dim, **columns}, labels))
+
+
+def _answers(session: InferenceSession, rows: Drawn, labels: Sequence[str]) -> list[Floats]:
+    none = np.zeros_like(rows.present)
+    feeds = {"samples": rows.samples, "present": rows.present, "growth": none, "excess": none}
+    names = [INTERNAL_PREFIX + label for label in labels]
+    return list(run_in_chunks(session, names, {INTERNAL_PREFIX + label: x for label, x in feeds.items()}).values())
+
+
 def taught(
     source: Source, lessons: Lessons, seed: int, callback: Callable[[int, int], None] | None = None
 ) -> tuple[Student, Teacher]:
@@ -144,10 +165,10 @@ def taught(
             rows = source.draw(_ROUND * lessons.batch_size, random)
             order = torch.from_numpy(random.permutation(len(rows.samples)))
             whole = [torch.from_numpy(part) for part in rows] + list(teacher(rows))
-            batches = [part[order].split(lessons.batch_size) for part in whole]
+            batches = [torch.split(part[order], lessons.batch_size) for part in whole]
         loss = _loss(student, teacher, *(part[step % _ROUND] for part in batches))
         optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         optimizer.step()
         schedule.step()
         if callback:
@@ -177,7 +198,39 @@ def _loss(
     return of_score + 0.1 * of_values + 0.05 * of_expected
 
 
-def student_part(student: Student, source: Source) -> bytes:
+def distilled(
+    source: Source,
+    lessons: Lessons | None = None,
+    seed: int = 0,
+    callback: Callable[[int, int], None] | None = None,
+) -> OpenModel:
+    """Return the source's model with a student in the place of its ensemble.
+
+    Parameters
+    ----------
+    source : Source
+        The model file and the rows that it can make.
+    lessons : Lessons, optional
+        How it is taught; the defaults without it.
+    seed : int
+        Of the student's weights and rows.
+    callback : callable, optional
+        Called with the steps that are done, and all of them.
+    """
+    student, teacher = taught(source, lessons or Lessons(), seed, callback)
+    model = OpenModel(source.open.replace(_student_part(student, source), ("values", "expected")))
+    calibration = _calibrated(source, teacher, model, seed)
+    for label, value in calibration_constants(calibration).items():
+        model.set_constant(label, value)
+    threshold = source.scorer.manifest["calibration"].get("threshold")
+    if threshold is not None:
+        old = source.calibration
+        rate = old.p_values[np.searchsorted(old.scores, threshold, side="right")]
+        model.set_constant("threshold", np.array(calibration.critical_score(rate), dtype=np.float32))
+    return model
+
+
+def _student_part(student: Student, source: Source) -> bytes:
     """Return the student as a graph from samples and presence to values and expected samples."""
     builder = GraphBuilder()
     samples = builder.input(f"{INTERNAL_PREFIX}samples", np.float32, ["n", source.sample_dim])
@@ -187,3 +240,44 @@ def student_part(student: Student, source: Source) -> bytes:
     )
     add_student(builder, samples, present, layers, student.n_values)
     return builder.build()
+
+
+N_CALIBRATION, N_BINS = 40_000, 48
+"""Made rows that p-values are counted among, and the bins in which the ensemble's p-values are made uniform."""
+
+
+def _calibrated(source: Source, teacher: Teacher, model: OpenModel, seed: int) -> Calibration:
+    """Return the student's p-values: weighted shares of rows among which the ensemble's p-values are uniform."""
+    rows = source.draw(N_CALIBRATION, np.random.default_rng([seed, 8]))
+    n_rows, theirs = source.calibration.n_rows, teacher(rows)[2].numpy()
+    p_values = source.calibration.p_values[np.searchsorted(source.calibration.scores, theirs)]
+    edges = np.geomspace(1 / (n_rows + 1), 1.0, N_BINS)
+    # One bin for each step of a small calibration at most; a bin without rows leaves its share to the next larger one.
+    bins = np.searchsorted(edges, p_values * (1 - 1e-6))
+    found, place, counts = np.unique(bins, return_inverse=True, return_counts=True)
+    mass = np.diff(edges[np.minimum(found, N_BINS - 1)], prepend=0.0)
+    weights = (mass / counts)[place]
+    return weighted_calibration(
+        _answers(_within_range(source, model, ["score"]), rows, ["score"])[0][:, 0], weights, n_rows
+    )
+
+
+def weighted_calibration(scores: Floats, weights: NDArray[np.float64], n_rows: int) -> Calibration:
+    """Make p-values from weighted scores; as coarse as if they came from `n_rows` rows.
+
+    Parameters
+    ----------
+    scores, weights : array of shape (n,)
+        Scores, and how many normal rows each stands for, up to a factor.
+    n_rows : int
+        The smallest p-value is ``1 / (n_rows + 1)``.
+    """
+    order = np.argsort(scores)
+    ordered, share = scores[order], weights[order] / weights.sum()
+    above = np.append(np.cumsum(share[::-1])[::-1][1:], 0.0)  # the share above each score
+    levels = np.concatenate([np.linspace(1, 0.1, 128), np.geomspace(0.1, 0.2 / (n_rows + 1), 384)])
+    at = np.minimum(np.searchsorted(-above, -levels), len(above) - 1)
+    kept, last = np.unique(ordered[np.unique(at)], return_index=False), len(ordered) - 1
+    index = np.minimum(np.searchsorted(ordered, kept, side="right") - 1, last)
+    p_values = np.concatenate([[1.0], (1 + n_rows * above[index]) / (n_rows + 1)])
+    return Calibration(kept, p_values.astype(np.float32), n_rows)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gandetect.calibration import Calibration
 from gandetect.encoding import (
     CategoryEncoding,
     ColumnEncoding,
@@ -29,7 +30,7 @@ MISSING_ROWS, MISSING_CELLS = 0.15, 0.5
 """Share of the drawn rows that miss cells, and the largest share of them that a row misses."""
 
 N_NEIGHBOURS, MAX_NEIGHBOURED = 8, 3000
-"""Neighbours that a row is mixed with, and the rows that have any: the last ones, which are real where there are some."""
+"""Neighbours that a row is mixed with, and how many rows have any: the last ones, real ones where there are some."""
 
 
 class Drawn(NamedTuple):
@@ -79,6 +80,13 @@ class Source:
         real = self.encode(columns)
         return np.concatenate([remembered, real.samples[real.present.all(1)]]).astype(np.float32)
 
+    @cached_property
+    def calibration(self) -> Calibration:
+        """The source's own p-values."""
+        scores = self.open.constant("calibration/scores").ravel()
+        n_rows = int(self.scorer.manifest["calibration"]["n"])
+        return Calibration(scores[np.isfinite(scores)], self.open.constant("calibration/p_values"), n_rows)
+
     def encode(self, columns: Columns) -> Drawn:
         """Return raw columns as samples, as the file computes them."""
         return Drawn(*run_in_chunks(self._encoder, _names("samples", "present"), self.schema.feeds(columns)).values())
@@ -100,8 +108,14 @@ class Source:
         return np.asarray(completed[random.integers(len(completed), size=n_rows), np.arange(n_rows)])
 
     def rows(self, n_rows: int, random: np.random.Generator) -> dict[str, NDArray[Any]]:
-        """Return the generators' rows as raw columns."""
-        return decode(self.encoding, self.imagine(n_rows, random).astype(np.float64))
+        """Return drawn rows as raw columns."""
+        drawn = self.draw(n_rows, random)
+        columns = decode(self.encoding, drawn.samples.astype(np.float64))
+        missing = dict(zip(columns, drawn.present.T == 0, strict=True))
+        return {
+            name: np.where(missing[name], np.nan if values.dtype.kind == "f" else "", values)
+            for name, values in columns.items()
+        }
 
     def draw(self, n_rows: int, random: np.random.Generator) -> Drawn:
         """Return rows of every sort: the generators', mixed, perturbed, shuffled, spread out; some miss cells."""

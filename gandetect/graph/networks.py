@@ -118,7 +118,9 @@ def add_student(builder: GraphBuilder, samples: str, present: str, layers: Seque
         How many values there are.
     """
     masked = builder.node("Sub", builder.floats(1.0), present)
-    seen = _with_one(builder, builder.node("Concat", samples, masked, axis=1), rank=2)
+    # With squares a layer can tell distances, which the ensemble goes by.
+    squares = builder.node("Mul", samples, builder.node("Mul", samples, builder.floats(1 / 8)))
+    seen = _with_one(builder, builder.node("Concat", samples, masked, squares, axis=1), rank=2)
     first, *hidden, (weight, bias) = layers
     x = _hidden(builder, _first_activation(builder, seen, first), hidden)
     for label, part in (("values", slice(None, n_values)), ("expected", slice(n_values, None))):

@@ -13,6 +13,9 @@ from onnx import TensorProto, helper, numpy_helper
 from gandetect.errors import ModelFileError
 from gandetect.schema import INTERNAL_PREFIX
 
+SMALLEST_HALVED = 256
+"""Smaller tensors stay in single precision: there is nothing to be saved."""
+
 
 class OpenModel:
     """A model that can be read and changed at its labels.
@@ -36,10 +39,6 @@ class OpenModel:
             There is none of this label.
         """
         return np.array(numpy_helper.to_array(self._tensor(label)))
-
-    def constants(self) -> dict[str, NDArray[Any]]:
-        """Return all constants by name."""
-        return {tensor.name: numpy_helper.to_array(tensor) for tensor in self._graph.initializer}
 
     def set_constant(self, label: str, value: NDArray[Any]) -> None:
         """Replace a labelled constant."""
@@ -79,7 +78,7 @@ class OpenModel:
         serialized: bytes = model.SerializeToString(deterministic=True)
         return serialized
 
-    def replace(self, parts: bytes, labels: Sequence[str], metadata: Mapping[str, str]) -> bytes:
+    def replace(self, parts: bytes, labels: Sequence[str]) -> bytes:
         """Let another model compute labelled tensors; what only they needed goes.
 
         Parameters
@@ -88,13 +87,11 @@ class OpenModel:
             A model whose inputs are labelled tensors of this one, and whose outputs have the labels' names.
         labels : sequence of str
             What `parts` computes.
-        metadata : mapping of str to str
-            The new model's.
 
         Returns
         -------
         bytes
-            The new model.
+            The new model, without metadata.
         """
         graph = onnx.load_model_from_string(parts).graph
         names = {INTERNAL_PREFIX + label for label in labels}
@@ -113,8 +110,7 @@ class OpenModel:
         del model.graph.node[:], model.graph.initializer[:]
         model.graph.node.extend([*own[:first], *graph.node, *own[first:]])
         model.graph.initializer.extend([*self._graph.initializer, *graph.initializer])
-        pruned = OpenModel(model.SerializeToString())
-        return pruned.saved(metadata)
+        return OpenModel(model.SerializeToString()).saved({})
 
     def saved(self, metadata: Mapping[str, str]) -> bytes:
         """Return the model with only what its outputs need, and with other metadata."""
@@ -130,6 +126,26 @@ class OpenModel:
         serialized: bytes = model.SerializeToString(deterministic=True)
         return serialized
 
+    def halve(self) -> None:
+        """Store large weights in half precision; the runtime turns them back when it loads the model.
+
+        Labelled constants stay, but for the memory: others are steps and units in which small errors would show.
+        """
+        casts = []
+        for tensor in self._graph.initializer:
+            label = tensor.name.removeprefix(INTERNAL_PREFIX)
+            if tensor.data_type != TensorProto.FLOAT or not (label.startswith("constant_") or label == "memory"):
+                continue
+            values = numpy_helper.to_array(tensor)
+            if values.size < SMALLEST_HALVED or np.abs(values).max() > np.finfo(np.float16).max:
+                continue
+            name = tensor.name
+            tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}/half"))
+            casts.append(helper.make_node("Cast", [tensor.name], [name], to=TensorProto.FLOAT))
+        nodes = [*casts, *self._graph.node]
+        del self._graph.node[:]
+        self._graph.node.extend(nodes)
+
     def _needed(self, outputs: Sequence[str], given: Sequence[str]) -> tuple[list[onnx.NodeProto], set[str]]:
         """Return the nodes that outputs need where some tensors are given, and the names of all that is used."""
         used, nodes = set(outputs), []
@@ -140,6 +156,7 @@ class OpenModel:
         return nodes[::-1], used
 
     def _tensor(self, label: str) -> onnx.TensorProto:
+        tensor: onnx.TensorProto
         for tensor in self._graph.initializer:
             if tensor.name == INTERNAL_PREFIX + label:
                 return tensor

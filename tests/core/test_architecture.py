@@ -62,6 +62,7 @@ FLOORS = {
         *("errors", "schema", "image_schema", "calibration", "heatmap", "checkpoint", "health", "model_file", "scorer"),
         *("networks", "losses", "training", "graph", "image_ensemble"),
     },
+    "export": {"errors", "schema", "encoding", "calibration", "model_file", "scorer", "graph"},
     "frames": {"errors", "schema", "readers"},
     "drawing": set(),
     "evaluation": {"errors"},
@@ -79,7 +80,7 @@ FLOORS = {
     "__init__": {
         *("errors", "estimators", "evaluation", "ensemble", "fitting", "image_estimator", "image_fitting"),
         *("model_file", "pixels", "scorer", "training", "readers", "schema", "significance", "explanation", "drift"),
-        "report",
+        *("report", "export"),
     },
 }
 """Every room and the rooms that it may import; its own modules it always may."""
@@ -101,6 +102,7 @@ MAY_IMPORT_HEAVY = {
     "image_fitting": {"torch"},
     "fitting": {"torch"},
     "graph": {"onnx"},
+    "export": {"torch"},
     "frames": {"pandas"},
     "evaluation": {"scipy", "sklearn"},
     "pixels": {"scipy", "sklearn"},

@@ -1,0 +1,208 @@
+"""Makes variants of a model file, and writes none that answers otherwise than its bound allows."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from gandetect.errors import InputError, ModelFileError
+from gandetect.export.distillation import distilled
+from gandetect.export.source import Columns, Source
+from gandetect.model_file import DIGEST_KEY, DIGEST_PLACEHOLDER, MANIFEST_KEY, manifest_json, seal
+from gandetect.schema import ANSWERS, quoted
+from gandetect.scorer import Scorer
+
+STORAGES = ("fp32", "fp16")
+"""How the weights are stored; they are computed with in single precision."""
+
+N_FRESH = 10_000
+"""Made rows that a variant and its source are compared on."""
+
+
+@dataclass(frozen=True)
+class Bound:
+    """How far a variant may be from its source.
+
+    Parameters
+    ----------
+    difference : float
+        Largest difference of the anomaly scores, relative to ``max(1, abs(score))``.
+    flags : float
+        Share of the rows whose flag changes.
+    ranks : float
+        Smallest rank correlation of the scores.
+    """
+
+    difference: float
+    flags: float
+    ranks: float
+
+
+BOUNDS = {"fp16": Bound(0.05, 0.005, 0.999), "distilled": Bound(np.inf, 0.1, 0.9)}
+"""What a variant keeps to. A student has opinions of its own, but on the whole the same ones."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A variant beside its source; of pairs the source's figure comes first.
+
+    Parameters
+    ----------
+    n_golden, n_fresh : int
+        Golden rows, and rows of the generators' making, normal and odd ones, some with missing values.
+    largest_difference : float
+        Of the anomaly scores, relative to ``max(1, abs(score))``.
+    flags_changed : int
+        Rows that one of both flags.
+    rank_correlation : float
+        Of the anomaly scores.
+    n_bytes : tuple of int
+        Sizes of the files.
+    one_row, batch : tuple of float
+        Seconds for one row, and for each row of a batch of 1 000.
+    """
+
+    n_golden: int
+    n_fresh: int
+    largest_difference: float
+    flags_changed: int
+    rank_correlation: float
+    n_bytes: tuple[int, int]
+    one_row: tuple[float, float]
+    batch: tuple[float, float]
+
+    def require(self, bound: Bound) -> None:
+        """Raise `ModelFileError` where a bound is exceeded."""
+        n_rows = self.n_golden + self.n_fresh
+        for what, found, holds, allowed in (
+            ("anomaly scores that differ by at most", self.largest_difference, "<=", bound.difference),
+            ("a share of changed flags of at most", self.flags_changed / n_rows, "<=", bound.flags),
+            ("a rank correlation of the scores of at least", self.rank_correlation, ">=", bound.ranks),
+        ):
+            if not (found <= allowed if holds == "<=" else found >= allowed):
+                raise ModelFileError(
+                    f"Expected {what} {allowed:g} between the variant and its source, found {found:.3g}; nothing was "
+                    "written, go on with the source."
+                )
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A variant of a model file, and how it compares with its source."""
+
+    model: bytes
+    comparison: Comparison
+
+
+def export_model(
+    model: bytes,
+    *,
+    storage: str = "fp32",
+    distill: bool = False,
+    columns: Columns | None = None,
+    seed: int = 0,
+    callback: Callable[[int, int], None] | None = None,
+) -> Exported:
+    """Make a variant of a model file for tables.
+
+    Parameters
+    ----------
+    model : bytes
+        Contents of the model file, the source.
+    storage : {"fp32", "fp16"}, default="fp32"
+        "fp16" stores the weights in half the space; they are unpacked when the file is opened, and as fast.
+    distill : bool, default=False
+        Teach the whole ensemble to one small network, which takes its place.
+    columns : mapping of str to array of shape (n_rows,), optional
+        Real rows for teaching, as raw columns; without them the file's own generators make all rows.
+    seed : int, default=0
+        Same source, seed and package versions: same bytes.
+    callback : callable, optional
+        Called with the steps of teaching that are done, and all of them.
+
+    Returns
+    -------
+    Exported
+        The variant, a model file like its source, and the comparison.
+
+    Raises
+    ------
+    InputError
+        Nothing is asked for, or `storage` is unknown.
+    ModelFileError
+        The source is no model file for tables that can be exported, or the variant is outside its bound.
+    """
+    if storage not in STORAGES:
+        raise InputError(f"Expected storage to be one of {quoted(STORAGES)}, found {storage!r}.")
+    if storage == "fp32" and not distill:
+        raise InputError("Expected a variant to make, found none; ask for half precision or for a distilled model.")
+    source = Source(model, columns)
+    changed = distilled(source, None, seed, callback) if distill else source.open
+    if storage == "fp16":
+        changed.halve()
+    about = {"kind": "distilled" if distill else "stored", "storage": storage, "source": _digest(model)}
+    variant = _sealed(changed.saved, source, about)
+    comparison = compare(source, Scorer(variant), len(variant), seed)
+    comparison.require(BOUNDS["distilled" if distill else "fp16"])
+    measured = {k: v for k, v in asdict(comparison).items() if k not in ("n_bytes", "one_row", "batch")}
+    return Exported(_sealed(changed.saved, source, about | measured), comparison)
+
+
+def _digest(model: bytes) -> str:
+    return hashlib.sha256(model).hexdigest()
+
+
+def _sealed(saved: Callable[[dict[str, str]], bytes], source: Source, about: dict[str, Any]) -> bytes:
+    """Return a model file with the source's manifest, golden rows of its own, and what it was made from."""
+
+    def file(manifest: dict[str, Any]) -> bytes:
+        return seal(saved({MANIFEST_KEY: manifest_json(manifest), DIGEST_KEY: DIGEST_PLACEHOLDER}))
+
+    manifest = source.scorer.manifest | {"export": about}
+    scorer = Scorer(file(manifest))
+    inputs, names = manifest["golden"]["inputs"], list(manifest["golden"]["outputs"])
+    answers = scorer(source.schema.raw_from_json(inputs), names)
+    outputs = {name: values.tolist() for name, values in answers.items()}
+    return file(manifest | {"golden": {"inputs": inputs, "outputs": outputs}})
+
+
+def compare(source: Source, variant: Scorer, n_bytes: int, seed: int = 0) -> Comparison:
+    """Let a source and its variant answer golden rows and fresh ones."""
+    golden = source.schema.raw_from_json(source.scorer.manifest["golden"]["inputs"])
+    fresh = source.rows(N_FRESH, np.random.default_rng([seed, 9]))
+    rows = {name: np.concatenate([golden[name], fresh[name]]) for name in golden}
+    names = list(ANSWERS[:3])
+    theirs, its = source.scorer(rows, names), variant(rows, names)
+    scores = [answers["anomaly_score"].astype(np.float64) for answers in (theirs, its)]
+    return Comparison(
+        n_golden=len(scores[0]) - N_FRESH,
+        n_fresh=N_FRESH,
+        largest_difference=float((np.abs(scores[1] - scores[0]) / np.maximum(1, np.abs(scores[0]))).max()),
+        flags_changed=int((theirs["is_anomaly"] != its["is_anomaly"]).sum()),
+        rank_correlation=_rank_correlation(*scores),
+        n_bytes=(len(source.model), n_bytes),
+        one_row=_seconds_per_row(source.scorer, variant, fresh, 1),
+        batch=_seconds_per_row(source.scorer, variant, fresh, 1000),
+    )
+
+
+def _rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
+    ranks = np.array([np.argsort(np.argsort(values)) for values in (one, other)], dtype=np.float64)
+    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
+
+
+def _seconds_per_row(source: Scorer, variant: Scorer, columns: Columns, n_rows: int) -> tuple[float, float]:
+    """Let both score some rows in turn; return the shortest of several runs of each."""
+    rows = {name: values[:n_rows] for name, values in columns.items()}
+    shortest = [np.inf, np.inf]
+    for _ in range(20):
+        for place, scorer in enumerate((source, variant)):
+            start = time.perf_counter()
+            scorer(rows, ANSWERS[:3])
+            shortest[place] = min(shortest[place], (time.perf_counter() - start) / n_rows)
+    return shortest[0], shortest[1]

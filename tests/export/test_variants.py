@@ -1,0 +1,192 @@
+"""Variants of a model file: what they keep of their source, and what they refuse."""
+
+import numpy as np
+import pytest
+import torch
+
+from gandetect import InputError, ModelFileError, Scorer, export_model, read_model
+from gandetect.calibration import calibrate
+from gandetect.encoding import decode
+from gandetect.export import variants
+from gandetect.export.distillation import Lessons, Teacher, distilled, taught, weighted_calibration
+from gandetect.export.source import Source
+from gandetect.graph.surgery import OpenModel
+from gandetect.readers.tables import read_table
+from gandetect.readers.values import parse_columns
+from gandetect.schema import OUTPUTS
+
+QUICK = Lessons(width=48, depth=2, n_steps=120, batch_size=256)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread():
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def model(small_model):
+    return small_model.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def source(model):
+    return Source(model)
+
+
+@pytest.fixture(scope="module")
+def half(model):
+    return export_model(model, storage="fp16")
+
+
+@pytest.fixture
+def new_rows(machines_new, source):
+    (chunk,) = read_table(machines_new)
+    return parse_columns(chunk.columns, chunk.lines, source.schema).columns
+
+
+def test_half_precision_takes_little_more_than_half_the_space_and_changes_scores_by_less_than_its_bound(
+    half, model, source, new_rows
+):
+    assert len(half.model) < 0.65 * len(model)
+    before, after = source.scorer(new_rows), Scorer(half.model)(new_rows)
+    difference = np.abs(after["anomaly_score"] - before["anomaly_score"]) / np.maximum(1, before["anomaly_score"])
+    assert 0 < difference.max() <= variants.BOUNDS["fp16"].difference
+    assert (after["is_anomaly"] != before["is_anomaly"]).mean() <= 0.01
+
+
+def test_a_variant_proves_itself_and_says_what_it_was_made_from(half, model):
+    assert Scorer(half.model).verify() <= 1e-5
+    manifest, before = read_model(half.model)[1], read_model(model)[1]
+    assert manifest["export"]["kind"] == "stored"
+    assert manifest["export"]["storage"] == "fp16"
+    assert len(manifest["export"]["source"]) == 64
+    assert manifest["columns"] == before["columns"]
+    assert manifest["golden"]["inputs"] == before["golden"]["inputs"]
+
+
+def test_the_same_source_gives_the_same_bytes(half, model):
+    assert export_model(model, storage="fp16").model == half.model
+
+
+def test_the_comparison_holds_both_sizes_and_times(half, model):
+    found = half.comparison
+    assert found.n_bytes == (len(model), pytest.approx(len(half.model), abs=500))
+    assert min(*found.one_row, *found.batch) > 0
+    assert (found.n_golden, found.n_fresh) == (8, variants.N_FRESH)
+
+
+def test_a_variant_outside_its_bound_is_refused(model, monkeypatch):
+    monkeypatch.setitem(variants.BOUNDS, "fp16", variants.Bound(0.0, 1.0, 0.0))
+    message = (
+        r"^Expected anomaly scores that differ by at most 0 between the variant and its source, found 0\.\d+; nothing "
+        r"was written, go on with the source\.$"
+    )
+    with pytest.raises(ModelFileError, match=message):
+        export_model(model, storage="fp16")
+
+
+def test_something_must_be_asked_for(model):
+    with pytest.raises(InputError, match=r"^Expected a variant to make, found none; ask for half precision or for a"):
+        export_model(model)
+    with pytest.raises(InputError, match=r"^Expected storage to be one of 'fp32', 'fp16', found 'int8'\.$"):
+        export_model(model, storage="int8")
+
+
+def test_a_file_without_labelled_parts_is_refused_with_the_remedy(model):
+    opened = OpenModel(model)
+    with pytest.raises(ModelFileError, match=r"found no 'momery'; fit the model again with this version of gandetect"):
+        opened.constant("momery")
+
+
+# --- what is read back ------------------------------------------------------------------------------------------------
+
+
+def test_rows_survive_being_encoded_and_decoded_with_what_was_read_back(source, new_rows):
+    whole = {name: values[:50] for name, values in new_rows.items()}
+    drawn = source.encode(whole)
+    again = source.encode(decode(source.encoding, drawn.samples.astype(np.float64)))
+    numbers = ~source.encoding.is_level & drawn.present.astype(bool)[:, source.column_of]
+    daily = np.isin(np.arange(source.sample_dim), np.flatnonzero(numbers.any(0)))
+    assert daily.any()
+    categories = source.encoding.is_level
+    known = (drawn.samples[:, categories] != 0).any(1)
+    np.testing.assert_allclose(again.samples[known][:, :6], drawn.samples[known][:, :6], atol=1e-4)
+
+
+def test_drawn_rows_are_encoded_rows_some_of_which_miss_cells(source):
+    drawn = source.draw(2000, np.random.default_rng(0))
+    assert drawn.samples.shape == (2000, source.sample_dim)
+    assert np.abs(drawn.samples).max() <= 8
+    assert 0 < (drawn.present == 0).mean() < 0.2
+    assert (drawn.samples[drawn.present[:, source.column_of] == 0] == 0).all()
+
+
+# --- distilled --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def student(source):
+    return distilled(source, QUICK)
+
+
+def test_the_teachers_values_make_its_score(source):
+    teacher, rows = Teacher(source), source.draw(500, np.random.default_rng(1))
+    values, expected, score = teacher(rows)
+    made = teacher.score(values, expected, torch.from_numpy(rows.samples), torch.from_numpy(rows.present))
+    torch.testing.assert_close(made, score, rtol=1e-4, atol=1e-4)
+
+
+def test_a_student_agrees_with_its_teacher_the_more_the_longer_it_is_taught(source):
+    rows = source.draw(2000, np.random.default_rng(2))
+    samples, present = (torch.from_numpy(part) for part in rows)
+
+    def error(n_steps):
+        learner, teacher = taught(source, Lessons(width=48, depth=2, n_steps=n_steps, batch_size=256), 0)
+        with torch.no_grad():
+            score = teacher.score(*learner(samples, 1 - present), samples, present)
+        return float((score.log1p() - teacher(rows)[2].log1p()).abs().mean())
+
+    assert error(120) < 0.5 * error(5)
+
+
+def test_a_distilled_file_is_smaller_answers_everything_and_is_accepted_by_the_guard(source, student, model, new_rows):
+    file = variants._sealed(student.saved, source, {"kind": "distilled"})
+    answers = Scorer(file)(new_rows, OUTPUTS)
+    assert len(file) < 0.4 * len(model)
+    assert {len(values) for values in answers.values()} == {len(new_rows["machine"])}
+    assert np.isfinite(answers["anomaly_score"]).all()
+    np.testing.assert_allclose(answers["contributions"].sum(1), 1, atol=1e-5)
+
+
+def test_the_students_p_values_flag_about_as_many_normal_rows_as_its_teachers(source, student, machines_new):
+    (chunk,) = read_table(machines_new)
+    normal = chunk.columns["label"] == "normal"
+    rows = parse_columns(chunk.columns, chunk.lines, source.schema).columns
+    scorer = Scorer(variants._sealed(student.saved, source, {"kind": "distilled"}))
+    flags = [s(rows, ["is_anomaly"])["is_anomaly"][normal].mean() for s in (source.scorer, scorer)]
+    assert abs(flags[0] - flags[1]) <= 0.08
+
+
+def test_a_far_number_outweighs_everything_also_in_a_distilled_file(source, student, new_rows):
+    scorer = Scorer(variants._sealed(student.saved, source, {"kind": "distilled"}))
+    far = {name: values[:5].copy() for name, values in new_rows.items()}
+    far["power_kw"][:] = 1e30
+    assert (scorer(far)["p_value"] == scorer(far)["p_value"].min()).all()
+    assert scorer(far)["anomaly_score"].min() > scorer(new_rows)["anomaly_score"].max()
+
+
+def test_equal_weights_give_the_p_values_of_a_plain_count():
+    scores = np.random.default_rng(0).gamma(2, size=200).astype(np.float32)
+    weighted, plain = weighted_calibration(scores, np.ones(200), 200), calibrate(scores)
+    at = np.linspace(0, scores.max() + 1, 500, dtype=np.float32)
+    found, expected = (c.p_values[np.searchsorted(c.scores, at)] for c in (weighted, plain))
+    assert (found >= expected - 1e-6).all()  # thinned, so never smaller
+    np.testing.assert_allclose(found, expected, atol=0.02)
+    assert found[-1] == pytest.approx(1 / 201)
+
+
+def test_heavier_rows_count_for_more():
+    scores = np.arange(100, dtype=np.float32)
+    light, heavy = (weighted_calibration(scores, np.where(scores >= 90, w, 1.0), 1000) for w in (0.1, 10.0))
+    assert light.p_values[np.searchsorted(light.scores, 90)] < 0.02
+    assert heavy.p_values[np.searchsorted(heavy.scores, 90)] > 0.5
