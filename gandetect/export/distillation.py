@@ -1,6 +1,6 @@
 """Teaches the whole ensemble to one small network, which takes its place in the model file.
 
-The file alone is enough: its generators make rows, which are mixed, perturbed, shuffled and spread out without end, and
+The file alone is enough: its generators make rows, which are moved, perturbed, shuffled and spread out without end, and
 the ensemble says what it thinks of each. Everything else of the file stays: the encoding, the evidence, the outputs.
 
 Only the p-values are made anew, for the student's own scores. Rows that the generators make are not distributed like
@@ -51,7 +51,7 @@ class Lessons:
 
     width: int = 96
     depth: int = 3
-    n_steps: int = 3000
+    n_steps: int = 1500
     batch_size: int = 512
     learning_rate: float = 4e-3
 

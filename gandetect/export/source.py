@@ -118,10 +118,10 @@ class Source:
         }
 
     def draw(self, n_rows: int, random: np.random.Generator) -> Drawn:
-        """Return rows of every sort: the generators', mixed, perturbed, shuffled, spread out; some miss cells."""
+        """Return rows of every sort: the generators', moved, perturbed, shuffled, spread out; some miss cells."""
         makers = (
-            *(self.imagine, self._between, self._between, self._mixed),
-            *(self._perturbed, self._perturbed, self._shuffled, self._spread),
+            *(self.imagine, self._between, self._moved, self._moved),
+            *(self._moved, self._perturbed, self._shuffled, self._spread),
         )
         sizes = np.full(len(makers), n_rows // len(makers))
         sizes[0] += n_rows - sizes.sum()
@@ -153,11 +153,20 @@ class Source:
         nearest = np.argsort(distances, axis=1)[:, : min(N_NEIGHBOURS, len(rows) - 1)]
         return nearest + len(self.base) - len(rows)
 
-    def _mixed(self, n_rows: int, random: np.random.Generator) -> Floats:
-        """Return rows on the lines through two others; levels are those of the nearer one."""
-        one, other = self._picked(n_rows, random), self._picked(n_rows, random)
-        way = random.uniform(-0.5, 1.5, (n_rows, 1))
-        return np.where(self.encoding.is_level, np.where(way < 0.5, one, other), one + way * (other - one))
+    def _moved(self, n_rows: int, random: np.random.Generator) -> Floats:
+        """Return rows moved by a part of the difference of two others: noise of the shape that the rows have.
+
+        Half of them are moved as far as their neighbours differ, half as far as any rows differ.
+        """
+        rows, neighbours = self.base[-len(self._neighbours) :], self._neighbours
+        chosen = random.integers(len(rows), size=n_rows)
+        near = random.integers(neighbours.shape[1], size=(2, n_rows))
+        ends = np.where(
+            random.random(n_rows) < 0.5, neighbours[chosen, near], random.integers(len(self.base), size=(2, n_rows))
+        )
+        part = np.exp(random.uniform(np.log(0.05), np.log(1.5), (n_rows, 1)))
+        difference = self.base[ends[0]] - self.base[ends[1]]
+        return rows[chosen] + np.where(self.encoding.is_level, 0, part * difference)
 
     def _perturbed(self, n_rows: int, random: np.random.Generator) -> Floats:
         """Return rows with noise of every size on some of their numbers."""
