@@ -142,6 +142,13 @@ def test_the_runtime_alone_refuses_rows_without_a_column():
         alone(MODEL, speed_rpm=None)
 
 
+def test_the_runtime_alone_refuses_columns_of_different_lengths_unless_they_make_up_for_each_other():
+    two, four = np.zeros(2), np.zeros(4)
+    with pytest.raises(Exception, match="Reshape"):
+        alone(MODEL, speed_rpm=two)
+    assert len(alone(MODEL, speed_rpm=two, feed_mm_min=four)["anomaly_score"]) == 3
+
+
 def test_the_runtime_alone_makes_text_of_what_is_none():
     """None becomes 'None', an unknown category, where '' would be a missing value."""
     materials = np.array([None, "steel", "steel"], dtype=object)
