@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from gandetect import ReportRows, Scorer
 from gandetect.readers.values import BLANKS
 from gandetect.schema import table_of
 from gandetect_cli import options
+from gandetect_cli.answers import Scored
 from gandetect_cli.evaluate import are_anomalies, refuse_learned_label, require_label_column
 from gandetect_cli.output import open_output, require_writable
 from gandetect_cli.progress import ProgressBar
@@ -52,13 +54,18 @@ def report(
     if output != "-":
         require_writable(output)
     scorer, reporter = Scorer(model, threads=threads), Reporter(quiet)
-    title, rows, labels = Path(model).name, None, None
+    title, rows, is_anomaly = Path(model).name, None, None
     if data is not None:
+        if label_column is not None:
+            refuse_learned_label(table_of(scorer.schema), label_column)
         rows, tally = ReportRows(scorer, n_top=top), Tally()
-        title = f"{title}: {'<stdin>' if data == '-' else Path(data).name}"
-        labels = _collect(data, scorer, rows, tally, alpha, label_column, anomaly or [], on_error, delimiter, quiet)
+        with Table(data, delimiter) as source, ProgressBar("scoring", quiet=quiet, delay=1) as bar:
+            chunks = score_table(source, scorer, list(rows.outputs), alpha, on_error, tally)
+            labels = _collect(chunks, rows, source, label_column, bar)
+        title = f"{title}: {Path(source.name).name}"
+        is_anomaly = None if label_column is None else _labels(labels, anomaly or [], label_column, source.name)
         tally.report(reporter, flag_rule(scorer.manifest, alpha))
-    page = gandetect.render_report(scorer, rows, title=title, alpha=alpha, is_anomaly=labels)
+    page = gandetect.render_report(scorer, rows, title=title, alpha=alpha, is_anomaly=is_anomaly)
     with open_output(output) as write:
         write(page.encode("utf-8", "backslashreplace"))
     if output != "-":
@@ -66,33 +73,23 @@ def report(
 
 
 def _collect(
-    data: str,
-    scorer: Scorer,
-    rows: ReportRows,
-    tally: Tally,
-    alpha: float | None,
-    label_column: str | None,
-    anomaly: list[str],
-    on_error: str,
-    delimiter: str | None,
-    quiet: bool,
-) -> NDArray[np.bool_] | None:
-    """Score a table into `rows`; return which rows are anomalies, if a column says so."""
+    chunks: Iterable[Scored], rows: ReportRows, source: Table, label_column: str | None, bar: ProgressBar
+) -> list[str]:
+    """Take scored rows into `rows`; return their labels, if a column holds some."""
     labels: list[str] = []
-    if label_column is not None:
-        refuse_learned_label(table_of(scorer.schema), label_column)
-    with Table(data, delimiter) as source, ProgressBar("scoring", quiet=quiet, delay=1) as bar:
-        for scored in score_table(source, scorer, list(rows.outputs), alpha, on_error, tally):
-            rows.add(scored.columns, scored.answers, [scored.chunk.lines[row] for row in scored.rows.tolist()])
-            if label_column is not None:
-                require_label_column(scored.chunk.names, label_column, source.name)
-                labels += [text.strip(BLANKS) for text in scored.chunk.columns[label_column][scored.rows].tolist()]
-            bar.update(*source.progress)
-        if label_column is None:
-            return None
-        if "" in labels:
-            raise gandetect.InputError(
-                f"{source.name}: expected a label in every row of column {label_column!r}, found rows without one; "
-                "leave them out."
-            )
-        return are_anomalies(np.array(labels, dtype=object), anomaly, label_column, source.name)
+    for scored in chunks:
+        rows.add(scored.columns, scored.answers, [scored.chunk.lines[row] for row in scored.rows.tolist()])
+        if label_column is not None:
+            require_label_column(scored.chunk.names, label_column, source.name)
+            labels += [text.strip(BLANKS) for text in scored.chunk.columns[label_column][scored.rows].tolist()]
+        bar.update(*source.progress)
+    return labels
+
+
+def _labels(labels: list[str], anomaly: list[str], label_column: str, name: str) -> NDArray[np.bool_]:
+    """Tell which rows are anomalies; every row needs a label."""
+    if "" in labels:
+        raise gandetect.InputError(
+            f"{name}: expected a label in every row of column {label_column!r}, found rows without one; leave them out."
+        )
+    return are_anomalies(np.array(labels, dtype=object), anomaly, label_column, name)
