@@ -4,7 +4,7 @@
  * @param ort the package
  * @param session an InferenceSession of a model file
  * @param rows a list of values for each input by its name: null for a missing number, "" for a missing text;
- *     optionally a number for alpha, the false-alarm rate
+ *     pictures are lists in lists; optionally a number for alpha, the false-alarm rate
  * @returns a flat list of values for each output by its name; contributions row by row
  */
 export async function score(ort, session, rows) {
@@ -21,9 +21,15 @@ export async function score(ort, session, rows) {
 
 function tensor(ort, type, values) {
   if (type === "string") return new ort.Tensor("string", values, [values.length]);
+  if (type === "uint8") return new ort.Tensor("uint8", Uint8Array.from(values.flat(3)), shape(values));
   return new ort.Tensor("float64", Float64Array.from(values, (value) => value ?? NaN), [values.length]);
 }
 
 function values({ data, type }) {
   return Array.from(data, type === "bool" ? Boolean : undefined);
+}
+
+// Of pictures, as lists in lists: how many, height, width, channels.
+function shape(values) {
+  return Array.isArray(values) ? [values.length, ...shape(values[0])] : [];
 }

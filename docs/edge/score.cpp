@@ -14,15 +14,28 @@
 
 using nlohmann::json;
 
-// A tensor of one column, or of alpha. It owns its memory, so the rows may go.
+// Write pictures, lists in lists, one value after another; returns the place behind the last one.
+static uint8_t* fill(const json& values, uint8_t* place) {
+  if (!values.is_array()) return *place = values.get<uint8_t>(), place + 1;
+  for (const json& part : values) place = fill(part, place);
+  return place;
+}
+
+// A tensor of one column, of pictures, or of alpha. It owns its memory, so the rows may go.
 static Ort::Value tensor(const json& values, ONNXTensorElementDataType type) {
   Ort::AllocatorWithDefaultOptions allocator;
-  const int64_t shape[] = {int64_t(values.size())};
-  Ort::Value result = Ort::Value::CreateTensor(allocator, shape, values.is_array() ? 1 : 0, type);
+  std::vector<int64_t> shape;
+  for (const json* part = &values; part->is_array(); part = &part->at(0)) {
+    shape.push_back(int64_t(part->size()));
+    if (part->empty()) break;
+  }
+  Ort::Value result = Ort::Value::CreateTensor(allocator, shape.data(), shape.size(), type);
   if (type == ONNX_TENSOR_ELEMENT_DATA_TYPE_STRING) {
     for (size_t i = 0; i < values.size(); i++) result.FillStringTensorElement(values[i].get<std::string>().c_str(), i);
   } else if (type == ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT) {
     *result.GetTensorMutableData<float>() = values.get<float>();
+  } else if (type == ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8) {
+    fill(values, result.GetTensorMutableData<uint8_t>());
   } else {
     const double missing = std::numeric_limits<double>::quiet_NaN();
     double* data = result.GetTensorMutableData<double>();

@@ -3,7 +3,7 @@
     python score.py MODEL.onnx ROWS.json > answers.json
 
 ROWS.json holds a list of values for each input by its name: null for a missing number, "" for a missing text;
-optionally one number for alpha, the false-alarm rate. answers.json holds a flat list for each output by its name.
+pictures are lists in lists; optionally one number for alpha, the false-alarm rate. answers.json holds a flat list for each output by its name.
 """
 
 import json
@@ -20,7 +20,12 @@ session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionP
 
 with open(rows, encoding="utf-8") as file:  # noqa: PTH123
     values = json.load(file)
-types = {"tensor(double)": np.float64, "tensor(string)": object, "tensor(float)": np.float32}
+types = {
+    "tensor(double)": np.float64,
+    "tensor(string)": object,
+    "tensor(uint8)": np.uint8,  # pictures
+    "tensor(float)": np.float32,  # alpha
+}
 inputs = [*session.get_inputs(), *session.get_overridable_initializers()]  # the latter is alpha
 # numpy takes None for NaN where numbers are asked for.
 feeds = {i.name: np.array(values[i.name], types[i.type]) for i in inputs if i.name in values}

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hosts import HostError
 
-from gandetect import Scorer
+from gandetect import Scorer, fit_images
 from gandetect.readers.tables import read_table
 from gandetect.readers.values import parse_columns
 from gandetect.schema import NUMERIC
@@ -38,6 +38,15 @@ def columns(scorer):
         values[strange] = random.choice(pool, strange.sum())
         values[1] = pool[0]
     return columns
+
+
+@pytest.fixture(scope="session")
+def picture_model(tmp_path_factory):
+    """Path of a model that was trained on noise for a moment."""
+    pictures = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 3), np.uint8)
+    path = tmp_path_factory.mktemp("models") / "pictures.onnx"
+    path.write_bytes(fit_images(pictures, n_steps=2, n_members=2))
+    return path
 
 
 def rows_file(folder, scorer, columns, **more):
@@ -105,3 +114,11 @@ def test_no_host_answers_with_a_file_that_was_cut(host, scorer, columns, tmp_pat
     cut.write_bytes(MODEL.read_bytes()[:-1])
     with pytest.raises(HostError):
         host(cut, rows_file(tmp_path, scorer, columns))
+
+
+def test_every_host_takes_pictures(host, picture_model, tmp_path):
+    random, rows = np.random.default_rng(1), tmp_path / "rows.json"
+    pictures = random.integers(0, 256, (3, 12, 9, 3), np.uint8)
+    rows.write_text(json.dumps({"images": pictures.tolist()}), encoding="utf-8")
+    scorer = Scorer(picture_model)
+    assert_same(host(picture_model, rows), scorer, scorer(pictures, scorer.schema.outputs))
