@@ -20,10 +20,23 @@ _CAPTION = 18  # pixels of height
 _GAP = 6
 _PAPER, _INK = (255, 255, 255), (20, 20, 20)
 
-# From hardly any heat to the most: colours of "inferno" in matplotlib (S. van der Walt, N. Smith, 2015; CC0).
-_HEAT = np.array([(87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 164)], dtype=float)
-_OPACITY = (0.35, 0.65)  # of the least heat that is shown, and of the most
+# From hardly any heat to the most: colours of "inferno" in matplotlib (S. van der Walt, N. Smith, 2015; CC0), and how
+# opaque they are.
+_HEAT = ((87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 164))
+_OPACITY = (0.35, 0.65)
 _DIMMED = 0.7  # else a bright picture would hide the brightest heat
+
+
+def _spread(values: ArrayLike) -> NDArray[np.uint8]:
+    """Return 256 values between the given ones, evenly spaced, for each column."""
+    given = np.array(values, dtype=float)
+    places = np.linspace(0, 1, len(given))
+    columns = [np.interp(np.linspace(0, 1, 256), places, column) for column in given.reshape(len(given), -1).T]
+    return np.stack(columns, axis=-1).round().astype(np.uint8)
+
+
+_COLOURS = _spread(_HEAT)  # (256, 3)
+_OPACITIES = _spread(255 * np.array(_OPACITY))[:, 0]
 
 
 def resize_heatmap(heatmap: ArrayLike, height: int, width: int) -> NDArray[np.float32]:
@@ -68,15 +81,18 @@ def draw_overlay(pixels: NDArray[np.uint8], heatmap: ArrayLike, threshold: float
     ndarray of uint8 of shape (height, width, 3)
         The picture in a somewhat darker grey, with the heat in colour.
     """
+    from PIL import Image
+
     height, width, _ = pixels.shape
     heat = resize_heatmap(heatmap, height, width)
-    share = ((heat - threshold) / (hottest - threshold)).clip(0, 1)
     hot = heat >= threshold
-    opacity = np.where(hot, np.interp(share, (0, 1), _OPACITY), 0)[..., np.newaxis]
-    colour = np.stack([np.interp(share, np.linspace(0, 1, len(_HEAT)), part) for part in _HEAT.T], axis=-1)
-    drawn = (1 - opacity) * _DIMMED * _grey(pixels) + opacity * colour
-    drawn[_edge(hot)] = _HEAT[-1]
-    return np.asarray(drawn.round(), dtype=np.uint8)
+    levels = (255 * ((heat - threshold) / (hottest - threshold)).clip(0, 1)).round().astype(np.uint8)
+    colours = Image.fromarray(levels)
+    colours.putpalette(_COLOURS.tobytes())
+    opacity = Image.fromarray(np.where(hot, _OPACITIES[levels], np.uint8(0)))
+    drawn = np.array(Image.composite(colours.convert("RGB"), _dimmed(pixels), opacity))
+    drawn[_edge(hot)] = _COLOURS[-1]
+    return drawn
 
 
 def fit_tile(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -165,10 +181,12 @@ def _draw_cell(cell: Cell, width: int, height: int) -> Image:
     return drawn
 
 
-def _grey(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Return the brightness of a picture, as the eye has it (ITU-R BT.601), in three channels."""
-    brightness = pixels[..., :1] if pixels.shape[2] == 1 else (pixels @ (0.299, 0.587, 0.114))[..., np.newaxis]
-    return np.repeat(brightness, 3, axis=2).astype(float)
+def _dimmed(pixels: NDArray[np.uint8]) -> Image:
+    """Return a picture in a somewhat darker grey, as an image of three channels."""
+    from PIL import Image
+
+    grey = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).convert("L")
+    return grey.point([round(_DIMMED * value) for value in range(256)]).convert("RGB")
 
 
 def _edge(hot: NDArray[np.bool_]) -> NDArray[np.bool_]:
