@@ -3,7 +3,8 @@
     python score.py MODEL.onnx ROWS.json > answers.json
 
 ROWS.json holds a list of values for each input by its name: null for a missing number, "" for a missing text;
-pictures are lists in lists; optionally one number for alpha, the false-alarm rate. answers.json holds a flat list for each output by its name.
+pictures are lists in lists; optionally one number for alpha, the false-alarm rate. answers.json holds a flat list for
+each output by its name.
 """
 
 import json
