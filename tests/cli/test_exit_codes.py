@@ -20,10 +20,11 @@ def test_without_a_command_the_help_is_shown(cli):
     assert (result.code, result.err) == (0, "")
     assert result.out == cli("--help").out
     assert result.out.index("Examples:") < result.out.index("Options:")
-    assert all(f"\n  {verb} " in result.out for verb in ("fit", "score", "evaluate", "inspect", "verify"))
+    verbs = ("fit", "score", "evaluate", "inspect", "drift", "report", "verify")
+    assert all(f"\n  {verb} " in result.out for verb in verbs)
 
 
-@pytest.mark.parametrize("verb", ["fit", "score", "evaluate", "inspect", "verify"])
+@pytest.mark.parametrize("verb", ["fit", "score", "evaluate", "inspect", "drift", "report", "verify"])
 def test_the_help_of_every_command_starts_with_examples(cli, verb):
     result = cli(verb, "--help")
     assert (result.code, result.err) == (0, "")
