@@ -176,4 +176,10 @@ def _listed(values: Mapping[str, Any]) -> str:
 def _words(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key} {_words(inner)}" for key, inner in value.items())
+    if isinstance(value, list) and len(value) > _MAX_LISTED:
+        return f"{len(value)} values from {_words(value[0])} to {_words(value[-1])}"
     return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+_MAX_LISTED = 16
+"""Of a longer list only the ends are shown."""

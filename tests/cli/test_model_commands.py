@@ -119,3 +119,9 @@ def test_the_default_model_file_is_used(cli, small_model, tmp_path):
     shutil.copy(small_model, tmp_path / "gandetect.onnx")
     assert cli("verify").code == 0
     assert cli("inspect").out.startswith("gandetect.onnx: ")
+
+
+def test_of_a_long_list_only_the_ends_are_shown(cli, small_model):
+    percentiles = gandetect.read_model(small_model)[1]["calibration"]["percentiles"]
+    low, high = (f"{percentiles[end]:.6g}" for end in (0, -1))
+    assert f"  percentiles: 101 values from {low} to {high}\n" in cli("inspect", small_model).out
