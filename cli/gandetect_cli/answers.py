@@ -81,8 +81,15 @@ class Csv:
 
     def rows(self, scored: Scored, answers: Mapping[str, Sequence[Any]]) -> bytes:
         """Return one line for each row."""
-        given = [[self._text(text) for text in values[scored.rows]] for values in scored.chunk.columns.values()]
-        return self._lines(zip(*given, *(self._cells(values) for values in answers.values()), strict=True))
+        given = [self._texts(values[scored.rows].tolist()) for values in scored.chunk.columns.values()]
+        columns = [*given, *(self._cells(values) for values in answers.values())]
+        if any(character in text for text in map("".join, columns) for character in f'{self.delimiter}"\r\n'):
+            return self._lines(zip(*columns, strict=True))
+        # Nothing has to be quoted, which is joined in a third of the time.
+        return "".join(f"{self.delimiter.join(row)}\n" for row in zip(*columns, strict=True)).encode()
+
+    def _texts(self, texts: list[str]) -> list[str]:
+        return [self._text(text) for text in texts] if self.safe else texts
 
     def _text(self, text: str) -> str:
         risky = (
@@ -90,10 +97,10 @@ class Csv:
         )
         return f"'{text}" if risky else text
 
-    def _cells(self, values: Sequence[Any]) -> list[Any]:
+    def _cells(self, values: Sequence[Any]) -> list[str]:
         if values and isinstance(values[0], bool):
             return ["true" if value else "false" for value in values]
-        return [self._text(value) for value in values] if values and isinstance(values[0], str) else list(values)
+        return self._texts(list(values)) if values and isinstance(values[0], str) else list(map(repr, values))
 
     def _lines(self, rows: Iterable[Sequence[Any]]) -> bytes:
         lines: list[str] = []

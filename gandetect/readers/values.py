@@ -159,19 +159,28 @@ def parse_number(text: str, decimal: str = ".") -> float | None:
 
 def parse_numbers(texts: NDArray[np.object_], decimal: str = ".") -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Read numbers, as `parse_column` does."""
+    plain = texts if decimal == "." else np.array([_with_point(text, decimal) for text in texts], dtype=object)
+    unreadable = np.zeros(len(texts), dtype=np.bool_)
+    values = _plain_numbers(plain)
+    if values is not None:  # nothing is missing: so are most columns
+        return values, unreadable
     missing = is_missing(texts)
     values = np.full(len(texts), np.nan)
-    unreadable = np.zeros(len(texts), dtype=np.bool_)
-    present = texts[~missing]
-    plain = present if decimal == "." else np.array([_with_point(text, decimal) for text in present], dtype=object)
-    if _PLAIN.fullmatch("".join(plain)):
-        with contextlib.suppress(ValueError):
-            values[~missing] = plain.astype(np.float64)
-            return values, unreadable
-    numbers = [parse_number(text.strip(BLANKS), decimal) for text in present]
-    values[~missing] = np.array(numbers, dtype=np.float64)  # None becomes NaN
-    unreadable[~missing] = [number is None for number in numbers]
+    known = _plain_numbers(plain[~missing])
+    if known is None:
+        numbers = [parse_number(text.strip(BLANKS), decimal) for text in texts[~missing]]
+        known = np.array(numbers, dtype=np.float64)  # None becomes NaN
+        unreadable[~missing] = [number is None for number in numbers]
+    values[~missing] = known
     return values, unreadable
+
+
+def _plain_numbers(texts: NDArray[np.object_]) -> NDArray[np.float64] | None:
+    """Read numbers that have a point and no exotic characters, or return None; no missing value is one of them."""
+    if _PLAIN.fullmatch("".join(texts)):
+        with contextlib.suppress(ValueError):
+            return texts.astype(np.float64)
+    return None
 
 
 def parse_times(texts: NDArray[np.object_], time_format: str = "") -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
