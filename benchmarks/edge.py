@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,12 +23,13 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before numpy is loaded
 
 import numpy as np
 from cost import made_rows
+from onnxruntime import RunOptions
 from pyod.models.alad import ALAD
 from pyod.models.ecod import ECOD
 from pyod.models.knn import KNN
 from sklearn.ensemble import IsolationForest
 
-from gandetect import GANDetector
+from gandetect import GANDetector, Scorer, export_model
 from gandetect.scorer import open_session
 
 ANSWERS = ["anomaly_score", "p_value", "is_anomaly"]
@@ -51,24 +52,35 @@ class Used:
 # --- latency and throughput -------------------------------------------------------------------------------------------
 
 
-def contenders(model: bytes) -> dict[str, Score]:
+def contenders(models: dict[str, bytes]) -> dict[str, Score]:
     """Return functions that score rows, by name; peers are fitted on the same rows."""
     rows = made_rows(N_TRAINING, N_COLUMNS)
-    session, scorer = open_session(model), GANDetector.load(model).scorer_
-
-    def columns(X: np.ndarray) -> dict[str, np.ndarray]:
-        return {f"x{i}": X[:, i] for i in range(N_COLUMNS)}
-
     forest = IsolationForest(random_state=0).fit(rows)
-    runs: dict[str, Score] = {
-        "gandetect, the graph": lambda X: session.run(ANSWERS, columns(X)),
-        "gandetect, `Scorer`": lambda X: scorer(columns(X), ANSWERS),
+    runs: dict[str, Score] = {}
+    for name, model in models.items():
+        runs |= {f"{name}, the graph": _graph(model), f"{name}, `Scorer`": _scorer(model)}
+    runs |= {
         "IsolationForest, scikit-learn": forest.score_samples,
         "IsolationForest, skl2onnx": _through_onnx(forest, rows),
     }
     for peer in (KNN(method="mean"), ALAD(), ECOD()):
         runs[f"{type(peer).__name__}, PyOD"] = peer.fit(rows).decision_function
     return runs
+
+
+def _columns(X: np.ndarray) -> dict[str, np.ndarray]:
+    return {f"x{i}": X[:, i] for i in range(N_COLUMNS)}
+
+
+def _graph(model: bytes) -> Score:
+    session, options = open_session(model), RunOptions()
+    options.only_execute_path_to_fetches = True
+    return lambda X: session.run(ANSWERS, _columns(X), options)
+
+
+def _scorer(model: bytes) -> Score:
+    scorer = Scorer(model)
+    return lambda X: scorer(_columns(X), ANSWERS)
 
 
 def _through_onnx(forest: IsolationForest, rows: np.ndarray) -> Score:
@@ -95,9 +107,9 @@ def _seconds(run: Score, X: np.ndarray) -> float:
     return time.perf_counter() - start
 
 
-def speed_lines(model: bytes, rounds: int) -> Iterator[str]:
+def speed_lines(models: dict[str, bytes], rounds: int) -> Iterator[str]:
     """Yield one line for each contender."""
-    runs = contenders(model)
+    runs = contenders(models)
     one = best_median(runs, made_rows(1, N_COLUMNS, 2), 50, rounds)
     batch = best_median(runs, made_rows(BATCH, N_COLUMNS, 2), 5, rounds)
     forest = batch["IsolationForest, scikit-learn"]
@@ -143,20 +155,22 @@ def write_rows(path: Path, n_rows: int) -> None:
     np.savetxt(path, made_rows(n_rows, N_COLUMNS, 3), delimiter=",", header=header, comments="", fmt="%.6g")
 
 
-def process_lines(folder: Path, n_rows: int) -> Iterator[str]:
+def process_lines(folder: Path, names: Iterable[str], n_rows: int) -> Iterator[str]:
     """Yield what whole processes use: one row, and many."""
-    score = [COMMAND, "score", "--quiet", "-o", "scored.csv"]
+    score = {name: [COMMAND, "score", "--quiet", "-m", f"{name}.onnx", "-o", "scored.csv"] for name in names}
     bare = used([sys.executable, "-c", BARE], folder, 15)
     write_rows(folder / "one.csv", 1)
-    one = used([*score, "one.csv"], folder, 15)
     yield "| process | wall s | CPU s | memory MB |\n|---|---|---|---|"
     yield _process_line(f"`python -c '{BARE}'`", bare)
-    yield _process_line(f"`score`, 1 row: {one.cpu / bare.cpu:.2f} x the CPU time", one)
+    for name, command in score.items():
+        one = used([*command, "one.csv"], folder, 15)
+        yield _process_line(f"`score`, 1 row, {name}: {one.cpu / bare.cpu:.2f} x the CPU time", one)
     write_rows(folder / "many.csv", n_rows)
-    many = used([*score, "many.csv"], folder, 2)
     readers = {name: used([sys.executable, "-c", code], folder, 2) for name, code in READERS.items()}
     fastest = min(reader.wall for reader in readers.values())
-    yield _process_line(f"`score`, {n_rows:,} rows: {many.wall / fastest:.1f} x the fastest reader", many)
+    for name, command in score.items():
+        many = used([*command, "many.csv"], folder, 2)
+        yield _process_line(f"`score`, {n_rows:,} rows, {name}: {many.wall / fastest:.1f} x the fastest reader", many)
     for name, reader in readers.items():
         yield _process_line(f"reading {n_rows:,} rows: {name}", reader)
 
@@ -182,14 +196,22 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=10, help="How often the contenders take turns.")
     options = parser.parse_args()
     model = GANDetector(random_state=0).fit(made_rows(N_TRAINING, N_COLUMNS)).model_
+    models = {
+        "default": model,
+        "half": export_model(model, storage="fp16").model,
+        "distilled": export_model(model, distill=True).model,
+    }
     print("| file | kB | opened by ONNX Runtime in |\n|---|---|---|")
-    print(f"| default | {len(model) / 1e3:.0f} | {1e3 * load_seconds(model):.1f} ms |\n")
-    for line in speed_lines(model, options.rounds):
+    for name, contents in models.items():
+        print(f"| {name} | {len(contents) / 1e3:.0f} | {1e3 * load_seconds(contents):.1f} ms |")
+    print()
+    for line in speed_lines(models, options.rounds):
         print(line)
     print()
-    with tempfile.TemporaryDirectory() as name:
-        (Path(name) / "gandetect.onnx").write_bytes(model)
-        for line in process_lines(Path(name), options.rows):
+    with tempfile.TemporaryDirectory() as folder:
+        for name, contents in models.items():
+            (Path(folder) / f"{name}.onnx").write_bytes(contents)
+        for line in process_lines(Path(folder), ("default", "distilled"), options.rows):
             print(line)
 
 
