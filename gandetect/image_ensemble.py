@@ -44,6 +44,7 @@ DETECTORS: dict[str, dict[str, Any]] = {
         "realness_weight": 1.0,
         "distance_weight": 1.0,
         "map_weight": 0.2,
+        "strong_distance_weight": 0.0,
     },
     "patch": {
         "n_members": 2,
@@ -54,8 +55,9 @@ DETECTORS: dict[str, dict[str, Any]] = {
         "n_codes": 8,
         "n_past": 32,
         "realness_weight": 0.0,
-        "distance_weight": 0.0,
+        "distance_weight": 0.2,
         "map_weight": 1.0,
+        "strong_distance_weight": 1.0,
     },
 }
 """What the settings of both detectors are unless they are given."""
@@ -88,8 +90,11 @@ class ImageSettings:
     learning_rate, weight_decay, adversarial_weight : float
         See `gandetect.training.Plan`.
     realness_weight, distance_weight, map_weight : float
-        Weights of the evidence in the score: realness, distance of the features from normal ones, and how conspicuous
-        the most conspicuous part of the image is.
+        Weights of the evidence in the score: realness, distance of the features from normal ones, and how far the most
+        conspicuous part of the image stands out from the rest.
+    strong_distance_weight : float
+        Further weight of a distance that few normal images have: nothing stands out of an image that is wrong
+        everywhere.
     """
 
     detector: str
@@ -105,6 +110,7 @@ class ImageSettings:
     realness_weight: float
     distance_weight: float
     map_weight: float
+    strong_distance_weight: float
     width: int = 16
     learning_rate: float = 2e-3
     weight_decay: float = 1e-3
@@ -134,9 +140,10 @@ class ImageSettings:
                 raise InputError(f"Expected {name} to be at least {smallest}, found {settings[name]!r}.")
         return cls(detector=detector, effort=effort, loss=loss, **settings)
 
-    def evidence_weights(self) -> NDArray[np.float64]:
-        """Return the weights of all evidence, in the order of the score's components."""
-        return np.array([self.realness_weight, self.distance_weight, self.map_weight])
+    def evidence_weights(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the weights of all evidence and of its strong part, in the order of the score's components."""
+        weights = np.array([self.realness_weight, self.distance_weight, self.map_weight])
+        return weights, np.array([0.0, self.strong_distance_weight, 0.0])
 
     def plan(self) -> Plan:
         """Return what the training loop needs to know."""
@@ -240,11 +247,14 @@ def _patch_networks(
 MAX_FEATURED = 1000
 """Images that the features' normal distribution is fitted on, at most."""
 
-HIGHEST = 0.01
+HIGHEST = 0.005
 """Share of the positions whose highest values speak for an image."""
 
 RIDGE = 0.02
 """Share of the features' mean variance that is added to the variance in every direction."""
+
+BLOCKS, COMMON = 8, 0.1
+"""Blocks per side of the grid with a covariance of their own, and the share of the common one in each."""
 
 BATCH = 16
 """Images that go through the discriminator at a time, after training."""
@@ -271,6 +281,7 @@ def trained_weights(pair: ImagePair, rows: ImageRows, settings: ImageSettings) -
         _layer(generator.from_code),
         _layers(generator.decoder),
         _gaussians(pair, rows),
+        (grid[0], grid[1]),
         max(1, round(HIGHEST * math.prod(grid))),
         _array(positions(*grid)) if placed else None,
     )
@@ -289,16 +300,25 @@ def _gaussian(pair: ImagePair, member: int, rows: ImageRows) -> tuple[Floats, Fl
     features = np.concatenate(
         [_features(pair, member, rows.samples[seen[start : start + BATCH]]) for start in range(0, len(seen), BATCH)]
     )  # (n, n_features) or (n, height, width, n_features)
-    mean = features.mean(0 if rows.positional else tuple(range(features.ndim - 1)), dtype=np.float64)
-    deviations = (features - mean).reshape(-1, features.shape[-1]).astype(np.float64)
-    covariance = deviations.T @ deviations / len(deviations)
-    covariance += RIDGE * max(np.trace(covariance) / len(covariance), 1e-6) * np.eye(len(covariance))
-    whitening = np.linalg.inv(np.linalg.cholesky(covariance)).T
-    if features.ndim == 4:
-        mean = np.moveaxis(
-            np.broadcast_to(mean, features.shape[1:] if rows.positional else (1, 1, len(whitening))), 2, 0
-        )
-    return mean.astype(np.float32), whitening.astype(np.float32)
+    # Whole images are a grid of one position.
+    features = features.reshape(len(features), *(features.shape[1:-1] or (1, 1)), features.shape[-1])
+    blocks = BLOCKS if rows.positional and features.shape[1] >= BLOCKS else 1
+    mean = features.mean(0 if rows.positional else (0, 1, 2), dtype=np.float64, keepdims=True)[0]
+    whitening = _whitening((features - mean).astype(np.float32), blocks)
+    mean = np.moveaxis(mean, 2, 0) if pair.discriminator.JUDGES_POSITIONS else mean[0, 0]
+    return mean.astype(np.float32), whitening
+
+
+def _whitening(deviations: Floats, blocks: int) -> Floats:
+    """Return what whitens deviations of shape (n, height, width, n_features), block by block."""
+    _, height, width, n_features = deviations.shape
+    cut = deviations.reshape(-1, blocks, height // blocks, blocks, width // blocks, n_features)
+    each = cut.transpose(1, 3, 0, 2, 4, 5).reshape(blocks, blocks, -1, n_features)
+    own = each.swapaxes(-1, -2) @ each / each.shape[2]  # (blocks, blocks, n_features, n_features)
+    covariance = (1 - COMMON) * own + COMMON * own.mean((0, 1))
+    ridge = RIDGE * max(np.trace(own.mean((0, 1))) / n_features, 1e-6) * np.eye(n_features)
+    inverse = np.linalg.inv(np.linalg.cholesky(covariance.astype(np.float64) + ridge))
+    return inverse.swapaxes(-1, -2).astype(np.float32)
 
 
 def _features(pair: ImagePair, member: int, samples: Floats) -> Floats:

@@ -20,7 +20,7 @@ from gandetect.checkpoint import kept
 from gandetect.errors import InputError
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.heatmap import add_conspicuousness, add_heatmap
-from gandetect.graph.images import ImageWeights, Seen, add_images, add_networks, add_top
+from gandetect.graph.images import ImageWeights, Seen, add_images, add_networks, add_standing_out
 from gandetect.graph.score import add_evidence, add_verdict
 from gandetect.health import examine, health_record
 from gandetect.heatmap import Heat, MapScale, depends_on_position, fit_heat, fit_scale
@@ -203,7 +203,7 @@ def _calibrated(
     Returns what was learned and the images' scores, (n,).
     """
     values, maps = _out_of_fold(rows, weights)
-    map_weights = np.array([1.0, 1.0, 0.5]) if weights.judges_positions else np.ones(1)
+    map_weights = np.array([0.3, 1.0, 0.2]) if weights.judges_positions else np.ones(1)
     scale = fit_scale(maps, map_weights, positional=rows.positional)
     builder = GraphBuilder()
     seen = builder.input("values", np.float32, ["n", None]), builder.input("maps", np.float32, ["n", *maps.shape[1:]])
@@ -213,8 +213,8 @@ def _calibrated(
     builder.output("components", components_of, np.float32, ["n", None])
     answers = _run(builder, {"values": values, "maps": maps}, ["conspicuous", "components"])
     components = answers["components"]
-    plain = settings.evidence_weights()
-    evidence = fit_evidence(components.astype(np.float64), plain, np.zeros_like(plain), np.full(len(plain), 0.05))
+    smallest = np.full(components.shape[1], 0.05)  # logarithms and sums of them that vary less are rounding
+    evidence = fit_evidence(components.astype(np.float64), *settings.evidence_weights(), smallest)
     scores = _scores(components, evidence)
     return LearnedImages(schema, weights, scale, fit_heat(answers["conspicuous"]), evidence, calibrate(scores)), scores
 
@@ -240,7 +240,7 @@ def _run(builder: GraphBuilder, feeds: dict[str, Floats], outputs: list[str]) ->
 
 def _add_components(builder: GraphBuilder, values: str, conspicuous: str, n_highest: int) -> str:
     """Join what is found of an image: (n, 3)."""
-    return builder.node("Concat", values, add_top(builder, conspicuous, n_highest), axis=1)
+    return builder.node("Concat", values, add_standing_out(builder, conspicuous, n_highest), axis=1)
 
 
 def _scores(components: Floats, evidence: Evidence) -> Floats:

@@ -43,8 +43,9 @@ class Gaussian:
     ----------
     mean : array of shape (members, n_features) or (members, n_features, height, width)
         Mean, for patches at every position or the same everywhere, (members, n_features, 1, 1).
-    whitening : array of shape (members, n_features, n_features)
-        What is left of a feature vector, times this, has independent entries of variance one.
+    whitening : array of shape (members, blocks, blocks, n_features, n_features)
+        What is left of a feature vector, times this, has independent entries of variance one. The grid of patches is
+        cut into so many blocks per side, each with a covariance of its own; elsewhere there is one.
     """
 
     mean: Floats
@@ -65,6 +66,8 @@ class ImageWeights:
         The generator's.
     gaussian : Gaussian
         Of the discriminator's features over images that each member was trained on.
+    grid : tuple of int
+        Height and width of the maps.
     n_highest : int
         A value of an image is the mean of so many highest ones of a map.
     positions : array of shape (2, height, width) or None
@@ -80,6 +83,7 @@ class ImageWeights:
     from_code: Layer
     decoder: tuple[Layer, ...]
     gaussian: Gaussian
+    grid: tuple[int, int]
     n_highest: int
     positions: Floats | None = None
 
@@ -110,6 +114,7 @@ class ImageWeights:
             self.from_code.member(index),
             of(self.decoder),
             Gaussian(self.gaussian.mean[one], self.gaussian.whitening[one]),
+            self.grid,
             self.n_highest,
             self.positions,
         )
@@ -161,7 +166,7 @@ def _see_whole(builder: GraphBuilder, samples: str, weights: ImageWeights) -> Se
     hidden = _flat(builder, _convolved(builder, samples, weights.convolutions))
     features = _leaky(builder, _affine(builder, hidden, weights.features))
     deviation = builder.node("Sub", features, builder.floats(weights.gaussian.mean))
-    white = builder.node("MatMul", deviation, builder.floats(weights.gaussian.whitening[0]))
+    white = builder.node("MatMul", deviation, builder.floats(weights.gaussian.whitening[0, 0, 0]))
     head = builder.floats(weights.realness.weight[0]), builder.floats(weights.realness.bias[0, 0])
     unreal = builder.node("Neg", builder.node("Gemm", features, *head))
     values = builder.node("Concat", unreal, _log_mean_square(builder, white), axis=1)
@@ -184,9 +189,7 @@ def _see_positions(builder: GraphBuilder, samples: str, weights: ImageWeights) -
     logit = builder.node("Conv", features, kernel, builder.floats(weights.realness.bias[0, 0]))
     unreal = builder.node("Neg", logit)  # (n, 1, height, width)
     deviation = builder.node("Sub", features, builder.floats(weights.gaussian.mean))
-    whitening = weights.gaussian.whitening[0].T[..., None, None]
-    white = builder.node("Conv", deviation, builder.floats(whitening))
-    distance = _log_mean_square(builder, white)
+    distance = _distances(builder, deviation, weights)
     code = _on_sphere(builder, _convolution(builder, _convolved(builder, samples, weights.encoder), weights.to_code))
     reconstruction = _grown(builder, _leaky(builder, _convolution(builder, code, weights.from_code)), weights)
     error = _error_map(builder, samples, reconstruction)
@@ -196,6 +199,22 @@ def _see_positions(builder: GraphBuilder, samples: str, weights: ImageWeights) -
     )
     maps = builder.node("Concat", unreal, distance, _log(builder, coarse), axis=1)
     return Seen(values, maps, _mean_error(builder, error), reconstruction)
+
+
+def _distances(builder: GraphBuilder, deviation: str, weights: ImageWeights) -> str:
+    """Log mean square of the whitened features at every position, block by block: (n, 1, height, width)."""
+    whitening, (height, width) = weights.gaussian.whitening[0], weights.grid
+    blocks, n_features = whitening.shape[0], whitening.shape[2]
+    rows, columns = height // blocks, width // blocks
+    cut = builder.node("Reshape", deviation, builder.ints([0, n_features, blocks, rows, blocks, columns]))
+    each = builder.node("Transpose", cut, perm=[2, 4, 0, 3, 5, 1])
+    flat = builder.node("Reshape", each, builder.ints([blocks * blocks, -1, n_features]))
+    stored = builder.halves(whitening.reshape(blocks * blocks, n_features, n_features))
+    white = builder.node("MatMul", flat, stored)
+    squares = builder.node("ReduceMean", builder.node("Mul", white, white), builder.ints([2]), keepdims=0)
+    placed = builder.node("Reshape", squares, builder.ints([blocks, blocks, -1, rows, columns]))
+    joined = builder.node("Transpose", placed, perm=[2, 0, 3, 1, 4])
+    return _log(builder, builder.node("Reshape", joined, builder.ints([-1, 1, height, width])))
 
 
 def _position_features(builder: GraphBuilder, samples: str, weights: ImageWeights) -> str:
@@ -282,6 +301,15 @@ def _mean(builder: GraphBuilder, tensors: list[str]) -> str:
     for tensor in tensors[1:]:
         total = builder.node("Add", total, tensor)
     return builder.node("Div", total, builder.floats(len(tensors)))
+
+
+def add_standing_out(builder: GraphBuilder, maps: str, n_highest: int) -> str:
+    """How far the highest values of a map with one channel stand out from the image as a whole: (n, 1).
+
+    An image that is brighter than usual, say, is a little unusual everywhere, and hides what is unusual in one place.
+    """
+    whole = builder.node("ReduceMean", builder.node("Flatten", maps, axis=1), builder.ints([1]), keepdims=1)
+    return builder.node("Sub", add_top(builder, maps, n_highest), whole)
 
 
 def add_top(builder: GraphBuilder, maps: str, n_highest: int) -> str:

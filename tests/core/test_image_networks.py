@@ -40,9 +40,15 @@ def seen_by_graph(samples, weights):
 
 def distances(features, weights):
     """Log mean square of the whitened features of every member, over the last axis."""
-    means = np.moveaxis(weights.gaussian.mean.astype(np.float64), 1, -1)
-    deviations = features - (means[:, None] if features.ndim > 3 else means[:, None, :])
-    white = np.einsum("mn...f,mfg->mn...g", deviations, weights.gaussian.whitening.astype(np.float64))
+    means, whitening = np.moveaxis(weights.gaussian.mean.astype(np.float64), 1, -1), weights.gaussian.whitening
+    deviations = features - means[:, None]
+    if features.ndim == 3:
+        white = np.einsum("mnf,mfg->mng", deviations, whitening[:, 0, 0])
+    else:
+        each = [np.repeat(np.arange(whitening.shape[1]), side // whitening.shape[1]) for side in features.shape[2:4]]
+        # The file stores them in float16.
+        at_position = whitening.astype(np.float16).astype(np.float64)[:, each[0]][:, :, each[1]]
+        white = np.einsum("mnhwf,mhwfg->mnhwg", deviations, at_position)
     return np.log(np.square(white).mean(-1) + 1e-3)
 
 
