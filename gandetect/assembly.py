@@ -54,18 +54,21 @@ def build_model(learned: Learned, threshold: float | None, manifest: dict[str, A
     inputs = add_inputs(builder, learned.schema)
     encoded = add_encoding(builder, learned.encoding, inputs)
     components = add_networks(builder, encoded, learned.weights, learned.encoding.column_of)
+    judged = encoded.present
+    if learned.encoding.given:
+        judged = builder.node("Mul", judged, builder.floats(~learned.encoding.is_given))
     measured = add_measures(
         builder,
         components.values,
         components.column_errors,
-        encoded.present,
+        judged,
         encoded.growth,
         encoded.excess,
         learned.error_scale,
     )
     score = add_score(builder, measured.components, measured.growth, learned.evidence)
-    n_columns = len(learned.schema.features)
-    add_answers(builder, measured, score, learned.calibration, n_columns, threshold)
+    features = np.flatnonzero(~learned.encoding.is_given)
+    add_answers(builder, measured, score, learned.calibration, features, threshold)
     add_expectation(builder, components.expected, learned.encoding, inputs)
     return builder.build({MANIFEST_KEY: manifest_json(manifest), DIGEST_KEY: DIGEST_PLACEHOLDER})
 
@@ -73,19 +76,21 @@ def build_model(learned: Learned, threshold: float | None, manifest: dict[str, A
 def _answers(
     learned: Learned, threshold: float | None, columns: Columns, outputs: list[str]
 ) -> dict[str, NDArray[Any]]:
-    feeds = {column.input_name: columns[column.name] for column in learned.schema.features}
+    feeds = {column.input_name: columns[column.name] for column in learned.schema.used}
     return run_in_chunks(open_session(build_model(learned, threshold, {})), outputs, feeds)
 
 
 def generated_rows(pair: TablePair, encoding: Encoding, seed: int, n_rows: int = 6) -> dict[str, NDArray[Any]]:
-    """Draw rows from the generator, and add two hard ones: everything missing, everything unheard of."""
-    generator = pair.generator
-    noise = torch.randn(n_rows, generator.noise_dim, generator=torch.Generator().manual_seed(seed))
+    """Draw rows from the generator, and add two hard ones: everything missing, everything unheard of.
+
+    The generator sees nothing but what is given; that comes from its memory.
+    """
+    generator, random = pair.generator, torch.Generator().manual_seed(seed)
+    noise = torch.randn(n_rows, generator.noise_dim, generator=random)
     with torch.no_grad():
         noise = noise.to(generator.column_of.device).expand(generator.n_members, -1, -1)
-        n_columns = int(generator.column_of.max()) + 1
-        samples = noise.new_zeros(*noise.shape[:2], len(generator.column_of))
-        rows = generator.complete(samples, noise.new_ones(*noise.shape[:2], n_columns), noise)[0]
+        mask = generator.maskable.expand(*noise.shape[:2], -1)
+        rows = generator.fill_in(generator.recall(n_rows, random), mask, noise)[0]
     columns = decode(encoding, rows.cpu().numpy().astype(np.float64))
     return {name: np.append(values, _HARD[values.dtype.kind]) for name, values in columns.items()}
 
@@ -119,7 +124,7 @@ def golden_rows(learned: Learned, threshold: float | None, columns: Columns) -> 
     clear = (np.abs(scores - steps) > 1e-4 * np.maximum(1, np.abs(scores))).all(1)
     clear |= not clear.any()
     columns, answers = ({name: values[clear] for name, values in group.items()} for group in (columns, answers))
-    numeric = {column.name for column in learned.schema.features if column.kind in NUMERIC}
+    numeric = {column.name for column in learned.schema.used if column.kind in NUMERIC}
     inputs = {
         name: [None if value != value else value for value in values.tolist()] if name in numeric else values.tolist()
         for name, values in columns.items()

@@ -67,7 +67,7 @@ def plant(columns: Columns, encoding: Encoding, rows: NDArray[np.int64], seed: i
     encoding : Encoding
         How they are encoded.
     rows : array of int
-        The rows to plant into; whatever a kind leaves alone stays as it is there.
+        The rows to plant into; whatever a kind leaves alone stays as it is there, and what is given always does.
     seed : int
         Key of all randomness.
 
@@ -77,7 +77,11 @@ def plant(columns: Columns, encoding: Encoding, rows: NDArray[np.int64], seed: i
         Raw columns by kind; a kind that the table has no columns for is left out.
     """
     random = np.random.default_rng([seed, len(rows)])
-    numbers = {name: number for name, number in encoding.of_kind(NumberEncoding).items() if not number.is_constant}
+    numbers = {
+        name: number
+        for name, number in encoding.of_kind(NumberEncoding).items()
+        if not number.is_constant and name not in encoding.given
+    }
     base = {name: values[rows] for name, values in columns.items() if name in encoding.columns}
     planted: dict[str, dict[str, Any]] = {}
     if numbers:
@@ -85,7 +89,8 @@ def plant(columns: Columns, encoding: Encoding, rows: NDArray[np.int64], seed: i
         planted["local"] = base | cloud.local(base, STRENGTHS["local"])
     planted["global"] = base | _global(columns, base, encoding, numbers, random)
     if len(encoding.columns) > 1:
-        planted["dependency"] = {name: random.choice(columns[name], len(rows)) for name in base}
+        free = [name for name in base if name not in encoding.given]
+        planted["dependency"] = base | {name: random.choice(columns[name], len(rows)) for name in free}
     if numbers:
         planted["cluster"] = base | cloud.cluster(base, STRENGTHS["cluster"])
     return planted
@@ -100,7 +105,7 @@ def _global(
         away = number.half_range * (STRENGTHS["global"] * random.uniform(-1, 1, len(base[name])))
         drawn[name] = _like(columns[name], base[name], number.middle, away)
     for name, category in encoding.of_kind(CategoryEncoding).items():
-        if category.levels:
+        if category.levels and name not in encoding.given:
             drawn[name] = random.choice(np.array(category.levels, dtype=object), len(base[name]))
     return drawn
 

@@ -11,6 +11,7 @@ time       sine and cosine per cycle (day, week, year) that the training data co
 category   one-hot over the frequent levels and one entry for all rare ones, centred, times 0.25; an unknown level is
            none of them
 missing    0 in every entry of the block, and 0 in `present`: the networks complete it, they never judge it
+given      as all others, but a level rises 4 times as much; never any excess: what is given is not judged
 excess     how far outside the training range a number is, how surprising it is that a constant left its value or that
            a category has an unknown level
 =========  =========================================================================================================
@@ -19,13 +20,13 @@ excess     how far outside the training range a number is, how surprising it is 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gandetect.schema import Column, Kind, Schema
+from gandetect.schema import Column, Kind, Role, Schema
 
 CLIP = 8.0
 """Samples are cut off at this many scales on both sides; beyond it the excess tells rows apart."""
@@ -42,6 +43,9 @@ QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 LEVEL_STEP = 0.25
 """What a level's entry rises by, in scales of a number. It is the same for rare and frequent levels: scaled by their
 deviation, rare ones would count as much as the most extreme numbers, and tables are full of rare but harmless flags."""
+
+GIVEN_STEP = 4.0
+"""A given level's entry rises so many times more: what is normal may change altogether from one level to another."""
 
 EXCESS_FREE = 3.0
 """Numbers within this many half ranges of the middle of the training range have no excess."""
@@ -125,7 +129,7 @@ ColumnEncoding = NumberEncoding | TimeEncoding | CategoryEncoding
 
 @dataclass(frozen=True)
 class Encoding:
-    """Encodings of all features, by column name in the order of the schema.
+    """Encodings of all used columns, by name in the order of the schema.
 
     Parameters
     ----------
@@ -134,10 +138,13 @@ class Encoding:
     departure : float
         Excess of a number that was constant in training and leaves its value: ``log(1 + 1 / q)``, q being the share of
         rows in which that happened out of fold.
+    given : tuple of str
+        Columns that are never judged: all others are, given how these are.
     """
 
     columns: dict[str, ColumnEncoding]
     departure: float = 1.0
+    given: tuple[str, ...] = ()
 
     def of_kind(self, kind: type[Any]) -> dict[str, Any]:
         """Return the columns that are encoded in one way."""
@@ -154,6 +161,11 @@ class Encoding:
     def is_level(self) -> NDArray[np.bool_]:
         """Whether each entry of a sample belongs to a category, shape (sample_dim,)."""
         return self.is_category[self.column_of]
+
+    @property
+    def is_given(self) -> NDArray[np.bool_]:
+        """Whether each column is given, shape (n_columns,)."""
+        return np.array([name in self.given for name in self.columns], dtype=bool)
 
     @property
     def is_category(self) -> NDArray[np.bool_]:
@@ -189,7 +201,8 @@ def fit_encoding(columns: Mapping[str, NDArray[Any]], schema: Schema) -> Encodin
     -------
     Encoding
     """
-    return Encoding({column.name: _fit_column(column, columns[column.name]) for column in schema.features})
+    fitted = {column.name: _fit_column(column, columns[column.name]) for column in schema.used}
+    return Encoding(fitted, given=tuple(column.name for column in schema.used if column.role is Role.GIVEN))
 
 
 def _fit_column(column: Column, values: NDArray[Any]) -> ColumnEncoding:
@@ -197,7 +210,8 @@ def _fit_column(column: Column, values: NDArray[Any]) -> ColumnEncoding:
         return _fit_number(values[np.isfinite(values)])
     if column.kind is Kind.TIME:
         return _fit_time(values[np.isfinite(values)])
-    return _fit_category(values[values != ""])
+    category = _fit_category(values[values != ""])
+    return replace(category, block=GIVEN_STEP * category.block) if column.role is Role.GIVEN else category
 
 
 def _fit_number(values: Floats) -> NumberEncoding:

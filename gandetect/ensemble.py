@@ -135,7 +135,8 @@ class Rows:
     """Encoded training rows and the fold of each; arrays of shape (n_rows, ...).
 
     `excess` is measured out of fold; `departure` is that of a constant that leaves its value. `known` holds the samples
-    of known anomalies, (n_known, sample_dim), which are in none of the other arrays.
+    of known anomalies, (n_known, sample_dim), which are in none of the other arrays; `given`, (n_columns,), tells which
+    columns are.
     """
 
     samples: Floats
@@ -144,6 +145,7 @@ class Rows:
     departure: float
     folds: NDArray[np.int64]
     known: Floats
+    given: NDArray[np.bool_]
 
     def encoded(self, chosen: NDArray[np.int64]) -> dict[str, Floats]:
         """Return samples and presence of some rows."""
@@ -200,7 +202,8 @@ def train_pair(
     owner = torch.from_numpy(column_of).to(device)
     seen = [torch.from_numpy(rows.seen_by(member)) for member in members or range(settings.n_members)]
     known = torch.from_numpy(rows.known).to(device)
-    pair = _new_pair(samples, seen, owner, torch.from_numpy(is_level).to(device), known, settings, seed)
+    given = torch.from_numpy(rows.given).to(device)
+    pair = _new_pair(samples, seen, owner, torch.from_numpy(is_level).to(device), given, known, settings, seed)
     batch_size = _for_width(settings.batch_size, samples.shape[1])
 
     def draw(step: int, random: torch.Generator) -> TableBatch:
@@ -234,6 +237,7 @@ def _new_pair(
     seen: list[Tensor],
     column_of: Tensor,
     is_level: Tensor,
+    given: Tensor,
     known: Tensor,
     settings: TableSettings,
     seed: int,
@@ -252,16 +256,17 @@ def _new_pair(
         settings.noise_dim,
         column_of.cpu(),
         samples[torch.stack(first)].cpu(),
+        (~given).to(samples).cpu(),
         random,
     )
     cloud = Cloud.of(samples)
 
     def surround(real: Tensor, random: torch.Generator) -> Tensor:
-        batch = Batch(real, real.roll(1, dims=1), cloud, column_of, is_level, random)
+        batch = Batch(real, real.roll(1, dims=1), cloud, column_of, is_level, given[column_of], random)
         made = references(batch)
         return torch.cat([made, around_known(batch, known)], dim=1) if len(known) else made
 
-    hideable = torch.ones(int(column_of.max()) + 1, dtype=torch.bool, device=samples.device)
+    hideable = ~given
     hideable[column_of[is_level]] = False
     return TablePair(discriminator.to(samples.device), generator.to(samples.device), surround, hideable)
 
@@ -342,6 +347,7 @@ def trained_weights(pair: TablePair, rows: Rows) -> TableWeights:
         ((first_weight[:, :known], first_bias), *others),
         pair.generator.memory.detach().cpu().numpy(),
         pair.generator.typical().cpu().numpy(),
+        rows.given,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -18,7 +18,7 @@ from gandetect.errors import InputError
 from gandetect.explanation import Explanation, explain
 from gandetect.frames import array_columns, array_schema, as_frame, frame_columns, frame_schema
 from gandetect.model_file import modality_of, read_model
-from gandetect.schema import Kind, Schema, table_of
+from gandetect.schema import Kind, Role, Schema, table_of
 
 if TYPE_CHECKING:
     from gandetect.training import Progress
@@ -54,6 +54,8 @@ class GANDetector(ModelFileDetector):
         Number of the discriminator's hidden layers.
     use_labels : bool, default=False
         Whether `fit` learns from known anomalies: rows with 1 in `y`.
+    given : sequence of str or int, default=()
+        Names or positions of columns that are not judged: rows are judged among those that are alike there.
     device : str, default="auto"
         Where to train: "auto" (a GPU when there is one), "cpu", "cuda", ...
     random_state : int, RandomState instance or None, default=None
@@ -109,6 +111,7 @@ class GANDetector(ModelFileDetector):
         width: int = 64,
         depth: int = 3,
         use_labels: bool = False,
+        given: Sequence[str | int] = (),
         device: str = "auto",
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
@@ -120,6 +123,7 @@ class GANDetector(ModelFileDetector):
         self.width = width
         self.depth = depth
         self.use_labels = use_labels
+        self.given = given
         self.device = device
         self.random_state = random_state
 
@@ -162,6 +166,7 @@ class GANDetector(ModelFileDetector):
             X = validate_data(self, X, dtype=np.float64, ensure_all_finite=False)
             schema = array_schema(X.shape[1])
             columns = array_columns(X, schema)
+        schema = schema.with_given([_name(column, schema) for column in self.given])
         known = _known(y, X.shape[0]) if self.use_labels else np.zeros(X.shape[0], dtype=bool)
         model = fit_table(
             {name: values[~known] for name, values in columns.items()},
@@ -207,11 +212,13 @@ class GANDetector(ModelFileDetector):
             It is not a model file, is damaged, or needs a newer gandetect.
         """
         model, manifest = read_model(path)
-        names = [column.name for column in table_of(modality_of(manifest)).features]
+        schema = table_of(modality_of(manifest))
+        names = [column.name for column in schema.used]
+        given = [names.index(column.name) for column in schema.used if column.role is Role.GIVEN]
         training, known = manifest["training"], cls().get_params()
         settings = {name: value for name, value in training["settings"].items() if name in known}
         detector = cls(**settings, contamination=training["contamination"], random_state=training["seed"])
-        detector.set_params(use_labels=training["n_known_anomalies"] > 0)._use(model)
+        detector.set_params(use_labels=training["n_known_anomalies"] > 0, given=tuple(given))._use(model)
         detector.n_features_in_ = len(names)
         if training["named"]:
             detector.feature_names_in_ = np.array(names, dtype=object)
@@ -225,7 +232,7 @@ class GANDetector(ModelFileDetector):
     def _columns(self, X: Any) -> dict[str, NDArray[Any]]:
         """Return rows as the raw columns that the model file takes."""
         check_is_fitted(self)
-        X, schema = as_frame(X), Schema(table_of(self.scorer_.schema).features)
+        X, schema = as_frame(X), Schema(table_of(self.scorer_.schema).used)
         if isinstance(X, pd.DataFrame):
             validate_data(self, X, skip_check_array=True, reset=False)
             return frame_columns(X, schema)
@@ -248,6 +255,15 @@ class GANDetector(ModelFileDetector):
         tags.input_tags.categorical = True
         tags.input_tags.string = True
         return tags
+
+
+def _name(column: str | int, schema: Schema) -> str:
+    """Return a column's name from its name or position."""
+    if isinstance(column, str):
+        return column
+    if not 0 <= column < len(schema.columns):
+        raise InputError(f"Expected positions of columns below {len(schema.columns)}, found given={column!r}.")
+    return schema.columns[column].name
 
 
 def _known(y: Any, n_rows: int) -> NDArray[np.bool_]:

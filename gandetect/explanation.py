@@ -110,7 +110,7 @@ def explain(scorer: Scorer, columns: Columns, alpha: float | None = None) -> Exp
     answers = scorer(columns, EXPLAINED, alpha)
     values = {
         column.name: np.asarray(columns[column.name], dtype=np.float64 if column.kind in NUMERIC else object)
-        for column in schema.features
+        for column in schema.used
     }
     blame = answers["contributions"].astype(np.float64)
     repaired = np.zeros(blame.shape, dtype=bool)

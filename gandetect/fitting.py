@@ -99,7 +99,7 @@ def fit_table(
         rows = replace(rows, known=run_encoding(known_anomalies, schema, encoding)[0])
     encoding = replace(encoding, departure=rows.departure)
     where = find_device(device)
-    learned_from = rows.samples, rows.present, rows.known
+    learned_from = rows.samples, rows.present, rows.known, rows.given
     with kept(checkpoint, learned_from, asdict(settings), seed, where.type) as state:
         keep, start = (state.keep, state.load() if resume else None) if state else (None, None)
         pair, course = train_pair(
@@ -190,5 +190,11 @@ def _encode(columns: Columns, schema: Schema, encoding: Encoding, seed: int, n_m
         departed[own] = (surprise > 0) & blind.is_constant
     departure = float(np.log1p((n_rows + 1) / (departed.any(1).sum() + 1)))
     return Rows(
-        samples, present, np.where(departed, np.float32(departure), excess), departure, folds, known=samples[:0]
+        samples,
+        present,
+        np.where(departed, np.float32(departure), excess),
+        departure,
+        folds,
+        known=samples[:0],
+        given=encoding.is_given,
     )

@@ -56,8 +56,8 @@ class Batch:
         Real samples, and another real sample for each.
     cloud : Cloud
         The shape of the training samples.
-    column_of, is_level : Tensor of shape (sample_dim,)
-        Raw column of each entry of a sample, and whether it is a category's.
+    column_of, is_level, is_given : Tensor of shape (sample_dim,)
+        Raw column of each entry of a sample, whether it is a category's, and whether it is given.
     random : torch.Generator
         Source of randomness.
     """
@@ -67,6 +67,7 @@ class Batch:
     cloud: Cloud
     column_of: Tensor
     is_level: Tensor
+    is_given: Tensor
     random: torch.Generator
 
     def normal(self, *shape: int) -> Tensor:
@@ -125,12 +126,13 @@ def references(batch: Batch) -> Tensor:
     """Make one block of negatives per kind, (members, kinds, n_samples, sample_dim), in the order of `REFERENCES`.
 
     Noise would give a category values that no row can have. They would give every negative away, and the discriminator
-    would look at nothing else; so categories change by taking the level of another row.
+    would look at nothing else; so categories change by taking the level of another row. What is given stays as it is:
+    the discriminator learns what is real given that.
     """
     negatives = [make(batch) for make in REFERENCES.values()]
     if batch.is_level.any():
         negatives = [torch.where(batch.is_level, shuffled(batch, LEVEL_SHARE), negative) for negative in negatives]
-    return torch.stack(negatives, dim=1)
+    return torch.where(batch.is_given, batch.real[:, None], torch.stack(negatives, dim=1))
 
 
 def around_known(batch: Batch, known: Tensor) -> Tensor:
@@ -141,7 +143,7 @@ def around_known(batch: Batch, known: Tensor) -> Tensor:
     members, n_samples, _ = batch.real.shape
     drawn = known[(batch.uniform(members, n_samples) * len(known)).long().clamp_max(len(known) - 1)]
     noise = KNOWN_NOISE * batch.spread_noise()
-    return torch.where(batch.is_level, drawn, drawn + noise)[:, None]
+    return torch.where(batch.is_level | batch.is_given, drawn, drawn + noise)[:, None]
 
 
 KNOWN_NOISE = 0.3

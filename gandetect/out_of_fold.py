@@ -36,7 +36,7 @@ def run_encoding(columns: Columns, schema: Schema, encoding: Encoding) -> tuple[
     encoded = add_encoding(builder, encoding, add_inputs(builder, schema))
     for name in _ENCODED:
         builder.output(name, getattr(encoded, name), np.float32, ["n", None])
-    feeds = {column.input_name: columns[column.name] for column in schema.features}
+    feeds = {column.input_name: columns[column.name] for column in schema.used}
     answers = run_in_chunks(open_session(builder.build()), _ENCODED, feeds)
     return tuple(answers.values())
 
@@ -49,13 +49,14 @@ def calibrated(
 ) -> tuple[Learned, Floats]:
     """Score every training row by the member that never saw it, and calibrate on these scores."""
     values, column_errors = _out_of_fold(rows, encoding, weights)
-    counts = np.maximum(rows.present.sum(0), 1)
+    present = rows.present * ~encoding.is_given  # what is given is not judged
+    counts = np.maximum(present.sum(0), 1)
     smallest_error = np.where(encoding.is_category, SMALLEST_LEVEL_ERROR, SMALLEST_ERROR)
-    error_scale = np.maximum((column_errors * rows.present).sum(0) / counts, smallest_error).astype(np.float32)
+    error_scale = np.maximum((column_errors * present).sum(0) / counts, smallest_error).astype(np.float32)
     feeds = {
         "values": values,
         "column_errors": column_errors,
-        "present": rows.present,
+        "present": present,
         "growth": np.zeros_like(rows.excess),
         "excess": rows.excess,
     }
@@ -137,6 +138,7 @@ def _scores_of_folds(encoded: dict[str, Floats], folds: NDArray[np.int64], learn
         parts = {name: values[own] for name, values in encoded.items()}
         answers = _run_member(parts, learned.encoding, learned.weights.member(int(member)), ["values", "column_errors"])
         feeds = answers | {name: parts[name] for name in ("present", "growth", "excess")}
+        feeds["present"] = feeds["present"] * ~learned.encoding.is_given
         scores[own] = _scores(_components(feeds, learned.error_scale), learned.evidence, feeds["growth"])
     return scores
 

@@ -5,7 +5,7 @@ What a modality has to say of itself is `Modality`; tables say it here, images i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
@@ -108,6 +108,7 @@ class Role(StrEnum):
     """What a column is used for."""
 
     FEATURE = "feature"
+    GIVEN = "given"
     LABEL = "label"
     LEFT_OUT = "left out"
 
@@ -123,7 +124,7 @@ class Column:
     kind : Kind
         What its values are.
     role : Role
-        Only features reach the networks; every other column is passed through.
+        Features are judged, given how the given columns are; every other column is passed through.
     reason : str
         Why a column was left out, in words; empty for features.
     time_format : str
@@ -181,15 +182,37 @@ class Schema:
 
     @cached_property
     def features(self) -> tuple[Column, ...]:
-        """The columns that the detector learns from."""
+        """The columns that are judged."""
         return tuple(column for column in self.columns if column.role is Role.FEATURE)
+
+    @cached_property
+    def used(self) -> tuple[Column, ...]:
+        """The columns that the networks see: features and given ones."""
+        return tuple(column for column in self.columns if column.role in (Role.FEATURE, Role.GIVEN))
+
+    def with_given(self, names: Collection[str]) -> Schema:
+        """Return the schema with other features in the role of given columns.
+
+        Raises
+        ------
+        InputError
+            A name is not that of a feature.
+        """
+        features = [column.name for column in self.features]
+        unfit = [name for name in names if name not in features]
+        if unfit:
+            raise InputError(
+                f"Expected given columns out of those to learn from, {quoted(features)}, found {quoted(unfit)}; "
+                "name others, or choose a kind for them."
+            )
+        return Schema(tuple(replace(c, role=Role.GIVEN) if c.name in names else c for c in self.columns))
 
     @property
     def inputs(self) -> tuple[GraphInput, ...]:
-        """One input for each feature."""
+        """One input for each column that is used."""
         return tuple(
             GraphInput(column.input_name, np.float64 if column.kind in NUMERIC else str, (None,))
-            for column in self.features
+            for column in self.used
         )
 
     @property
@@ -210,13 +233,13 @@ class Schema:
         InputError
             A column is missing or of another type, or columns differ in length.
         """
-        absent = [column.name for column in self.features if column.name not in raw]
+        absent = [column.name for column in self.used if column.name not in raw]
         if absent:
             raise InputError(
                 f"Expected the columns that the model was trained on, found no {quoted(absent)} "
                 f"among {quoted(raw)}; add what is missing or rename a column."
             )
-        feeds = {column.input_name: column.converted(raw[column.name]) for column in self.features}
+        feeds = {column.input_name: column.converted(raw[column.name]) for column in self.used}
         lengths = {len(values) for values in feeds.values()}
         if len(lengths) > 1:
             raise InputError(f"Expected columns of one length, found lengths {sorted(lengths)}.")
@@ -237,7 +260,7 @@ class Schema:
 
     def raw_from_json(self, inputs: Mapping[str, list[Any]]) -> dict[str, NDArray[Any]]:
         """Return raw columns from JSON values."""
-        return {column.name: column.values_from_json(inputs[column.name]) for column in self.features}
+        return {column.name: column.values_from_json(inputs[column.name]) for column in self.used}
 
     def with_summaries(self, summaries: Mapping[str, Mapping[str, Any]]) -> Schema:
         """Return the same schema with more in the summaries of some columns."""

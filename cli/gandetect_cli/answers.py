@@ -127,7 +127,7 @@ class JsonLines:
 
     def rows(self, scored: Scored, answers: Mapping[str, Sequence[Any]]) -> bytes:
         """Return one line for each row."""
-        numbers = {column.name for column in self.schema.features if column.kind is Kind.NUMBER}
+        numbers = {column.name for column in self.schema.used if column.kind is Kind.NUMBER}
         columns: dict[str, Sequence[Any]] = {
             name: [_json_number(value) for value in scored.columns[name].tolist()]
             if name in numbers

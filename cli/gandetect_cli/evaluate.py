@@ -120,7 +120,7 @@ def require_label_column(found: Sequence[str], label_column: str, name: str) -> 
 
 def refuse_learned_label(schema: Schema, label_column: str) -> None:
     """Refuse a model that knows the labels."""
-    if any(column.name == label_column and column.role is Role.FEATURE for column in schema.columns):
+    if any(column.name == label_column and column.role in (Role.FEATURE, Role.GIVEN) for column in schema.columns):
         raise gandetect.InputError(
             f"Expected a model that has not learned from the label column, found {label_column!r} among its features; "
             f"fit again with --label-column {label_column!r}."

@@ -38,6 +38,7 @@ Examples:
   gandetect fit normal.csv -o pumps.onnx --drop comment --kind zone=category
   gandetect fit all.csv.gz --label-column fault --seed 1
   gandetect fit all.csv --known-anomalies fault=yes
+  gandetect fit sales.csv --given region,hour
   zcat normal.csv.gz | gandetect fit - --quiet
   gandetect fit large.csv --effort high --resume
   gandetect fit photos/ --sheet training.png
@@ -78,6 +79,7 @@ def fit(
     kind: options.Kinds = None,
     drop: options.Drop = None,
     columns: options.Columns = None,
+    given: options.Given = None,
     delimiter: options.Delimiter = None,
     decimal: options.Decimal = ".",
     on_error: options.OnError = "fail",
@@ -115,6 +117,7 @@ def fit(
         drop=drop or [],
         only=None if columns is None else next(csv.reader([columns])),
         label=label_column,
+        given=() if given is None else next(csv.reader([given])),
         decimal=decimal,
         on_error=on_error,
         name=name,
@@ -199,7 +202,9 @@ def _report_data(lesson: _Lesson, reporter: Reporter) -> None:
     if lesson.known.any():
         reporter.say(f"{counted(int(lesson.known.sum()), 'known anomaly', 'known anomalies')} to learn from")
     for column in lesson.schema.columns:
-        if column.role is Role.LEFT_OUT:
+        if column.role is Role.GIVEN:
+            reporter.say(f"given {column.name!r}: rows are judged among their like")
+        elif column.role is Role.LEFT_OUT:
             reporter.say(f"left out {column.name!r}: {column.reason}")
         elif column.role is Role.LABEL and lesson.known.any():
             reporter.say(f"left out {column.name!r}: the label; every other row is taken as normal")

@@ -91,8 +91,8 @@ def _text(file: dict[str, Any], manifest: dict[str, Any]) -> str:
 
 def _columns(schema: Schema) -> list[str]:
     """Lay out the columns that a model learned from, and the others."""
-    features = [(c.name, c.kind, _missing(c), _described(c)) for c in schema.features]
-    others = [(c.name, c.kind, c.reason or str(c.role)) for c in schema.columns if c.role is not Role.FEATURE]
+    features = [(_named(c), c.kind, _missing(c), _described(c)) for c in schema.used]
+    others = [(c.name, c.kind, c.reason or str(c.role)) for c in schema.columns if c not in schema.used]
     learned = table(("column", "kind", "missing", "values"), features)
     return [learned, table(("not learned from", "kind", "because"), others)] if others else [learned]
 
@@ -141,6 +141,10 @@ def _health(health: Mapping[str, Any]) -> str:
 
 def _measured(value: Any) -> str:
     return f"{value:.2g}" if isinstance(value, int | float) else "-"
+
+
+def _named(column: Column) -> str:
+    return f"{column.name} (given)" if column.role is Role.GIVEN else column.name
 
 
 def _missing(column: Column) -> str:

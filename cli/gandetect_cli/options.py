@@ -58,6 +58,10 @@ Kinds = Annotated[
 ]
 Drop = Annotated[list[str] | None, _optional("COLUMN", "Leave a column out; repeatable.")]
 Columns = Annotated[str | None, _optional("A,B,...", "Learn from these columns only.")]
+Given = Annotated[
+    str | None,
+    _optional("A,B,...", "Judge rows given these columns: among rows that are alike there; they are never to blame."),
+]
 Decimal = Annotated[str, typer.Option(metavar="MARK", help="Decimal mark of numbers: . or ,")]
 Seed = Annotated[int, typer.Option(min=0, help="Same data, seed and versions: same model file.")]
 Effort = Annotated[str, typer.Option(help="Time for accuracy: low, default or high.")]

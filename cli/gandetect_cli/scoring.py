@@ -41,7 +41,7 @@ class Tally:
 
     def add_values(self, columns: Mapping[str, NDArray[Any]], schema: Schema) -> None:
         """Count missing values, and categories that the model does not know."""
-        for column in schema.features:
+        for column in schema.used:
             values = columns[column.name]
             if column.kind in NUMERIC:
                 self.missing += int((~np.isfinite(values)).sum())  # the model takes infinities for missing

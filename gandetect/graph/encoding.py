@@ -29,10 +29,10 @@ class Encoded:
 
 
 def add_inputs(builder: GraphBuilder, schema: Schema) -> dict[str, str]:
-    """Declare one input of shape (n,) per feature; return the inputs' names by column name."""
+    """Declare one input of shape (n,) per used column; return the inputs' names by column name."""
     return {
         column.name: builder.input(column.input_name, np.float64 if column.kind in NUMERIC else str, ["n"])
-        for column in schema.features
+        for column in schema.used
     }
 
 
@@ -65,6 +65,9 @@ def add_encoding(builder: GraphBuilder, encoding: Encoding, inputs: dict[str, st
         present, growth, excess = (
             builder.node("Gather", tensor, builder.ints(order), axis=1) for tensor in (present, growth, excess)
         )
+    if encoding.given:
+        judged = builder.floats(~encoding.is_given)
+        growth, excess = (builder.node("Mul", tensor, judged) for tensor in (growth, excess))
     tensors = (samples, present, growth, excess)
     return Encoded(*(builder.labelled(tensor, name) for tensor, name in zip(tensors, _PARTS, strict=True)))
 

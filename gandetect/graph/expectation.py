@@ -32,16 +32,20 @@ def add_expectation(builder: GraphBuilder, expected: str, encoding: Encoding, in
     inputs : dict of str to str
         Names of the raw columns' tensors by column name; a time is expected on the very day.
     """
-    numbers, times, categories = (encoding.of_kind(kind) for kind in (NumberEncoding, TimeEncoding, CategoryEncoding))
+    numbers, times, categories = (
+        {name: column for name, column in encoding.of_kind(kind).items() if name not in encoding.given}
+        for kind in (NumberEncoding, TimeEncoding, CategoryEncoding)
+    )
     blocks = {
         name: builder.node("Gather", expected, builder.ints(np.flatnonzero(encoding.column_of == position)), axis=1)
         for position, name in enumerate(encoding.columns)
-        if name not in numbers
+        if name in times or name in categories
     }
-    parts = [_numbers(builder, expected, list(numbers.values()))]
+    own = [list(encoding.of_kind(NumberEncoding)).index(name) for name in numbers]  # a sample begins with its numbers
+    parts = [_numbers(builder, expected, own, list(numbers.values()))]
     parts += [_time(builder, blocks[name], time, inputs[name]) for name, time in times.items()]
     computed = [*numbers, *times]
-    order = [computed.index(name) for name in encoding.columns if name not in categories]
+    order = [computed.index(name) for name in encoding.columns if name in computed]
     joined = builder.node("Concat", *parts, axis=1)
     builder.output(
         "expected_numbers",
@@ -54,10 +58,10 @@ def add_expectation(builder: GraphBuilder, expected: str, encoding: Encoding, in
     builder.output("expected_levels", builder.node("Concat", *levels, axis=1), str, ["n", len(categories), 2])
 
 
-def _numbers(builder: GraphBuilder, expected: str, numbers: list[NumberEncoding]) -> str:
-    """Undo centring and scaling: (n, n_numbers) float64; a sample begins with its numbers."""
+def _numbers(builder: GraphBuilder, expected: str, positions: list[int], numbers: list[NumberEncoding]) -> str:
+    """Undo centring and scaling: (n, n_numbers) float64."""
     largest = np.finfo(np.float64).max
-    entries = builder.node("Gather", expected, builder.ints(np.arange(len(numbers))), axis=1)
+    entries = builder.node("Gather", expected, builder.ints(np.array(positions, dtype=np.int64)), axis=1)
     centres, scales = (
         builder.constant([getattr(number, name) for number in numbers], np.float64) for name in ("centre", "scale")
     )

@@ -22,6 +22,10 @@ MAX_ERROR = 20.0
 """A column's reconstruction error counts at most this many times its mean on training rows."""
 
 
+GIVEN_WEIGHT = 3.0
+"""What is given counts so many times more when the nearest code is looked for."""
+
+
 @dataclass(frozen=True)
 class TableWeights:
     """Everything that the networks of an ensemble learned.
@@ -37,12 +41,16 @@ class TableWeights:
         Samples that each generator recalls.
     typical : array of shape (members, sample_dim)
         What each generator expects of a row of which it sees nothing.
+    given : array of bool of shape (n_columns,)
+        Columns that are given: never hidden, filled in or judged. Where there are any, what is typical and what the
+        memory recalls is asked for given these.
     """
 
     discriminator: tuple[Layer, ...]
     generator: tuple[Layer, ...]
     memory: Floats
     typical: Floats
+    given: NDArray[np.bool_]
 
     @property
     def n_members(self) -> int:
@@ -56,7 +64,7 @@ class TableWeights:
             tuple((weight[one], bias[one]) for weight, bias in layers)
             for layers in (self.discriminator, self.generator)
         )
-        return TableWeights(discriminator, generator, self.memory[one], self.typical[one])
+        return TableWeights(discriminator, generator, self.memory[one], self.typical[one], self.given)
 
 
 @dataclass(frozen=True)
@@ -96,9 +104,12 @@ def add_networks(
     # The generator's input, (n, sample_dim + n_columns + 1)
     seen = _with_one(builder, builder.node("Concat", encoded.samples, masked, axis=1), rank=2)
     completed = builder.labelled(_complete(builder, encoded, masked, seen, weights, column_of), "completed")
-    values = builder.labelled(_judge(builder, completed, weights), "values")
+    typical = _typical(builder, encoded, masked, weights, column_of)
+    values = builder.labelled(_judge(builder, completed, typical, weights, column_of), "values")
     expected = builder.labelled(_expected(builder, seen, weights, column_of), "expected")
     deviation = builder.node("Sub", expected, encoded.samples)
+    if weights.given.any():
+        deviation = builder.node("Mul", deviation, builder.floats(~weights.given[column_of]))
     column_errors = _per_column(builder, builder.node("Mul", deviation, deviation), column_of)
     return Components(values, column_errors, expected)
 
@@ -161,11 +172,30 @@ def _complete(
     builder: GraphBuilder, encoded: Encoded, masked: str, seen: str, weights: TableWeights, column_of: NDArray[np.int64]
 ) -> str:
     """Fill missing cells with what each member's generator expects there, and append a one: (members, n, ... + 1)."""
-    first, *hidden, last = weights.generator
-    filled = _affine(builder, _hidden(builder, _first_activation(builder, seen, first), hidden), *last)
+    filled = _generate(builder, seen, weights)
     # Missing entries of a sample are zero, so the generator's part can simply be added.
+    if weights.given.any():
+        masked = builder.node("Mul", masked, builder.floats(~weights.given))
     missing = _spread(builder, masked, column_of)
     return _with_one(builder, builder.node("Add", encoded.samples, builder.node("Mul", missing, filled)), rank=3)
+
+
+def _generate(builder: GraphBuilder, seen: str, weights: TableWeights) -> str:
+    """Return each member's whole sample from what its generator sees, ending with a one: (members, n, sample_dim)."""
+    first, *hidden, last = weights.generator
+    return _affine(builder, _hidden(builder, _first_activation(builder, seen, first), hidden), *last)
+
+
+def _typical(
+    builder: GraphBuilder, encoded: Encoded, masked: str, weights: TableWeights, column_of: NDArray[np.int64]
+) -> str:
+    """Return what each member expects of a row of which it sees only what is given: (members, n or 1, ... + 1)."""
+    if not weights.given.any():
+        return builder.floats(np.pad(weights.typical, ((0, 0), (0, 1)), constant_values=1.0)[:, None])
+    known = builder.node("Mul", encoded.samples, builder.floats(weights.given[column_of]))
+    mask = builder.node("Max", masked, builder.floats(~weights.given))
+    seen = _with_one(builder, builder.node("Concat", known, mask, axis=1), rank=2)
+    return _with_one(builder, _generate(builder, seen, weights), rank=3)
 
 
 def _spread(builder: GraphBuilder, per_column: str, column_of: NDArray[np.int64]) -> str:
@@ -175,7 +205,9 @@ def _spread(builder: GraphBuilder, per_column: str, column_of: NDArray[np.int64]
     return builder.node("Gather", per_column, builder.ints(column_of), axis=1)
 
 
-def _judge(builder: GraphBuilder, samples: str, weights: TableWeights) -> str:
+def _judge(
+    builder: GraphBuilder, samples: str, typical: str, weights: TableWeights, column_of: NDArray[np.int64]
+) -> str:
     """Mean over the members of minus the logits and of both log distances: (n, 3 or 4).
 
     The samples, (members, n, sample_dim + 1), end with a one.
@@ -183,15 +215,32 @@ def _judge(builder: GraphBuilder, samples: str, weights: TableWeights) -> str:
     first, *hidden, (last_weight, last_bias) = weights.discriminator
     x = _hidden(builder, _first_activation(builder, samples, first), hidden)
     unreal = _affine(builder, x, -last_weight, -last_bias)  # (members, n, 1 or 2)
-    typical = np.pad(weights.typical, ((0, 0), (0, 1)), constant_values=1.0)[:, None]
-    apart = builder.node("Sub", samples, builder.floats(typical))
+    apart = builder.node("Sub", samples, typical)
+    if weights.given.any():
+        apart = builder.node("Mul", apart, builder.floats(np.append(~weights.given[column_of], False)))
     atypical = builder.node("ReduceL1", apart, builder.ints([2]), keepdims=1)
-    distances = builder.node("Concat", _recall_error(builder, samples, weights.memory), atypical, axis=2)
+    recalled = _recall_error_given(builder, samples, weights.memory, weights.given[column_of])
+    distances = builder.node("Concat", recalled, atypical, axis=2)
     # The offset is small beside usual distances: below it rounding would show.
     smallest = builder.floats(0.01 * weights.memory.shape[2])
     log_distances = builder.node("Log", builder.node("Add", distances, smallest))
     each = builder.node("Concat", unreal, log_distances, axis=2)
     return builder.node("ReduceMean", each, builder.ints([0]), keepdims=0)
+
+
+def _recall_error_given(builder: GraphBuilder, samples: str, memory: Floats, given: NDArray[np.bool_]) -> str:
+    """Return how much farther the nearest code is than what is given alone is from all codes: (members, n, 1).
+
+    Among codes that differ in what is given a near one is looked for. That no code is like it there is not held against
+    a row.
+    """
+    if not given.any():
+        return _recall_error(builder, samples, memory)
+    errors = []
+    for scale in (np.where(given, GIVEN_WEIGHT, 1.0), np.where(given, GIVEN_WEIGHT, 0.0)):
+        scaled = builder.node("Mul", samples, builder.floats(np.append(scale, 1.0)))
+        errors.append(_recall_error(builder, scaled, (memory * scale).astype(np.float32)))
+    return builder.node("Relu", builder.node("Sub", *errors))
 
 
 def _recall_error(builder: GraphBuilder, samples: str, memory: Floats) -> str:
@@ -218,7 +267,7 @@ class _Masks:
     -----
     hidden_columns (members, passes, n_columns), hidden_entries (members, passes, sample_dim): one where hidden;
     outputs (members, passes, width): the entries that a pass predicts, padded with 0;
-    position (sample_dim,): where each entry stands among the flattened outputs
+    position (sample_dim,): where each entry stands among the flattened outputs; 0 for what is given
     """
 
     hidden_columns: NDArray[np.bool_]
@@ -227,12 +276,12 @@ class _Masks:
     position: NDArray[np.int64]
 
     @classmethod
-    def of(cls, n_members: int, column_of: NDArray[np.int64]) -> _Masks:
-        n_columns = int(column_of.max()) + 1
-        n_passes = -(-min(MAX_MASKS, n_columns) // n_members)
-        columns = np.arange(n_columns)
-        mask_of = columns % min(MAX_MASKS, n_columns)
-        hidden_columns = np.zeros((n_members, n_passes, n_columns), dtype=bool)
+    def of(cls, n_members: int, column_of: NDArray[np.int64], given: NDArray[np.bool_]) -> _Masks:
+        columns = np.flatnonzero(~given)
+        n_masks = min(MAX_MASKS, len(columns))
+        n_passes = -(-n_masks // n_members)
+        mask_of = np.arange(len(columns)) % n_masks
+        hidden_columns = np.zeros((n_members, n_passes, len(given)), dtype=bool)
         hidden_columns[mask_of % n_members, mask_of // n_members, columns] = True
         hidden_entries = hidden_columns[..., column_of]
         width = hidden_entries.sum(2).max()
@@ -246,12 +295,12 @@ class _Masks:
 
 
 def _expected(builder: GraphBuilder, seen: str, weights: TableWeights, column_of: NDArray[np.int64]) -> str:
-    """Hide every column once and let the generator fill it in: (n, sample_dim).
+    """Hide every column once and let the generator fill it in: (n, sample_dim); what is given is not hidden.
 
     The passes are shared out among the members. Hiding is done to the first layer's weights instead of its input, and
     of the last layer only the hidden entries are computed.
     """
-    masks = _Masks.of(weights.n_members, column_of)
+    masks = _Masks.of(weights.n_members, column_of, weights.given)
     first, *hidden, (last_weight, last_bias) = weights.generator
     masked_weight = _hiding(builder, first, masks)
     x = _hidden(builder, _silu(builder, builder.node("MatMul", seen, masked_weight)), hidden, per_mask=True)

@@ -111,7 +111,7 @@ def add_answers(
     measured: Measured,
     score: str,
     calibration: Calibration,
-    n_columns: int,
+    features: NDArray[np.int64],
     threshold: float | None,
 ) -> None:
     """Declare all outputs of a model for tables.
@@ -124,20 +124,22 @@ def add_answers(
         What the score was made of, and the score, (n, 1).
     calibration : Calibration
         Scores to p-values.
-    n_columns : int
-        Number of features.
+    features : array of int
+        Positions of the features among the columns, the others being given.
     threshold : float or None
         Flag rows whose score is above it as long as no `alpha` is given; None: the default `alpha` decides.
     """
     add_verdict(builder, score, calibration, threshold)
     flat = builder.ints([-1])
     unreal = builder.node("Reshape", builder.node("Gather", measured.components, builder.ints([0]), axis=1), flat)
-    blame = builder.node("Add", measured.blame, builder.floats(1e-6))
+    # Without given columns there is nothing to leave out.
+    own = builder.node("Gather", measured.blame, builder.ints(features), axis=1)
+    blame = builder.node("Add", own, builder.floats(1e-6))
     total = builder.node("ReduceSum", blame, builder.ints([1]), keepdims=1)
     builder.output("realness", builder.node("Sigmoid", builder.node("Neg", unreal)), np.float32, ["n"])
     error = builder.node("Reshape", measured.reconstruction_error, flat)
     builder.output("reconstruction_error", error, np.float32, ["n"])
-    builder.output("contributions", builder.node("Div", blame, total), np.float32, ["n", n_columns])
+    builder.output("contributions", builder.node("Div", blame, total), np.float32, ["n", len(features)])
 
 
 def add_verdict(builder: GraphBuilder, score: str, calibration: Calibration, threshold: float | None) -> None:

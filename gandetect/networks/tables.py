@@ -107,11 +107,14 @@ class Generator(MemberNetwork):
         The raw column that each entry of a sample belongs to: the entries of one column are masked together.
     memory : Tensor of shape (members, n_codes, sample_dim)
         The codes to begin with.
+    maskable : Tensor of shape (n_columns,)
+        1 for columns that may be masked and filled in, 0 for given ones.
     random : torch.Generator
         Source of the initial weights.
     """
 
     column_of: Tensor
+    maskable: Tensor
 
     def __init__(
         self,
@@ -122,12 +125,13 @@ class Generator(MemberNetwork):
         noise_dim: int,
         column_of: Tensor,
         memory: Tensor,
+        maskable: Tensor,
         random: torch.Generator,
     ) -> None:
-        n_columns = int(column_of.max()) + 1
-        super().__init__(n_members, [sample_dim + n_columns + noise_dim, *[width] * depth, sample_dim], random)
+        super().__init__(n_members, [sample_dim + len(maskable) + noise_dim, *[width] * depth, sample_dim], random)
         self.noise_dim = noise_dim
         self.register_buffer("column_of", column_of)
+        self.register_buffer("maskable", maskable)
         self.memory = nn.Parameter(memory.clone())
 
     def complete(self, samples: Tensor, mask: Tensor, noise: Tensor) -> Tensor:
@@ -162,8 +166,8 @@ class Generator(MemberNetwork):
         return self.complete(nothing, all_columns, self.memory.new_zeros(self.n_members, 1, self.noise_dim))[:, 0]
 
     def fill_in(self, samples: Tensor, mask: Tensor, noise: Tensor) -> Tensor:
-        """Return the samples with only their masked columns replaced by the generator's."""
-        hidden = mask[..., self.column_of]  # (members, n_samples, sample_dim)
+        """Return the samples with only their masked columns replaced by the generator's, and given ones never."""
+        hidden = (mask * self.maskable)[..., self.column_of]  # (members, n_samples, sample_dim)
         return samples + hidden * (self.complete(samples, mask, noise) - samples)
 
 
@@ -191,8 +195,9 @@ class TablePair:
     references : callable
         From real samples and a source of randomness to the reference negatives, (members, kinds, n_samples, ...).
     hideable : Tensor of shape (n_columns,)
-        Columns that may be hidden from the discriminator. A category is not: what the generator expects there lies
-        between the levels, and a discriminator that takes it for real takes contradictions for real, too.
+        Columns that may be hidden from the discriminator. Given ones are not, and a category is not: what the generator
+        expects there lies between the levels, and a discriminator that takes it for real takes contradictions for real,
+        too.
     """
 
     N_KINDS = 2
@@ -239,7 +244,9 @@ class TablePair:
         generator, n_columns = self.generator, len(self.hideable)
         recalled = generator.recall(n_samples, random)
         share = torch.rand(*recalled.shape[:2], 1, generator=random)
-        masked = (torch.rand(*recalled.shape[:2], n_columns, generator=random) < share).to(recalled)
+        masked = generator.maskable * (torch.rand(*recalled.shape[:2], n_columns, generator=random) < share).to(
+            recalled
+        )
         noise = torch.randn(*recalled.shape[:2], generator.noise_dim, generator=random).to(recalled)
         return generator.fill_in(recalled, masked, noise)
 
@@ -253,7 +260,7 @@ class TablePair:
         samples, present = batch
         generator, shape = self.generator, (2, *present.shape)  # (2, members, n_samples, n_columns)
         share = torch.rand(*shape[:3], 1, generator=random).to(samples)
-        masked = (torch.rand(*shape, generator=random).to(samples) < share).to(samples)
+        masked = generator.maskable * (torch.rand(*shape, generator=random).to(samples) < share).to(samples)
         noise = torch.randn(*shape[:3], generator.noise_dim, generator=random).to(samples)
         recalled = generator.fill_in(generator.recall(shape[2], random), masked[0], noise[0])
         unseen = torch.maximum(masked[1], 1 - present)  # a missing cell is masked, whatever was drawn

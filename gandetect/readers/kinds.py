@@ -112,6 +112,7 @@ def find_schema(
     drop: Collection[str] = (),
     only: Collection[str] | None = None,
     label: str | None = None,
+    given: Collection[str] = (),
     decimal: str = ".",
     on_error: str = "fail",
     name: str = "data",
@@ -133,6 +134,8 @@ def find_schema(
         The columns to learn from; all others are left out.
     label : str, optional
         The column that says which rows are anomalies; never a feature.
+    given : collection of str
+        The columns that are not judged, but given: rows are judged among those that are alike there.
     decimal : {".", ","}
         The decimal mark of numbers.
     on_error : {"fail", "skip", "missing"}
@@ -157,8 +160,8 @@ def find_schema(
         raise InputError(f"{name}: expected the decimal mark '.' or ',', found {decimal!r}; pass one of them.")
     if on_error not in ON_ERROR:
         raise InputError(f"Expected on_error to be one of {quoted(ON_ERROR)}, found {on_error!r}.")
-    _require_known([*kinds, *drop, *(only or ()), *([] if label is None else [label])], columns, name)
-    unwanted = _unwanted(columns, drop, only)
+    _require_known([*kinds, *drop, *(only or ()), *given, *([] if label is None else [label])], columns, name)
+    unwanted = _unwanted(columns, drop, only if only is None else [*only, *given])
     found = []
     for key, texts in columns.items():
         values = _Values(key, texts, decimal)
@@ -169,7 +172,7 @@ def find_schema(
             raise InputError(f"{name}, line {line}: {finding.problem}")
         mark = decimal if finding.kind is Kind.NUMBER else "."
         found.append(Column(key, finding.kind, role, reason, finding.time_format, mark))
-    schema = Schema(tuple(found))
+    schema = Schema(tuple(found)).with_given(given)
     _require_feature(schema, name)
     return schema
 

@@ -108,15 +108,15 @@ def parse_columns(
     Raises
     ------
     InputError
-        If a feature's column is not there, if a field cannot be read and `on_error` is "fail", or if `on_error` is
+        If a used column is not there, if a field cannot be read and `on_error` is "fail", or if `on_error` is
         unknown.
     """
     if on_error not in ON_ERROR:
         raise InputError(f"Expected on_error to be one of {quoted(ON_ERROR)}, found {on_error!r}.")
     _require_columns(columns, schema, name)
     raw = {}
-    unreadable = np.zeros((len(schema.features), len(lines)), dtype=np.bool_)
-    for index, column in enumerate(schema.features):
+    unreadable = np.zeros((len(schema.used), len(lines)), dtype=np.bool_)
+    for index, column in enumerate(schema.used):
         raw[column.name], unreadable[index] = parse_column(columns[column.name], column)
     if on_error == "fail" and unreadable.any():
         raise InputError(_first_problem(columns, lines, schema, unreadable, name))
@@ -233,7 +233,7 @@ def _moment(read: Callable[[str], datetime], text: str) -> float | None:
 
 
 def _require_columns(columns: Mapping[str, NDArray[np.object_]], schema: Schema, name: str) -> None:
-    absent = [column.name for column in schema.features if column.name not in columns]
+    absent = [column.name for column in schema.used if column.name not in columns]
     if absent:
         raise InputError(
             f"{name}: expected the columns of the training data, found none named {quoted(absent)} among "
@@ -249,7 +249,7 @@ def _first_problem(
     name: str,
 ) -> str:
     row = int(unreadable.any(axis=0).argmax())
-    column = schema.features[int(unreadable[:, row].argmax())]
+    column = schema.used[int(unreadable[:, row].argmax())]
     return (
         f"{name}, line {lines[row]}: expected {_expected(column)} in column {column.name!r}, "
         f"found {shown(columns[column.name][row])}; mend the field, or pass --on-error skip or --on-error missing."

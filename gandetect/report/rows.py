@@ -49,7 +49,7 @@ class ReportRows:
     def __init__(self, scorer: Scorer, n_top: int = 20) -> None:
         self.monitor = DriftMonitor(scorer.manifest, table_of(scorer.schema))
         self.n_flagged, self.n_top = 0, n_top
-        self._names = [column.name for column in table_of(scorer.schema).features]
+        self._names = [column.name for column in table_of(scorer.schema).used]
         self._scores: list[Floats32] = []
         self._p_values: list[Floats32] = []
         self._top: dict[str, NDArray[Any]] = {}

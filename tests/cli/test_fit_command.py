@@ -16,7 +16,8 @@ from gandetect_cli.progress import ProgressBar
 
 def roles(path):
     schema = gandetect.Scorer(path).schema
-    return {role: [column.name for column in schema.columns if column.role is role] for role in Role}
+    known = (Role.FEATURE, Role.LABEL, Role.LEFT_OUT)
+    return {role: [column.name for column in schema.columns if column.role is role] for role in known}
 
 
 def test_fit_says_what_it_learned_from_and_what_comes_next(cli, machines_train, tmp_path):
@@ -129,6 +130,33 @@ def test_kinds_and_columns_can_be_chosen(cli, numbers, tmp_path):
     assert cli("fit", "-", "--steps", 2, *options, stdin=numbers.encode()).code == 0
     assert roles(tmp_path / "gandetect.onnx") == {Role.FEATURE: ["a"], Role.LABEL: [], Role.LEFT_OUT: ["b", "c"]}
     assert gandetect.Scorer(tmp_path / "gandetect.onnx").schema["a"].kind == "category"
+
+
+def test_columns_can_be_given(cli, numbers, tmp_path):
+    result = cli("fit", "-", "--steps", 2, "--given", "b", "--columns", "a,c", stdin=numbers.encode())
+    assert result.code == 0
+    assert "given 'b': rows are judged among their like\n" in result.err
+    schema = gandetect.Scorer(tmp_path / "gandetect.onnx").schema
+    assert [column.role for column in schema.columns] == [Role.FEATURE, Role.GIVEN, Role.FEATURE]
+    assert "\nb (given)  number " in cli("inspect").out
+    scored = cli("score", "-", "--explain", 9, "--json", stdin=numbers.encode()).out.splitlines()
+    assert {json.loads(row)["blame_1"] for row in scored} <= {"a", "c"}
+    assert isinstance(json.loads(scored[0])["b"], float | int)
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        (["--given", "x"], "expected names of its columns 'a', 'b', 'c', found 'x'"),
+        (["--given", "a,b,c"], "expected at least one column to learn from, found none"),
+        (["--given", "a", "--drop", "a"], "Expected given columns out of those to learn from, 'b', 'c', found 'a'"),
+    ],
+)
+def test_given_columns_that_cannot_be_are_one_sentence(cli, numbers, options, found):
+    result = cli("fit", "-", "--steps", 2, *options, stdin=numbers.encode())
+    assert result.code == 2
+    assert found in result.err
+    assert len(result.err.splitlines()) == 1
 
 
 def test_semicolons_and_decimal_commas_are_read(cli, numbers, tmp_path):

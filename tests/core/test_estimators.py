@@ -73,6 +73,23 @@ def test_known_anomalies_help_to_find_others_of_their_kind(clusters):
     assert (informed.p_value(normal[300:]) <= 0.1).mean() < 0.2
 
 
+def test_given_columns_are_named_or_counted_and_remembered(tmp_path, frame):
+    by_name, by_position = quick(given=["colour"]).fit(frame), quick(given=[2]).fit(frame)
+    assert by_name.model_ == by_position.model_ != quick().fit(frame).model_
+    assert by_name.explain(frame).blame.shape == (60, 5)
+    by_name.save(tmp_path / "detector.onnx")
+    loaded = GANDetector.load(tmp_path / "detector.onnx")
+    assert loaded.given == (2,)
+    assert loaded.n_features_in_ == 6
+    np.testing.assert_array_equal(loaded.score_samples(frame), by_name.score_samples(frame))
+
+
+@pytest.mark.parametrize("given", [["x7"], [3], [-1]])
+def test_given_columns_that_are_not_there_are_an_error(given):
+    with pytest.raises(InputError, match=r"^Expected (given columns out of those|positions of columns below 3)"):
+        quick(given=given).fit(X)
+
+
 def test_labels_are_ignored_unless_asked_for(clusters):
     normal, _ = clusters
     y = np.arange(400) < 20

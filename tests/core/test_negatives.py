@@ -15,7 +15,7 @@ def samples_of(n_samples=500, sample_dim=3, seed=0):
     return torch.randn(n_samples, sample_dim, generator=random) @ mixing + torch.arange(sample_dim)
 
 
-def batch_of(samples, seed=0, n_samples=2000, column_of=None, is_level=None):
+def batch_of(samples, seed=0, n_samples=2000, column_of=None, is_level=None, is_given=None):
     random = torch.Generator().manual_seed(seed)
     chosen = torch.randint(len(samples), (MEMBERS, n_samples), generator=random)
     entries = torch.arange(samples.shape[1])
@@ -25,6 +25,7 @@ def batch_of(samples, seed=0, n_samples=2000, column_of=None, is_level=None):
         cloud=Cloud.of(samples),
         column_of=entries if column_of is None else column_of,
         is_level=entries < 0 if is_level is None else is_level,
+        is_given=entries < 0 if is_given is None else is_given,
         random=random,
     )
 

@@ -30,7 +30,9 @@ def discriminator():
 @pytest.fixture
 def generator():
     memory = normal(MEMBERS, 8, SAMPLE_DIM, seed=2)
-    return Generator(MEMBERS, SAMPLE_DIM, WIDTH, 2, NOISE_DIM, COLUMN_OF, memory, seeded())
+    return Generator(
+        MEMBERS, SAMPLE_DIM, WIDTH, 2, NOISE_DIM, COLUMN_OF, memory, torch.ones(int(COLUMN_OF.max()) + 1), seeded()
+    )
 
 
 @pytest.fixture
