@@ -53,7 +53,7 @@ class Source:
     Raises
     ------
     InputError
-        The model is not for tables.
+        The model is not for tables, or has given columns.
     ModelFileError
         It is no model file, or one without the labels that an export starts from.
     """
@@ -65,6 +65,8 @@ class Source:
         if not isinstance(self.scorer.schema, Schema):
             raise InputError("Expected a model for tables, found one for images; only tables can be distilled.")
         self.schema = self.scorer.schema
+        if self.schema.used != self.schema.features:
+            raise InputError("Expected a model without given columns, found some; only such models can be exported.")
         self.encoding = _read_encoding(self.open, self.schema)
         self.column_of = self.encoding.column_of
         self.n_columns, self.sample_dim = len(self.schema.features), len(self.column_of)

@@ -235,7 +235,7 @@ def _recall_error_given(builder: GraphBuilder, samples: str, memory: Floats, giv
     a row.
     """
     if not given.any():
-        return _recall_error(builder, samples, memory)
+        return _recall_error(builder, samples, memory, "memory")
     errors = []
     for scale in (np.where(given, GIVEN_WEIGHT, 1.0), np.where(given, GIVEN_WEIGHT, 0.0)):
         scaled = builder.node("Mul", samples, builder.floats(np.append(scale, 1.0)))
@@ -243,14 +243,13 @@ def _recall_error_given(builder: GraphBuilder, samples: str, memory: Floats, giv
     return builder.node("Relu", builder.node("Sub", *errors))
 
 
-def _recall_error(builder: GraphBuilder, samples: str, memory: Floats) -> str:
+def _recall_error(builder: GraphBuilder, samples: str, memory: Floats, label: str = "") -> str:
     """Squared distance to the nearest code of each member's memory: (members, n, 1)."""
     # Computed as |x|^2 + 1 - max(2 x c + 1 - |c|^2), which loses the digits of close codes; hence in double precision.
     samples = builder.node("Cast", samples, to=11)
     # The codes are stored in single precision, which is smaller; the runtime joins the parts once, at load.
-    twice = builder.node(
-        "Cast", builder.floats(2 * memory.swapaxes(1, 2), "memory"), to=11
-    )  # (members, sample_dim, n_codes)
+    doubled = builder.floats(2 * memory.swapaxes(1, 2), label)  # (members, sample_dim, n_codes)
+    twice = builder.node("Cast", doubled, to=11)
     lengths = np.square(memory.astype(np.float64)).sum(2)[:, None]  # (members, 1, n_codes)
     codes = builder.node("Concat", twice, builder.constant(1 - lengths, np.float64), axis=1)
     nearest = builder.node("ReduceMax", builder.node("MatMul", samples, codes), builder.ints([2]), keepdims=1)

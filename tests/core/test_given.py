@@ -9,6 +9,7 @@ from sklearn.ensemble import IsolationForest
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 
+from gandetect import export_model
 from gandetect.errors import InputError
 from gandetect.explanation import explain
 from gandetect.fitting import fit_table
@@ -63,6 +64,13 @@ def test_a_given_value_that_was_never_seen_is_not_an_anomaly_in_itself(scorer):
     # An unknown category or a number far outside the training range adds more than this where it is judged.
     assert np.median(scorer(strange)["anomaly_score"]) < usual + 10
     assert np.isfinite(scorer(absurd)["anomaly_score"]).all()
+
+
+def test_a_model_with_given_columns_is_not_exported(fitted):
+    with pytest.raises(
+        InputError, match=r"^Expected a model without given columns, found some; only such models can be"
+    ):
+        export_model(fitted.model, storage="fp16")
 
 
 def test_golden_rows_are_computed_as_they_were_stored(scorer):

@@ -154,7 +154,7 @@ def answers_at(calibration, scores, **options):
     builder = GraphBuilder()
     names = ("components", "growth", "error", "blame", "score")
     inputs = [builder.input(name, np.float32, ["n", 1]) for name in names]
-    add_answers(builder, Measured(*inputs[:-1]), inputs[-1], calibration, 1, **options)
+    add_answers(builder, Measured(*inputs[:-1]), inputs[-1], calibration, np.array([0]), **options)
     feeds = dict.fromkeys(inputs, np.asarray(scores, dtype=np.float32)[:, None])
     return run_in_chunks(open_session(builder.build()), ["p_value", "is_anomaly"], feeds)
 
