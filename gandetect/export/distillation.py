@@ -203,8 +203,8 @@ def distilled(
     lessons: Lessons | None = None,
     seed: int = 0,
     callback: Callable[[int, int], None] | None = None,
-) -> OpenModel:
-    """Return the source's model with a student in the place of its ensemble.
+) -> tuple[OpenModel, dict[str, float | None]]:
+    """Put a student in the place of a model's ensemble.
 
     Parameters
     ----------
@@ -216,18 +216,26 @@ def distilled(
         Of the student's weights and rows.
     callback : callable, optional
         Called with the steps that are done, and all of them.
+
+    Returns
+    -------
+    model : OpenModel
+        The source's model with the student.
+    calibration : dict
+        What the manifest says of the student's critical score and threshold.
     """
     student, teacher = taught(source, lessons or Lessons(), seed, callback)
     model = OpenModel(source.open.replace(_student_part(student, source), ("values", "expected")))
     calibration = _calibrated(source, teacher, model, seed)
     for label, value in calibration_constants(calibration).items():
         model.set_constant(label, value)
-    threshold = source.scorer.manifest["calibration"].get("threshold")
-    if threshold is not None:
+    about = source.scorer.manifest["calibration"]
+    threshold = about["threshold"]
+    if threshold is not None:  # the score that is exceeded as often as the source's threshold
         old = source.calibration
-        rate = old.p_values[np.searchsorted(old.scores, threshold, side="right")]
-        model.set_constant("threshold", np.array(calibration.critical_score(rate), dtype=np.float32))
-    return model
+        threshold = calibration.critical_score(old.p_values[np.searchsorted(old.scores, threshold, side="right")])
+        model.set_constant("threshold", np.array(threshold, dtype=np.float32))
+    return model, {"critical_score": calibration.critical_score(about["alpha"]), "threshold": threshold}
 
 
 def _student_part(student: Student, source: Source) -> bytes:

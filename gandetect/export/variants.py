@@ -13,6 +13,7 @@ import numpy as np
 from gandetect.errors import InputError, ModelFileError
 from gandetect.export.distillation import distilled
 from gandetect.export.source import Columns, Source
+from gandetect.graph.surgery import OpenModel
 from gandetect.model_file import DIGEST_KEY, DIGEST_PLACEHOLDER, MANIFEST_KEY, manifest_json, seal
 from gandetect.schema import ANSWERS, quoted
 from gandetect.scorer import Scorer
@@ -142,31 +143,32 @@ def export_model(
     if storage == "fp32" and not distill:
         raise InputError("Expected a variant to make, found none; ask for half precision or for a distilled model.")
     source = Source(model, columns)
-    changed = distilled(source, None, seed, callback) if distill else source.open
+    changed, calibration = distilled(source, None, seed, callback) if distill else (source.open, {})
     if storage == "fp16":
         changed.halve()
     about = {"kind": "distilled" if distill else "stored", "storage": storage, "source": _digest(model)}
-    variant = _sealed(changed.saved, source, about)
+    manifest = source.scorer.manifest
+    manifest = manifest | {"calibration": manifest["calibration"] | calibration}
+    variant = _sealed(changed, manifest | {"export": about})
     comparison = compare(source, Scorer(variant), len(variant), seed)
     comparison.require(BOUNDS["distilled" if distill else "fp16"])
     measured = {k: v for k, v in asdict(comparison).items() if k not in ("n_bytes", "one_row", "batch")}
-    return Exported(_sealed(changed.saved, source, about | measured), comparison)
+    return Exported(_sealed(changed, manifest | {"export": about | measured}), comparison)
 
 
 def _digest(model: bytes) -> str:
     return hashlib.sha256(model).hexdigest()
 
 
-def _sealed(saved: Callable[[dict[str, str]], bytes], source: Source, about: dict[str, Any]) -> bytes:
-    """Return a model file with the source's manifest, golden rows of its own, and what it was made from."""
+def _sealed(model: OpenModel, manifest: dict[str, Any]) -> bytes:
+    """Return a model file with golden rows of its own."""
 
     def file(manifest: dict[str, Any]) -> bytes:
-        return seal(saved({MANIFEST_KEY: manifest_json(manifest), DIGEST_KEY: DIGEST_PLACEHOLDER}))
+        return seal(model.saved({MANIFEST_KEY: manifest_json(manifest), DIGEST_KEY: DIGEST_PLACEHOLDER}))
 
-    manifest = source.scorer.manifest | {"export": about}
     scorer = Scorer(file(manifest))
     inputs, names = manifest["golden"]["inputs"], list(manifest["golden"]["outputs"])
-    answers = scorer(source.schema.raw_from_json(inputs), names)
+    answers = scorer(scorer.schema.raw_from_json(inputs), names)
     outputs = {name: values.tolist() for name, values in answers.items()}
     return file(manifest | {"golden": {"inputs": inputs, "outputs": outputs}})
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from gandetect import InputError, ModelFileError, Scorer, export_model, read_model
+from gandetect import GANDetector, InputError, ModelFileError, Scorer, export_model, read_model
 from gandetect.calibration import calibrate
 from gandetect.encoding import decode
 from gandetect.export import variants
@@ -126,7 +126,10 @@ def test_drawn_rows_are_encoded_rows_some_of_which_miss_cells(source):
 
 @pytest.fixture(scope="module")
 def student(source):
-    return distilled(source, QUICK)
+    model, calibration = distilled(source, QUICK)
+    return variants._sealed(
+        model, source.scorer.manifest | {"calibration": source.scorer.manifest["calibration"] | calibration}
+    )
 
 
 def test_the_teachers_values_make_its_score(source):
@@ -150,9 +153,8 @@ def test_a_student_agrees_with_its_teacher_the_more_the_longer_it_is_taught(sour
 
 
 def test_a_distilled_file_is_smaller_answers_everything_and_is_accepted_by_the_guard(source, student, model, new_rows):
-    file = variants._sealed(student.saved, source, {"kind": "distilled"})
-    answers = Scorer(file)(new_rows, OUTPUTS)
-    assert len(file) < 0.4 * len(model)
+    answers = Scorer(student)(new_rows, OUTPUTS)
+    assert len(student) < 0.4 * len(model)
     assert {len(values) for values in answers.values()} == {len(new_rows["machine"])}
     assert np.isfinite(answers["anomaly_score"]).all()
     np.testing.assert_allclose(answers["contributions"].sum(1), 1, atol=1e-5)
@@ -162,13 +164,32 @@ def test_the_students_p_values_flag_about_as_many_normal_rows_as_its_teachers(so
     (chunk,) = read_table(machines_new)
     normal = chunk.columns["label"] == "normal"
     rows = parse_columns(chunk.columns, chunk.lines, source.schema).columns
-    scorer = Scorer(variants._sealed(student.saved, source, {"kind": "distilled"}))
+    scorer = Scorer(student)
     flags = [s(rows, ["is_anomaly"])["is_anomaly"][normal].mean() for s in (source.scorer, scorer)]
     assert abs(flags[0] - flags[1]) <= 0.08
 
 
+def test_a_distilled_manifest_tells_the_students_own_critical_score(student, source, new_rows):
+    scorer = Scorer(student)
+    critical = scorer.manifest["calibration"]["critical_score"]
+    answers = scorer(new_rows)
+    np.testing.assert_array_equal(answers["is_anomaly"], answers["anomaly_score"] > critical)
+    assert critical != source.scorer.manifest["calibration"]["critical_score"]
+
+
+def test_a_distilled_threshold_flags_about_the_same_share():
+    X = np.random.default_rng(0).normal(size=(300, 3))
+    detector = GANDetector(contamination=0.1, n_steps=60, random_state=0).fit(X)
+    source = Source(detector.model_)
+    model, calibration = distilled(source, QUICK)
+    scorer = Scorer(variants._sealed(model, source.scorer.manifest))
+    flags = scorer(dict(zip([column.name for column in scorer.schema.columns], X.T, strict=True)))["is_anomaly"]
+    assert calibration["threshold"] == pytest.approx(float(source.scorer.manifest["calibration"]["threshold"]), rel=0.5)
+    assert abs(flags.mean() - 0.1) < 0.08
+
+
 def test_a_far_number_outweighs_everything_also_in_a_distilled_file(source, student, new_rows):
-    scorer = Scorer(variants._sealed(student.saved, source, {"kind": "distilled"}))
+    scorer = Scorer(student)
     far = {name: values[:5].copy() for name, values in new_rows.items()}
     far["power_kw"][:] = 1e30
     assert (scorer(far)["p_value"] == scorer(far)["p_value"].min()).all()
