@@ -1,0 +1,47 @@
+"""The benchmark of images splits its data as it says, and its report averages what was measured."""
+
+import json
+
+import images
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def two_classes(tmp_path):
+    random = np.random.default_rng(0)
+    dark, light = (random.integers(low, low + 30, (24, 8, 8), dtype=np.uint8) for low in (20, 120))
+    path = tmp_path / "digits.npz"
+    labels = np.repeat([0, 1], 24)
+    np.savez(
+        path, X_train=np.concatenate([dark, light]), y_train=labels, X_test=np.concatenate([dark, light]), y_test=labels
+    )
+    return path
+
+
+def test_each_class_is_learned_and_told_from_the_others(two_classes):
+    rows = list(images.digits(two_classes, 0, ["knn", "pca"]))
+    assert [(row["set"], row["detector"]) for row in rows] == [
+        *(("digit 0", "knn"), ("digit 0", "pca"), ("digit 1", "knn"), ("digit 1", "pca"))
+    ]
+    assert min(row["auroc"] for row in rows) > 0.99
+
+
+def test_the_report_averages_over_sets_and_then_over_seeds(tmp_path):
+    path = tmp_path / "results.jsonl"
+    values = {0: (0.8, 0.9), 1: (0.6, 0.7)}
+    rows = [
+        {"set": f"digit {number}", "seed": seed, "detector": "knn", "auroc": auroc, "seconds": 2.0}
+        for seed, pair in values.items()
+        for number, auroc in enumerate(pair)
+    ]
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    assert images.report(path).splitlines()[-1] == "| knn | 2 | 2 | 0.750 ± 0.100 | 2.000 ± 0.000 |"
+
+
+@pytest.mark.parametrize("peer", ["knn", "pca", "iforest", "mahalanobis"])
+def test_every_quick_peer_finds_what_is_far_away(peer):
+    random = np.random.default_rng(1)
+    train, near, far = random.normal(size=(60, 6)), random.normal(size=(20, 6)), random.normal(8, 1, (20, 6))
+    scores = images.PEERS[peer](train, np.concatenate([near, far]), 0)
+    assert scores[:20].max() < scores[20:].min()
