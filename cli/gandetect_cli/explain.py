@@ -57,7 +57,7 @@ def explain(
         open_output(output) as write,
         ProgressBar("explaining", quiet=quiet, delay=1) as bar,
     ):
-        for scored in score_table(table, scorer, ["is_anomaly"], alpha, on_error, tally):
+        for scored in score_table(table, scorer, ["p_value", "is_anomaly"], alpha, on_error, tally):
             told = scored if every_row else scored.only(scored.answers["is_anomaly"])
             if len(told.rows):
                 explanation = explain_rows(scorer, told.columns, alpha)
