@@ -38,7 +38,7 @@ INPUT_PREFIX = "column/"
 """Put before a column's name where the name itself cannot be an input's name."""
 
 
-CHUNK_ROWS = 1024
+CHUNK_ROWS = 256
 """Rows that go into one run: as fast as larger chunks, and memory stays bounded."""
 
 MIN_ROWS = 8

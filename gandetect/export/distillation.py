@@ -256,7 +256,7 @@ N_CALIBRATION, N_BINS = 40_000, 48
 
 def _calibrated(source: Source, teacher: Teacher, model: OpenModel, seed: int) -> Calibration:
     """Return the student's p-values: weighted shares of rows among which the ensemble's p-values are uniform."""
-    rows = source.draw(N_CALIBRATION, np.random.default_rng([seed, 8]))
+    rows = source.draw(source.at_most(N_CALIBRATION), np.random.default_rng([seed, 8]))
     n_rows, theirs = source.calibration.n_rows, teacher(rows)[2].numpy()
     p_values = source.calibration.p_values[np.searchsorted(source.calibration.scores, theirs)]
     edges = np.geomspace(1 / (n_rows + 1), 1.0, N_BINS)

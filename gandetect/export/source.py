@@ -33,6 +33,10 @@ N_NEIGHBOURS, MAX_NEIGHBOURED = 8, 3000
 """Neighbours that a row is mixed with, and how many rows have any: the last ones, real ones where there are some."""
 
 
+MAX_DRAWN = 2**23
+"""Numbers that are drawn at once: fewer rows of wide tables."""
+
+
 class Drawn(NamedTuple):
     """Encoded rows: samples (n, sample_dim), and which cells are there, present (n, n_columns)."""
 
@@ -108,6 +112,10 @@ class Source:
         feeds = dict(zip(_names("samples", "present"), (rows * shown[:, self.column_of], shown), strict=True))
         completed = self._generators.run(None, feeds)[0][..., :-1]  # (members, n, sample_dim)
         return np.asarray(completed[random.integers(len(completed), size=n_rows), np.arange(n_rows)])
+
+    def at_most(self, n_rows: int) -> int:
+        """Return how many rows can be drawn at once."""
+        return min(n_rows, MAX_DRAWN // self.sample_dim)
 
     def rows(self, n_rows: int, random: np.random.Generator) -> dict[str, NDArray[Any]]:
         """Return drawn rows as raw columns."""
