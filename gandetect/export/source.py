@@ -18,9 +18,8 @@ from gandetect.encoding import (
     TimeEncoding,
     decode,
 )
-from gandetect.errors import InputError
 from gandetect.graph.surgery import OpenModel
-from gandetect.schema import INTERNAL_PREFIX, Kind, Schema
+from gandetect.schema import INTERNAL_PREFIX, Kind, Schema, table_of
 from gandetect.scorer import Scorer, open_session, run_in_chunks
 
 Floats = NDArray[np.float32]
@@ -66,11 +65,7 @@ class Source:
         self.model = model
         self.scorer = Scorer(model)
         self.open = OpenModel(model)
-        if not isinstance(self.scorer.schema, Schema):
-            raise InputError("Expected a model for tables, found one for images; only tables can be distilled.")
-        self.schema = self.scorer.schema
-        if self.schema.used != self.schema.features:
-            raise InputError("Expected a model without given columns, found some; only such models can be exported.")
+        self.schema = table_of(self.scorer.schema)
         self.encoding = _read_encoding(self.open, self.schema)
         self.column_of = self.encoding.column_of
         self.n_columns, self.sample_dim = len(self.schema.features), len(self.column_of)
