@@ -1,7 +1,7 @@
 """Take each part out of the default detector in turn, and measure what is lost.
 
-Evidence is removed after one training, by calibrating anew with its weights at zero. Every ``NAME.npz`` in the folder
-holds ``X`` (rows, columns) and ``y`` (1 = anomaly)::
+Evidence is removed after one training, by calibrating anew with its weights at zero; whatever shapes the training needs
+a training of its own. Every ``NAME.npz`` in the folder holds ``X`` (rows, columns) and ``y`` (1 = anomaly)::
 
     python benchmarks/ablation.py DATA_FOLDER --seeds 0,1,2 --output results/ablation.csv
     python benchmarks/ablation.py --table --output results/ablation.csv
@@ -11,52 +11,77 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
+from detectors import NoGame
 from sklearn.metrics import average_precision_score, roc_auc_score
 from splits import SETTINGS, Split
 
 from gandetect import TableSettings, fitting
 from gandetect.frames import array_columns, array_schema
+from gandetect.losses import LOSSES
+from gandetect.negatives import REFERENCES, SCORED
+from gandetect.networks.tables import TablePair
 from gandetect.scorer import Scorer
 
 DEFAULT = "nothing"
 
-WITHOUT = {
+EVIDENCE: dict[str, dict[str, float]] = {
     DEFAULT: {},
     "realness": {"realness_weight": 0.0, "strong_realness_weight": 0.0},
     "strong realness": {"strong_realness_weight": 0.0},
     "recall": {"recall_weight": 0.0},
-    "typical": {"strong_typical_weight": 0.0},
+    "strong typical": {"strong_typical_weight": 0.0},
     "reconstruction": {"reconstruction_weight": 0.0},
     "excess": {"excess_weight": 0.0},
 }
-"""The settings that take a part out, by its name."""
+"""The settings that take a part of the score out, by its name."""
+
+TRAINING: dict[str, Callable[[], AbstractContextManager[Any]]] = {
+    "the game": lambda: patch.dict(LOSSES, logistic=NoGame),
+    "hidden cells": lambda: patch.object(TablePair, "HIDDEN_ROWS", 0.0),
+    "heads beside the scored ones": lambda: patch.dict(REFERENCES, {n: REFERENCES[n] for n in SCORED}, clear=True),
+}
+"""What takes a part of the training out, by its name."""
+
+PARTS = [*EVIDENCE, *TRAINING]
 
 
 def measure(split: Split, seed: int) -> Iterator[tuple[str, float, float]]:
-    """Train once; yield AUROC and AP in percent without each part."""
-    schema = array_schema(split.X_train.shape[1])
-    columns, new = (array_columns(X, schema) for X in (split.X_train, split.X_test))
-    train_pair, trained = fitting.train_pair, []
+    """Yield AUROC and AP in percent without each part."""
+    with patch.object(fitting, "train_pair", _once(fitting.train_pair)):
+        for part, settings in EVIDENCE.items():
+            yield part, *_accuracy(split, seed, replace(TableSettings(), **settings))
+    for part, without in TRAINING.items():
+        with without():
+            yield part, *_accuracy(split, seed, TableSettings())
 
-    def once(*arguments, **options):
-        """Train the first time only."""
+
+def _once(train_pair: Callable[..., Any]) -> Callable[..., Any]:
+    """Train the first time only."""
+    trained: list[Any] = []
+
+    def train_or_recall(*arguments: Any, **options: Any) -> Any:
         if not trained:
             trained.append(train_pair(*arguments, **options))
         return trained[0]
 
-    with patch.object(fitting, "train_pair", once):
-        for part, settings in WITHOUT.items():
-            model = fitting.fit_table(columns, schema, settings=replace(TableSettings(), **settings), seed=seed)
-            score = Scorer(model)(new, ["anomaly_score"])["anomaly_score"]
-            truth = split.y_test
-            yield part, 100 * roc_auc_score(truth, score), 100 * average_precision_score(truth, score)
+    return train_or_recall
+
+
+def _accuracy(split: Split, seed: int, settings: TableSettings) -> tuple[float, float]:
+    schema = array_schema(split.X_train.shape[1])
+    columns, new = (array_columns(X, schema) for X in (split.X_train, split.X_test))
+    model = fitting.fit_table(columns, schema, settings=settings, seed=seed)
+    score = Scorer(model)(new, ["anomaly_score"])["anomaly_score"]
+    return 100 * roc_auc_score(split.y_test, score), 100 * average_precision_score(split.y_test, score)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -93,7 +118,7 @@ def table(results: pd.DataFrame) -> str:
     ]
     for setting, of_setting in results.groupby("setting", sort=False):
         by_set = of_setting.groupby(["without", "set"], sort=False)[["auroc", "ap"]].mean()
-        for part in WITHOUT:
+        for part in PARTS:
             worth = by_set.loc[DEFAULT] - by_set.loc[part]
             mean = by_set.loc[part].mean()
             cells = ["", ""] if part == DEFAULT else [interval(worth[name].to_numpy()) for name in ("auroc", "ap")]
