@@ -148,6 +148,6 @@ def test_a_model_for_standard_output_tries_no_file(cli, monkeypatch):
     def refuse(path):
         raise AssertionError(path)
 
-    monkeypatch.setattr("gandetect_cli.fit.require_writable", refuse)
+    monkeypatch.setattr("gandetect_cli.learning.require_writable", refuse)
     result = cli("fit", "-", "-o", "-", "--steps", 2, stdin=b"a\n")
     assert result.err.startswith("gandetect: <stdin>: expected rows below the column names")
