@@ -24,12 +24,12 @@ from detectors import NoGame
 from sklearn.metrics import average_precision_score, roc_auc_score
 from splits import SETTINGS, Split
 
-from gandetect import TableSettings, fitting
+from gandetect import TableSettings, table_fitting
 from gandetect.frames import array_columns, array_schema
 from gandetect.losses import LOSSES
-from gandetect.negatives import REFERENCES, SCORED
 from gandetect.networks.tables import TablePair
 from gandetect.scorer import Scorer
+from gandetect.table_negatives import REFERENCES, SCORED
 
 PLAIN = TableSettings(n_planted=0)
 """The defaults; the certificate costs time and has no part in the score."""
@@ -59,7 +59,7 @@ PARTS = [*EVIDENCE, *TRAINING]
 
 def measure(split: Split, seed: int) -> Iterator[tuple[str, float, float]]:
     """Yield AUROC and AP in percent without each part."""
-    with patch.object(fitting, "train_pair", _once(fitting.train_pair)):
+    with patch.object(table_fitting, "train_pair", _once(table_fitting.train_pair)):
         for part, settings in EVIDENCE.items():
             yield part, *_accuracy(split, seed, replace(PLAIN, **settings))
     for part, without in TRAINING.items():
@@ -82,7 +82,7 @@ def _once(train_pair: Callable[..., Any]) -> Callable[..., Any]:
 def _accuracy(split: Split, seed: int, settings: TableSettings) -> tuple[float, float]:
     schema = array_schema(split.X_train.shape[1])
     columns, new = (array_columns(X, schema) for X in (split.X_train, split.X_test))
-    model = fitting.fit_table(columns, schema, settings=settings, seed=seed)
+    model = table_fitting.fit_table(columns, schema, settings=settings, seed=seed)
     score = Scorer(model)(new, ["anomaly_score"])["anomaly_score"]
     return 100 * roc_auc_score(split.y_test, score), 100 * average_precision_score(split.y_test, score)
 

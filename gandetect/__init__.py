@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gandetect.drift import Drift, DriftMonitor
-    from gandetect.ensemble import TableSettings
     from gandetect.errors import (
         FileAccessError,
         GandetectError,
@@ -18,11 +17,9 @@ if TYPE_CHECKING:
         MissingExtraError,
         ModelFileError,
     )
-    from gandetect.estimators import GANDetector
     from gandetect.evaluation import Evaluation, anomaly_auroc_scorer, evaluate_scores
     from gandetect.explanation import Explanation, explain
     from gandetect.export.variants import Comparison, Exported, export_model
-    from gandetect.fitting import fit_table
     from gandetect.image_estimator import ImageGANDetector
     from gandetect.image_fitting import fit_images
     from gandetect.model_file import read_model, write_model
@@ -31,6 +28,9 @@ if TYPE_CHECKING:
     from gandetect.report.rows import ReportRows
     from gandetect.scorer import Scorer
     from gandetect.significance import PValueCounts
+    from gandetect.table_ensemble import TableSettings
+    from gandetect.table_estimator import GANDetector
+    from gandetect.table_fitting import fit_table
     from gandetect.training import Progress
 
 _HOMES = {
@@ -41,7 +41,7 @@ _HOMES = {
     "Explanation": "gandetect.explanation",
     "Exported": "gandetect.export.variants",
     "FileAccessError": "gandetect.errors",
-    "GANDetector": "gandetect.estimators",
+    "GANDetector": "gandetect.table_estimator",
     "GandetectError": "gandetect.errors",
     "ImageGANDetector": "gandetect.image_estimator",
     "InputError": "gandetect.errors",
@@ -53,13 +53,13 @@ _HOMES = {
     "Progress": "gandetect.training",
     "ReportRows": "gandetect.report.rows",
     "Scorer": "gandetect.scorer",
-    "TableSettings": "gandetect.ensemble",
+    "TableSettings": "gandetect.table_ensemble",
     "anomaly_auroc_scorer": "gandetect.evaluation",
     "evaluate_scores": "gandetect.evaluation",
     "explain": "gandetect.explanation",
     "export_model": "gandetect.export.variants",
     "fit_images": "gandetect.image_fitting",
-    "fit_table": "gandetect.fitting",
+    "fit_table": "gandetect.table_fitting",
     "read_model": "gandetect.model_file",
     "render_report": "gandetect.report.page",
     "write_model": "gandetect.model_file",

@@ -1,7 +1,7 @@
 """The rules of the adversarial game between the generator and the discriminator's heads for it.
 
 Every loss speaks of logits (high = real). A new game is one class here and one entry in `LOSSES`. The reference heads
-(`gandetect.negatives`) do not take part: they always use `logistic_real` and `logistic_fake`.
+(`gandetect.table_negatives`) do not take part: they always use `logistic_real` and `logistic_fake`.
 """
 
 from __future__ import annotations

@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gandetect.assembly import Learned
 from gandetect.calibration import Disagreement, Evidence, calibrate, default_alpha, fit_evidence
 from gandetect.certificate import FEWEST, MAX_ROWS, PLAIN, Scores, certificate, plant, scores_of
 from gandetect.encoding import LEVEL_STEP, Encoding
-from gandetect.ensemble import Rows, TableSettings
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.encoding import Encoded, add_encoding, add_inputs
-from gandetect.graph.networks import TableWeights, add_networks
 from gandetect.graph.score import add_measures, add_score
+from gandetect.graph.tables import TableWeights, add_networks
 from gandetect.schema import Schema
 from gandetect.scorer import open_session, run_in_chunks
+from gandetect.table_assembly import Learned
+from gandetect.table_ensemble import Rows, TableSettings
 
 SMALLEST_ERROR, SMALLEST_LEVEL_ERROR = 1e-3, 0.25 * LEVEL_STEP**2
 """Units of a column's reconstruction error where the mean over the training rows is smaller.

@@ -26,9 +26,9 @@ from torch.nn.functional import silu, smooth_l1_loss
 from gandetect.calibration import STRONG, TAIL_WEIGHT, Calibration
 from gandetect.export.source import Drawn, Source
 from gandetect.graph.builder import GraphBuilder
-from gandetect.graph.networks import MAX_ERROR, add_student
 from gandetect.graph.score import calibration_constants
 from gandetect.graph.surgery import OpenModel
+from gandetect.graph.tables import MAX_ERROR, add_student
 from gandetect.schema import INTERNAL_PREFIX
 from gandetect.scorer import open_session, run_in_chunks
 

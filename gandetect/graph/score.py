@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gandetect.calibration import STRONG, TAIL_WEIGHT, UNSEEN_SLOPE, Calibration, Evidence, default_alpha
 from gandetect.graph.builder import GraphBuilder
-from gandetect.graph.networks import MAX_ERROR
+from gandetect.graph.tables import MAX_ERROR
 from gandetect.schema import ALPHA
 
 BEYOND_CAP = 0.01

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from numpy_reference import Networks
 
-from gandetect import ensemble, training
-from gandetect.fitting import fit_table
-from gandetect.graph import encoding, networks, score
-from gandetect.negatives import REFERENCES, SCORED
+from gandetect import table_ensemble, training
+from gandetect.graph import encoding, score, tables
+from gandetect.table_fitting import fit_table
+from gandetect.table_negatives import REFERENCES, SCORED
 
 
 @dataclass
@@ -47,9 +47,9 @@ def recorded_fit(columns, schema, settings, **options):
     """Fit and keep the arguments of the last call of every function that the graph comes from."""
     with _recorded(
         training.train,
-        ensemble.trained_weights,
+        table_ensemble.trained_weights,
         encoding.add_encoding,
-        networks.add_networks,
+        tables.add_networks,
         score.add_measures,
         score.add_score,
         score.add_answers,

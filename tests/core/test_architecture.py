@@ -33,7 +33,7 @@ FLOORS = {
     "drift": {"schema", "distribution", "significance"},
     # The workshop: torch; it knows neither files nor columns.
     "networks": set(),
-    "negatives": set(),
+    "table_negatives": set(),
     "losses": set(),
     "image_negatives": set(),
     "training": {"errors", "losses"},
@@ -42,18 +42,18 @@ FLOORS = {
     # What wires the rooms.
     "checkpoint": {"errors", "files"},
     "health": set(),
-    "ensemble": {"errors", "schema", "health", "networks", "negatives", "losses", "training", "graph"},
-    "assembly": {
+    "table_ensemble": {"errors", "schema", "health", "networks", "table_negatives", "losses", "training", "graph"},
+    "table_assembly": {
         *("schema", "distribution", "encoding", "calibration", "model_file", "scorer"),
-        *("networks", "negatives", "graph", "ensemble"),
+        *("networks", "table_negatives", "graph", "table_ensemble"),
     },
     "certificate": {"encoding"},
     "out_of_fold": {
-        *("schema", "encoding", "calibration", "certificate", "scorer", "graph", "ensemble", "assembly"),
+        *("schema", "encoding", "calibration", "certificate", "scorer", "graph", "table_ensemble", "table_assembly"),
     },
-    "fitting": {
+    "table_fitting": {
         *("errors", "schema", "encoding", "calibration", "checkpoint", "health", "model_file", "scorer"),
-        *("networks", "losses", "training", "graph", "ensemble", "assembly", "out_of_fold"),
+        *("networks", "losses", "training", "graph", "table_ensemble", "table_assembly", "out_of_fold"),
     },
     "image_ensemble": {
         *("errors", "schema", "health", "networks", "image_negatives", "losses", "training", "graph"),
@@ -71,14 +71,32 @@ FLOORS = {
         *("errors", "schema", "scorer", "wording", "explanation", "distribution", "drift", "evaluation"),
     },
     "detector": {"model_file", "scorer"},
-    "estimators": {
-        *("errors", "schema", "frames", "detector", "model_file", "explanation", "ensemble", "fitting", "training"),
+    "table_estimator": {
+        *(
+            "errors",
+            "schema",
+            "frames",
+            "detector",
+            "model_file",
+            "explanation",
+            "table_ensemble",
+            "table_fitting",
+            "training",
+        ),
     },
     "image_estimator": {
         *("errors", "image_schema", "detector", "model_file", "readers", "image_fitting", "training"),
     },
     "__init__": {
-        *("errors", "estimators", "evaluation", "ensemble", "fitting", "image_estimator", "image_fitting"),
+        *(
+            "errors",
+            "table_estimator",
+            "evaluation",
+            "table_ensemble",
+            "table_fitting",
+            "image_estimator",
+            "image_fitting",
+        ),
         *("model_file", "pixels", "scorer", "training", "readers", "schema", "significance", "explanation", "drift"),
         *("report", "export"),
     },
@@ -89,18 +107,18 @@ HEAVY = {"torch", "sklearn", "pandas", "scipy", "onnx", "safetensors"}
 
 MAY_IMPORT_HEAVY = {
     "networks": {"torch"},
-    "negatives": {"torch"},
+    "table_negatives": {"torch"},
     "image_negatives": {"torch"},
     "losses": {"torch"},
     "training": {"torch"},
     "checkpoint": {"safetensors"},
     "health": {"scipy", "sklearn"},
     "certificate": {"sklearn"},
-    "ensemble": {"torch"},
-    "assembly": {"torch"},
+    "table_ensemble": {"torch"},
+    "table_assembly": {"torch"},
     "image_ensemble": {"torch"},
     "image_fitting": {"torch"},
-    "fitting": {"torch"},
+    "table_fitting": {"torch"},
     "graph": {"onnx"},
     "export": {"torch"},
     "frames": {"pandas"},
@@ -108,7 +126,7 @@ MAY_IMPORT_HEAVY = {
     "pixels": {"scipy", "sklearn"},
     "detector": {"sklearn"},
     "image_estimator": {"sklearn"},
-    "estimators": {"pandas", "sklearn"},
+    "table_estimator": {"pandas", "sklearn"},
 }
 """The rooms that may import more than numpy, ONNX Runtime and the standard library."""
 
@@ -185,9 +203,10 @@ def test_optional_readers_are_imported_on_demand(path):
 
 
 def test_the_estimator_imports_torch_in_fit_only():
-    loaded = set(imports(ROOT / "gandetect" / "estimators.py", at_load_only=True))
+    loaded = set(imports(ROOT / "gandetect" / "table_estimator.py", at_load_only=True))
     assert not any(
-        name.startswith(("gandetect.fitting", "gandetect.ensemble", "gandetect.training")) for name in loaded
+        name.startswith(("gandetect.table_fitting", "gandetect.table_ensemble", "gandetect.training"))
+        for name in loaded
     )
 
 
@@ -273,7 +292,11 @@ def test_an_unknown_name_is_an_attribute_error():
 def test_a_missing_package_is_named_with_the_command_that_installs_it():
     code = """
 import sys
-sys.modules["torch"] = None
+class NoTorch:
+    def find_spec(self, name, path=None, target=None):
+        if name == "torch":
+            raise ModuleNotFoundError("No module named 'torch'", name="torch")
+sys.meta_path.insert(0, NoTorch())
 import gandetect
 try:
     gandetect.fit_table

@@ -6,9 +6,9 @@ from made_tables import MIXED, by_column, mixed_rows, numbers, quick
 
 from gandetect.certificate import Scores, certificate, nearest_neighbours, plant, power, scores_of, threshold
 from gandetect.encoding import fit_encoding
-from gandetect.fitting import fit_table
 from gandetect.schema import Column, Kind, Schema
 from gandetect.scorer import Scorer
+from gandetect.table_fitting import fit_table
 from gandetect.wording import verdicts
 
 

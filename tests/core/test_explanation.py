@@ -5,9 +5,9 @@ import pytest
 from made_tables import quick
 
 from gandetect.explanation import MAX_REPAIRS, explain
-from gandetect.fitting import fit_table
 from gandetect.schema import Column, Kind, Schema
 from gandetect.scorer import Scorer
+from gandetect.table_fitting import fit_table
 from gandetect.wording import reason, value_in_words
 
 SCHEMA = Schema(

@@ -12,10 +12,10 @@ from sklearn.neighbors import NearestNeighbors
 from gandetect import export_model
 from gandetect.errors import InputError
 from gandetect.explanation import explain
-from gandetect.fitting import fit_table
 from gandetect.networks.tables import TableBatch
 from gandetect.schema import OUTPUTS, Column, Kind, Role, Schema
 from gandetect.scorer import Scorer
+from gandetect.table_fitting import fit_table
 
 GIVEN = ("city", "amount", "at")
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from gandetect import InputError, Scorer, TableSettings, ensemble, fit_table
+from gandetect import InputError, Scorer, TableSettings, fit_table, table_ensemble
 from gandetect.health import (
     DIAGNOSES,
     FEWEST,
@@ -205,7 +205,7 @@ def test_a_training_that_diverges_twice_is_an_error(monkeypatch):
 
 
 def test_a_sick_member_alone_is_trained_once_more(monkeypatch):
-    new_pair, made = ensemble._new_pair, []
+    new_pair, made = table_ensemble._new_pair, []
 
     def one_sick(*arguments):
         pair = new_pair(*arguments)
@@ -215,7 +215,7 @@ def test_a_sick_member_alone_is_trained_once_more(monkeypatch):
         made.append(pair)
         return pair
 
-    monkeypatch.setattr(ensemble, "_new_pair", one_sick)
+    monkeypatch.setattr(table_ensemble, "_new_pair", one_sick)
     health = health_of()
     assert health["restarted"] == [1]
     assert health["diagnoses"] == []

@@ -155,7 +155,7 @@ class GANDetector(ModelFileDetector):
         ConvergenceWarning
             A member of the ensemble is sick, also after it was trained once more; see `health_`.
         """
-        from gandetect.fitting import fit_table
+        from gandetect.table_fitting import fit_table
 
         X = as_frame(X)
         if isinstance(X, pd.DataFrame):
@@ -243,7 +243,7 @@ class GANDetector(ModelFileDetector):
 
     def _settings(self) -> Any:
         """Return the record of hyper-parameters that the estimator's parameters stand for."""
-        from gandetect.ensemble import TableSettings
+        from gandetect.table_ensemble import TableSettings
 
         known = {field.name for field in fields(TableSettings)}
         given = {name: value for name, value in self.get_params().items() if name in known}

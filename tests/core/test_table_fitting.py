@@ -13,9 +13,9 @@ from recording import recorded_fit
 from gandetect.calibration import default_alpha
 from gandetect.encoding import fit_encoding
 from gandetect.errors import InputError
-from gandetect.fitting import TableSettings, fit_table
 from gandetect.schema import MIN_ROWS, Column, Kind, Role, Schema
 from gandetect.scorer import Scorer
+from gandetect.table_fitting import TableSettings, fit_table
 
 
 def normal_rows(n_rows, n_columns=4, seed=0):

@@ -11,17 +11,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from gandetect.assembly import (
-    build_model,
-    generated_rows,
-    golden_rows,
-    manifest_of,
-    share_threshold,
-    with_distributions,
-)
 from gandetect.checkpoint import kept
 from gandetect.encoding import Encoding, fit_encoding, summaries
-from gandetect.ensemble import Rows, TableSettings, probes, train_pair, trained_weights, transplant
 from gandetect.errors import InputError
 from gandetect.health import examine, health_record
 from gandetect.losses import LOSSES
@@ -29,6 +20,15 @@ from gandetect.model_file import seal
 from gandetect.networks.tables import TablePair
 from gandetect.out_of_fold import calibrated, certified, run_encoding
 from gandetect.schema import MIN_ROWS, Schema, quoted
+from gandetect.table_assembly import (
+    build_model,
+    generated_rows,
+    golden_rows,
+    manifest_of,
+    share_threshold,
+    with_distributions,
+)
+from gandetect.table_ensemble import Rows, TableSettings, probes, train_pair, trained_weights, transplant
 from gandetect.training import Course, Progress, find_device
 
 Columns = Mapping[str, NDArray[Any]]

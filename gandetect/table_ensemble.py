@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gandetect.errors import InputError
-from gandetect.graph.networks import TableWeights
+from gandetect.graph.tables import TableWeights
 from gandetect.health import Probe
 from gandetect.losses import LOSSES
-from gandetect.negatives import REFERENCES, SCORED, Batch, Cloud, around_known, references
 from gandetect.networks.tables import Discriminator, Generator, TableBatch, TablePair
 from gandetect.schema import quoted
+from gandetect.table_negatives import REFERENCES, SCORED, Batch, Cloud, around_known, references
 from gandetect.training import Course, Plan, Progress, State, step_random, train
 
 Floats = NDArray[np.float32]

@@ -15,16 +15,16 @@ from numpy.typing import NDArray
 from gandetect.calibration import Calibration, Evidence, default_alpha, float32_at_most
 from gandetect.distribution import remembered
 from gandetect.encoding import Encoding, decode
-from gandetect.ensemble import TableSettings
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.encoding import add_encoding, add_inputs
 from gandetect.graph.expectation import add_expectation
-from gandetect.graph.networks import TableWeights, add_networks
 from gandetect.graph.score import add_answers, add_measures, add_score
+from gandetect.graph.tables import TableWeights, add_networks
 from gandetect.model_file import DIGEST_KEY, DIGEST_PLACEHOLDER, FORMAT, MANIFEST_KEY, manifest_json
 from gandetect.networks.tables import TablePair
 from gandetect.schema import DEFAULT_OUTPUTS, NUMERIC, Schema
 from gandetect.scorer import open_session, run_in_chunks
+from gandetect.table_ensemble import TableSettings
 
 Columns = Mapping[str, NDArray[Any]]
 Floats = NDArray[np.float32]
