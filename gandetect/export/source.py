@@ -18,6 +18,7 @@ from gandetect.encoding import (
     TimeEncoding,
     decode,
 )
+from gandetect.errors import InputError
 from gandetect.graph.surgery import OpenModel
 from gandetect.schema import INTERNAL_PREFIX, Kind, Schema, table_of
 from gandetect.scorer import Scorer, open_session, run_in_chunks
@@ -66,6 +67,8 @@ class Source:
         self.scorer = Scorer(model)
         self.open = OpenModel(model)
         self.schema = table_of(self.scorer.schema)
+        if self.schema.used != self.schema.features:
+            raise InputError("Expected a model without given columns, found some; only such models can be exported.")
         self.encoding = _read_encoding(self.open, self.schema)
         self.column_of = self.encoding.column_of
         self.n_columns, self.sample_dim = len(self.schema.features), len(self.column_of)

@@ -75,9 +75,9 @@ def test_verify_measures_what_scoring_costs_here(cli, small_model, quick):
     answer = json.loads(cli("verify", small_model, "--timing", "--threads", 2, "--json").out)
     costs = answer["timing"]
     assert answer["ok"] is True
-    assert (costs["onnxruntime"], costs["threads"], costs["batch_rows"]) == (onnxruntime.__version__, 2, 1024)
+    assert (costs["onnxruntime"], costs["threads"], costs["batch_rows"]) == (onnxruntime.__version__, 2, 256)
     assert 0 < costs["row_seconds"] <= costs["row_seconds_95"]
-    assert costs["row_seconds"] < costs["batch_seconds"] < 1024 * costs["row_seconds"]
+    assert costs["row_seconds"] < costs["batch_seconds"] < 256 * costs["row_seconds"]
     assert costs["row_seconds"] < costs["load_seconds"]
     assert costs["peak_bytes"] > small_model.stat().st_size
 
@@ -87,7 +87,7 @@ def test_verify_lays_the_costs_out_for_people(cli, small_model, quick):
     assert out.startswith("OK: ")
     assert re.search(rf"^ONNX Runtime +{re.escape(onnxruntime.__version__)} +threads: 1$", out, re.M)
     assert re.search(r"^one row +\d+(\.\d)? (us|ms) +95 % within \d+(\.\d)? (us|ms)$", out, re.M)
-    assert re.search(r"^1,024 rows +\d+(\.\d)? (us|ms) +[\d,]+ a second$", out, re.M)
+    assert re.search(r"^256 rows +\d+(\.\d)? (us|ms) +[\d,]+ a second$", out, re.M)
     assert re.search(r"^memory +[\d.]+ MB +the most that this process had$", out, re.M)
 
 
