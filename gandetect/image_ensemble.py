@@ -19,7 +19,14 @@ from gandetect.health import Limits, Probe
 from gandetect.image_negatives import PATCH, WHOLE, negatives
 from gandetect.losses import LOSSES
 from gandetect.networks.convolutions import MemberConv
-from gandetect.networks.images import Discriminator, Generator, ImagePair, WholeDiscriminator, WholeGenerator
+from gandetect.networks.images import (
+    Discriminator,
+    Generator,
+    ImagePair,
+    PatchPair,
+    WholeDiscriminator,
+    WholeGenerator,
+)
 from gandetect.networks.patches import GRID, PatchDiscriminator, PatchGenerator, positions
 from gandetect.schema import quoted
 from gandetect.training import Course, Plan, Progress, State, step_random, train
@@ -38,6 +45,7 @@ DETECTORS: dict[str, dict[str, Any]] = {
         "n_steps": 450,
         "n_real": 32,
         "n_negatives": 12,
+        "n_generated": 12,
         "n_features": 96,
         "n_codes": 32,
         "n_past": 256,
@@ -48,12 +56,13 @@ DETECTORS: dict[str, dict[str, Any]] = {
     },
     "patch": {
         "n_members": 2,
-        "n_steps": 300,
-        "n_real": 8,
-        "n_negatives": 4,
+        "n_steps": 500,
+        "n_real": 12,
+        "n_negatives": 6,
+        "n_generated": 2,
         "n_features": 64,
         "n_codes": 8,
-        "n_past": 32,
+        "n_past": 0,
         "realness_weight": 0.0,
         "distance_weight": 0.2,
         "map_weight": 1.0,
@@ -82,8 +91,8 @@ class ImageSettings:
         Generator and discriminator pairs; also the number of folds, each unseen by one member.
     n_steps : int
         Moves of each network.
-    n_real, n_negatives : int
-        Real images of a step, and images of every kind of negative.
+    n_real, n_negatives, n_generated : int
+        Real images of a step, images of every kind of reference negative, and of every kind that the generator makes.
     width, n_features, n_codes, n_past : int
         Channels of the first convolution, features that the discriminator's heads look at, entries of a generator's
         code (at each of its positions), and images of earlier steps that are remembered.
@@ -104,6 +113,7 @@ class ImageSettings:
     n_steps: int
     n_real: int
     n_negatives: int
+    n_generated: int
     n_features: int
     n_codes: int
     n_past: int
@@ -212,13 +222,14 @@ def _new_pair(rows: ImageRows, settings: ImageSettings, seed: int, device: torch
     random = step_random(seed, BEFORE_TRAINING)
     build = {"whole": _whole_networks, "patch": _patch_networks}[settings.detector]
     kinds = {"whole": WHOLE, "patch": PATCH}[settings.detector]
-    n_heads = len(kinds) + 1 + ImagePair.N_KINDS  # what the generator drew in the past has a head as well
+    pair = {"whole": ImagePair, "patch": PatchPair}[settings.detector]
+    n_heads = len(kinds) + bool(settings.n_past) + pair.N_KINDS  # what was drawn in the past has a head as well
     discriminator, generator = build(rows, settings, n_heads, random)
 
     def made(real: Tensor, random: torch.Generator) -> Tensor:
         return negatives(kinds, real, random)
 
-    return ImagePair(discriminator.to(device), generator.to(device), made, settings.n_negatives)
+    return pair(discriminator.to(device), generator.to(device), made, settings.n_negatives, settings.n_generated)
 
 
 def _whole_networks(
@@ -386,13 +397,17 @@ def _from_afar(images: Tensor) -> Floats:
 
 
 def _logits(pair: ImagePair, rows: ImageRows, member: int, n_images: int, random: torch.Generator) -> dict[str, Floats]:
-    """Return a member's logits of images that it was trained on, and of the negatives made from them."""
+    """Return a member's logits of images that it was trained on, and of the negatives made from them.
+
+    Where positions are judged, an image counts by the one that is the least real to a head.
+    """
     chosen = rows.samples[rows.seen_by(member)[: min(n_images, BATCH)]]
     images = torch.from_numpy(chosen).to(pair.generator.past).expand(len(pair.generator.past), *chosen.shape)
     noise = pair.made(images, random)  # (members, kinds, n, ...)
     kinds = noise.shape[1]
-    on_real = pair.discriminator(pair.marked(images, random))[member, :, :kinds]
-    on_noise = pair.discriminator(noise.flatten(1, 2))[member, :, :kinds].reshape(kinds, -1, kinds)
+    on_real = pair.discriminator(pair.seen(images))[member, :, :kinds].unflatten(0, (len(chosen), -1)).amin(1)
+    on_noise = pair.discriminator(noise.flatten(1, 2))[member, :, :kinds]
+    on_noise = on_noise.unflatten(0, (kinds, len(chosen), -1)).amin(2)  # (kinds, n, kinds)
     return {"logits_seen": _array(on_real), "logits_noise": _array(on_noise.diagonal(dim1=0, dim2=2))}
 
 

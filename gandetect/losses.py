@@ -24,6 +24,21 @@ def logistic_fake(logits: Tensor) -> Tensor:
     return softplus(logits)
 
 
+def logistic_rejection(on_real: Tensor, on_negatives: Tensor) -> Tensor:
+    """Loss of each head on real samples, (members, n, heads), and on its own negatives, (members, heads, n).
+
+    Returns
+    -------
+    Tensor of shape (members, heads)
+    """
+    return logistic_real(on_real).mean(1) + logistic_fake(on_negatives).mean(2)
+
+
+def focal(cross_entropy: Tensor) -> Tensor:
+    """Weigh a cross-entropy so that what is known already counts little (Lin et al., 2017, equation 4, gamma 2)."""
+    return (1 - torch.exp(-cross_entropy)).square() * cross_entropy
+
+
 class Game(Protocol):
     """What training asks of a loss; each term has the shape of its logits, lower is better for its player."""
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from gandetect.errors import InputError
-from gandetect.losses import Game, gradient_norm_penalty, logistic_fake, logistic_real
+from gandetect.losses import Game, gradient_norm_penalty
 
 State = dict[str, NDArray[Any]]
 """Everything that a training goes on from: parameters, optimizers, the step, and the course so far; flat arrays."""
@@ -27,8 +27,8 @@ State = dict[str, NDArray[Any]]
 class Pair(Protocol):
     """Two networks and how they meet; `Batch` below is whatever `draw` returns.
 
-    Samples have shape (members, n_samples, ...); kinds of negatives are stacked as (members, kinds, n_negatives, ...),
-    where there are no more of each than of real samples.
+    Samples have shape (members, n_samples, ...); kinds of negatives are stacked as (members, kinds, n_negatives, ...).
+    There are no more generated ones of each kind than real samples.
     """
 
     @property
@@ -47,6 +47,13 @@ class Pair(Protocol):
 
     def references(self, real: Tensor, random: torch.Generator) -> Tensor:
         """Return reference negatives, one block per reference head of the discriminator, in its order."""
+
+    def rejection(self, on_real: Tensor, on_references: Tensor, references: Tensor) -> Tensor:
+        """Return the loss of each reference head, (members, kinds).
+
+        `on_real` has shape (members, judged, kinds), `on_references` shape (members, kinds, judged): each head's
+        logits of its own kind.
+        """
 
     def generate(self, batch: Any, random: torch.Generator) -> tuple[Tensor, Tensor]:
         """Return the generator's samples, one block per adversarial head, and its reconstruction loss (a scalar)."""
@@ -269,20 +276,19 @@ _SCHEDULE, _GROUP = ("last_epoch", "_step_count"), ("lr", "betas")
 class _DiscriminatorTurn(_Turn):
     def __init__(self, pair: Pair, game: Game, plan: Plan) -> None:
         super().__init__("discriminator", pair.discriminator, plan, plan.weight_decay)
-        self.discriminator, self.game = pair.discriminator, game
+        self.discriminator, self.game, self.rejection = pair.discriminator, game, pair.rejection
 
     def move(self, real: Tensor, references: Tensor, fakes: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
         """Learn to tell real samples from both sorts of negatives; return the loss and the real samples' logits."""
         members, n_references = references.shape[:2]
-        negatives = torch.cat([references, fakes], dim=1)  # (members, kinds, n_negatives, ...)
-        samples = torch.cat([real, negatives.flatten(1, 2)], dim=1)
-        logits = self.discriminator(samples)
-        n_judged = real.shape[1] * (logits.shape[1] // samples.shape[1])
-        on_real = logits[:, :n_judged]  # (members, judged, kinds)
-        # Each head looks at its own kind only: (members, kinds, judged).
-        on_own = logits[:, n_judged:].unflatten(1, (negatives.shape[1], -1)).diagonal(dim1=1, dim2=3).transpose(1, 2)
-        reference = logistic_real(on_real[..., :n_references]).mean(1) + logistic_fake(on_own[:, :n_references]).mean(2)
-        game = self.game.real(on_real[..., n_references:]).mean(1) + self.game.fake(on_own[:, n_references:]).mean(2)
+        parts = real, references.flatten(1, 2), fakes.flatten(1, 2)
+        samples = torch.cat(parts, dim=1)
+        logits = self.discriminator(samples)  # (members, judged, kinds)
+        n_positions = logits.shape[1] // samples.shape[1]
+        on_real, on_references, on_fakes = logits.split([part.shape[1] * n_positions for part in parts], dim=1)
+        reference = self.rejection(on_real[..., :n_references], _own(on_references[..., :n_references]), references)
+        game = self.game.real(on_real[..., n_references:]).mean(1)
+        game = game + self.game.fake(_own(on_fakes[..., n_references:])).mean(2)
         loss = (reference.sum() + game.sum()) / members
         if self.game.gradient_penalty:
             loss = loss + self.game.gradient_penalty * self._penalty(real, fakes, n_references, random)
@@ -312,11 +318,17 @@ class _GeneratorTurn(_Turn):
         members, kinds = fakes.shape[:2]
         self.discriminator.requires_grad_(False)
         logits = self.discriminator(fakes.flatten(1, 2))[..., -kinds:]
-        on_own = logits.unflatten(1, (kinds, -1)).diagonal(dim1=1, dim2=3)  # (members, judged, kinds)
-        loss = reconstruction + self.weight * self.game.generator(on_own).mean(1).sum() / members
+        on_own = _own(logits)
+        loss = reconstruction + self.weight * self.game.generator(on_own).mean(2).sum() / members
         self.step(loss)
         self.discriminator.requires_grad_(True)
         return loss.detach(), on_own.detach()
+
+
+def _own(logits: Tensor) -> Tensor:
+    """Return what each head says of its own kind, (members, kinds, judged); kinds stand one after the other."""
+    members, _, kinds = logits.shape
+    return logits.reshape(members, kinds, -1, kinds).diagonal(dim1=1, dim2=3).transpose(1, 2)
 
 
 @contextmanager

@@ -11,8 +11,9 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import leaky_relu
+from torch.nn.functional import avg_pool2d, leaky_relu, pad
 
+from gandetect.losses import focal, logistic_fake, logistic_real, logistic_rejection
 from gandetect.networks.convolutions import SLOPE, MemberConv, grown, on_sphere
 from gandetect.networks.patches import GRID, PatchDiscriminator, PatchGenerator
 from gandetect.networks.tables import MemberLinear
@@ -95,10 +96,9 @@ class ImagePair:
     discriminator, generator : nn.Module
         The networks, both for whole images or both for patches.
     made : callable
-        From real images and a source of randomness to synthetic negatives, (members, kinds, n_negatives, ...), marked
-        where they were altered, if the discriminator needs marks.
-    n_negatives : int
-        Images of each kind of negative.
+        From real images and a source of randomness to synthetic negatives, (members, kinds, n_negatives, ...).
+    n_negatives, n_generated : int
+        Images of each kind of reference negative, and of each kind that the generator makes.
     """
 
     N_KINDS = 2
@@ -113,39 +113,40 @@ class ImagePair:
         generator: Generator,
         made: Callable[[Tensor, torch.Generator], Tensor],
         n_negatives: int,
+        n_generated: int,
     ) -> None:
         self.discriminator, self.generator = discriminator, generator
-        self.made, self.n_negatives = made, n_negatives
+        self.made, self.n_negatives, self.n_generated = made, n_negatives, n_generated
 
-    def marked(self, images: Tensor, random: torch.Generator) -> Tensor:
-        """Add the channel that says which positions are judged: a random half, anew for every image."""
-        if not self.discriminator.JUDGES_POSITIONS:
-            return images
-        shape = (*images.shape[:-3], 1, *(side // GRID for side in images.shape[-2:]))
-        marks = (torch.rand(shape, generator=random) < 0.5).to(images)
-        marks = marks.repeat_interleave(GRID, -1).repeat_interleave(GRID, -2)
-        return torch.cat([images, marks], dim=-3)
+    def seen(self, images: Tensor) -> Tensor:
+        """Return images that were not altered as the discriminator sees them."""
+        return images
 
     def real(self, batch: Tensor, random: torch.Generator) -> Tensor:
         """Return the images as the discriminator sees them."""
-        return self.marked(batch, random)
+        return self.seen(batch)
 
     def references(self, real: Tensor, random: torch.Generator) -> Tensor:
-        """Return synthetic negatives, and images that the generator drew in the past, as the last kind."""
-        channels = self.generator.past.shape[2]
+        """Return synthetic negatives, and images that the generator drew in the past, if any, as the last kind."""
         past = self.generator.past
+        made = self.made(real[:, : self.n_negatives, : past.shape[2]], random)
+        if not past.shape[1]:
+            return made
         chosen = torch.randint(past.shape[1], (self.n_negatives,), generator=random).to(past.device)
-        made = self.made(real[:, : self.n_negatives, :channels], random)
-        return torch.cat([made, self.marked(past[:, chosen], random)[:, None]], dim=1)
+        return torch.cat([made, self.seen(past[:, chosen])[:, None]], dim=1)
+
+    def rejection(self, on_real: Tensor, on_references: Tensor, references: Tensor) -> Tensor:
+        """Return the loss of each reference head."""
+        return logistic_rejection(on_real, on_references)
 
     def generate(self, batch: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Return drawn and reconstructed images, (members, 2, n_negatives, ...), and the reconstruction loss."""
-        seen = batch[:, : self.n_negatives]
-        drawn = self.imagine(self.n_negatives, random)
+        """Return drawn and reconstructed images, (members, 2, n_generated, ...), and the reconstruction loss."""
+        seen = batch[:, : self.n_generated]
+        drawn = self.imagine(self.n_generated, random)
         reconstructed = self.generator.decode(self.generator.encode(seen))
         self._remember(drawn, random)
         loss = self.RECONSTRUCTION_WEIGHT * (seen - reconstructed).abs().mean()
-        return self.marked(torch.stack([drawn, reconstructed], dim=1), random), loss
+        return self.seen(torch.stack([drawn, reconstructed], dim=1)), loss
 
     def imagine(self, n_samples: int, random: torch.Generator) -> Tensor:
         """Return new images, (members, n_samples, channels, height, width)."""
@@ -162,3 +163,29 @@ class ImagePair:
             past.copy_(drawn[:, torch.arange(n_past, device=past.device) % drawn.shape[1]])
         places = torch.randperm(n_past, generator=random)[: min(n_past, drawn.shape[1])].to(past.device)
         past[:, places] = drawn[:, : len(places)]
+
+
+class PatchPair(ImagePair):
+    """The same where every position is judged: a channel more says where an image was altered, by up to 1.
+
+    A head learns from every position of real images and of its own kind of negative: altered ones are to be rejected,
+    all others are real. Most of them are easy, hence the focal loss.
+    """
+
+    ALTERED = 0.2
+    """Share of a position's pixels from which on it is to be rejected; one with fewer altered ones is not judged."""
+
+    REJECTION_WEIGHT = 100.0
+    """Weight of that loss beside the game's: focal losses are small, and what rejects altered parts is what scores."""
+
+    def seen(self, images: Tensor) -> Tensor:
+        """Add the channel, which says that nothing was altered."""
+        return pad(images, (0, 0, 0, 0, 0, 1))
+
+    def rejection(self, on_real: Tensor, on_references: Tensor, references: Tensor) -> Tensor:
+        """Return the loss of each reference head, over all positions."""
+        share = avg_pool2d(references[:, :, :, -1].flatten(0, 1), GRID).reshape(on_references.shape)
+        known = torch.where(share > self.ALTERED, logistic_fake(on_references), logistic_real(on_references))
+        judged = (share == 0) | (share > self.ALTERED)
+        loss = focal(logistic_real(on_real)).sum(1) + (judged * focal(known)).sum(2)
+        return self.REJECTION_WEIGHT * loss / (on_real.shape[1] + on_references.shape[2])

@@ -7,7 +7,7 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, leaky_relu, max_pool2d
+from torch.nn.functional import interpolate, leaky_relu
 
 from gandetect.networks.convolutions import SLOPE, MemberConv, grown, on_sphere
 from gandetect.networks.tables import MemberLinear
@@ -19,18 +19,14 @@ GRID = 4
 class PatchDiscriminator(nn.Module):
     """Judges every position of a grid: convolutions at two scales, joined with the position, one logit per kind.
 
-    Its samples have one channel more than the images: what there is above 0 is judged, at `N_JUDGED` positions that are
-    spread evenly over the mass of that channel. So a head learns only where an image was altered.
+    Its samples have one channel more than the images, which says where they were altered. It does not look at that.
 
     Shape
     -----
-    (members, n_samples, channels + 1, height, width) to (members, n_samples * N_JUDGED, n_heads)
+    (members, n_samples, channels + 1, height, width) to (members, n_samples * positions, n_heads)
     """
 
     JUDGES_POSITIONS = True
-
-    N_JUDGED = 128
-    """Positions of an image that are judged in training."""
 
     def __init__(
         self,
@@ -79,14 +75,8 @@ class PatchDiscriminator(nn.Module):
         return flat.reshape(members, n_samples, height, width, -1)
 
     def forward(self, samples: Tensor) -> Tensor:
-        """Return the logits at the positions that are judged."""
-        features = self.features(samples[:, :, :-1]).flatten(2, 3)  # (members, n_samples, positions, n_features)
-        marks = max_pool2d(samples[:, :, -1], GRID).flatten(2)
-        mass = marks.detach().cumsum(2)
-        aims = (torch.arange(self.N_JUDGED, device=mass.device) + 0.5) / self.N_JUDGED * mass[..., -1:]
-        chosen = torch.searchsorted(mass, aims).clamp_max(mass.shape[2] - 1)
-        judged = features.gather(2, chosen[..., None].expand(-1, -1, -1, features.shape[3]))
-        return cast(Tensor, self.heads(judged.flatten(1, 2)))
+        """Return the logits at every position."""
+        return cast(Tensor, self.heads(self.features(samples[:, :, :-1]).flatten(1, 3)))
 
 
 class PatchGenerator(nn.Module):

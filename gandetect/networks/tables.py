@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
+from gandetect.losses import logistic_rejection
+
 
 class MemberLinear(nn.Module):
     """One affine map per member.
@@ -249,6 +251,10 @@ class TablePair:
         )
         noise = torch.randn(*recalled.shape[:2], generator.noise_dim, generator=random).to(recalled)
         return generator.fill_in(recalled, masked, noise)
+
+    def rejection(self, on_real: Tensor, on_references: Tensor, references: Tensor) -> Tensor:
+        """Return the loss of each reference head."""
+        return logistic_rejection(on_real, on_references)
 
     def generate(self, batch: TableBatch, random: torch.Generator) -> tuple[Tensor, Tensor]:
         """Return recalled and completed rows, (members, 2, n_samples, sample_dim), and the reconstruction loss.

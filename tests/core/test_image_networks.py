@@ -105,14 +105,27 @@ def test_the_same_randomness_gives_the_same_negatives(kinds):
     assert first.shape[:3] == (2, len(kinds), 4)
 
 
-def test_a_patch_discriminator_judges_where_it_is_told_to():
+def test_a_patch_discriminator_judges_every_position_and_does_not_see_what_was_altered():
     _, pair, _ = trained("patch")
     images = torch.from_numpy(samples_of(textures(2), 64)).expand(2, 2, 3, 64, 64)
-    marks = torch.zeros(2, 2, 1, 64, 64)
-    marks[..., 8:12, 20:24] = 1  # one position of the grid
     with torch.no_grad():
-        judged = pair.discriminator(torch.cat([images, marks], 2))
-        features = pair.discriminator.features(images)[:, :, 8 // GRID, 20 // GRID]
-        expected = pair.discriminator.heads(features)
-    n_judged = pair.discriminator.N_JUDGED
-    assert torch.allclose(judged, expected.repeat_interleave(n_judged, 1), atol=1e-5)
+        judged = pair.discriminator(torch.cat([images, torch.rand(2, 2, 1, 64, 64)], 2))
+        expected = pair.discriminator.heads(pair.discriminator.features(images).flatten(1, 3))
+    assert judged.shape[1] == 2 * (64 // GRID) ** 2
+    assert torch.equal(judged, expected)
+
+
+def test_altered_positions_are_to_be_rejected_and_all_others_are_real():
+    _, pair, _ = trained("patch")
+    images = torch.zeros(2, 2, 3, 4, 64, 64)  # (members, kinds, n_negatives, ...)
+    images[:, 1, 2, -1, 8:12, 20:24] = 1  # one position of the grid
+    images[:, 1, 2, -1, 0, 0] = 1  # one pixel of another one
+    on_real, on_references = torch.zeros(2, 512, 2), torch.zeros(2, 2, 3 * 16 * 16)
+    for logits in (on_real, on_references):
+        logits.requires_grad_()
+    pair.rejection(on_real, on_references, images).sum().backward()
+    signs = on_references.grad.sign().reshape(2, 2, 3, 16, 16)
+    expected = -torch.ones_like(signs)
+    expected[:, 1, 2, 2, 5], expected[:, 1, 2, 0, 0] = 1, 0
+    assert torch.equal(signs, expected)
+    assert (on_real.grad < 0).all()

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from gandetect.losses import LOSSES, gradient_norm_penalty, logistic_fake, logistic_real
+from gandetect.losses import LOSSES, focal, gradient_norm_penalty, logistic_fake, logistic_real
 
 LOGITS = torch.tensor([-2.0, 0.0, 0.5, 3.0], dtype=torch.float64)
 
@@ -49,6 +49,11 @@ def test_logistic_losses_are_the_cross_entropy():
     bce = torch.nn.functional.binary_cross_entropy_with_logits
     torch.testing.assert_close(logistic_real(LOGITS), bce(LOGITS, torch.ones(4).double(), reduction="none"))
     torch.testing.assert_close(logistic_fake(LOGITS), bce(LOGITS, torch.zeros(4).double(), reduction="none"))
+
+
+def test_the_focal_loss_equals_its_formula():
+    probability = LOGITS.sigmoid()
+    torch.testing.assert_close(focal(logistic_real(LOGITS)), -((1 - probability) ** 2) * probability.log())
 
 
 def slope(function, at):
