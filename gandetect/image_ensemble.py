@@ -63,6 +63,7 @@ DETECTORS: dict[str, dict[str, Any]] = {
         "n_features": 64,
         "n_codes": 8,
         "n_past": 0,
+        "learning_rate": 3e-3,
         "realness_weight": 0.0,
         "distance_weight": 0.2,
         "map_weight": 1.0,

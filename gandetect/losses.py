@@ -1,7 +1,8 @@
 """The rules of the adversarial game between the generator and the discriminator's heads for it.
 
 Every loss speaks of logits (high = real). A new game is one class here and one entry in `LOSSES`. The reference heads
-(`gandetect.table_negatives`) do not take part: they always use `logistic_real` and `logistic_fake`.
+(`gandetect.table_negatives`, `gandetect.image_negatives`) do not take part: whatever the game, they learn by the
+cross-entropy, those for patches by its focal form.
 """
 
 from __future__ import annotations

@@ -175,7 +175,7 @@ class PatchPair(ImagePair):
     ALTERED = 0.2
     """Share of a position's pixels from which on it is to be rejected; one with fewer altered ones is not judged."""
 
-    REJECTION_WEIGHT = 100.0
+    REJECTION_WEIGHT = 1000.0
     """Weight of that loss beside the game's: focal losses are small, and what rejects altered parts is what scores."""
 
     def seen(self, images: Tensor) -> Tensor:

@@ -44,8 +44,8 @@ class PatchDiscriminator(nn.Module):
         self.fine = nn.ModuleList(
             [
                 MemberConv(n_members, channels, width, 4, 2, random),
+                MemberConv(n_members, width, width, 3, 1, random),
                 MemberConv(n_members, width, 2 * width, 4, 2, random),
-                MemberConv(n_members, 2 * width, 2 * width, 3, 1, random),
             ]
         )
         self.coarse = nn.ModuleList(
