@@ -129,10 +129,11 @@ class ImagePair:
     def references(self, real: Tensor, random: torch.Generator) -> Tensor:
         """Return synthetic negatives, and images that the generator drew in the past, if any, as the last kind."""
         past = self.generator.past
-        made = self.made(real[:, : self.n_negatives, : past.shape[2]], random)
+        sources = real[:, : self.n_negatives, : past.shape[2]]
         if not past.shape[1]:
-            return made
+            return self.made(sources, random)
         chosen = torch.randint(past.shape[1], (self.n_negatives,), generator=random).to(past.device)
+        made = self.made(sources, random)
         return torch.cat([made, self.seen(past[:, chosen])[:, None]], dim=1)
 
     def rejection(self, on_real: Tensor, on_references: Tensor, references: Tensor) -> Tensor:
