@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.validation import check_is_fitted
+from scipy.sparse import issparse
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from gandetect.detector import ModelFileDetector
 from gandetect.errors import InputError, ModelFileError
@@ -63,6 +65,10 @@ class ImageGANDetector(ModelFileDetector):
         ``decision_function = score_samples - offset_``.
     health_ : dict
         How the training went.
+    n_features_in_ : int
+        Number of pixel values in a row seen during fit, where images came as rows.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, where they came as a data frame whose columns are all named by text.
 
     See Also
     --------
@@ -73,6 +79,7 @@ class ImageGANDetector(ModelFileDetector):
     Every method takes images as an array of shape (n, height, width) or (n, height, width, channels), as rows of shape
     (n, height * width * channels) with `image_shape`, as a sequence of arrays of any sizes or of paths, or as the path
     of a folder. Pixel values are whole numbers from 0 to 255; channels are 1 (grey) or 3 (red, green, blue).
+    Rows are checked as scikit-learn checks tables: as many values as in `fit`, none missing, none negative.
 
     Examples
     --------
@@ -196,8 +203,9 @@ class ImageGANDetector(ModelFileDetector):
         if isinstance(X, Sequence) and X and all(np.ndim(item) in (2, 3) for item in X):
             return [_pixels(np.asarray(item)) for item in X]
         values = np.asarray(X)
-        if values.ndim == 2:
-            values = self._unflattened(values)
+        if values.ndim == 2 or issparse(X):  # scikit-learn refuses the latter
+            rows = validate_data(self, X, reset=part == "train", ensure_non_negative=True)
+            return list(_pixels(self._unflattened(rows)))
         if values.ndim not in (3, 4):
             raise InputError(
                 "Expected images of shape (n, height, width) or (n, height, width, channels), found "
@@ -213,6 +221,12 @@ class ImageGANDetector(ModelFileDetector):
                 "pass (height, width) or (height, width, channels)."
             )
         return rows.reshape(len(rows), *shape[:2], shape[2] if len(shape) == 3 else 1)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.input_tags.positive_only = True
+        return tags
 
 
 def _read(source: Any, part: Literal["train", "test"]) -> list[Image]:

@@ -125,7 +125,7 @@ MAY_IMPORT_HEAVY = {
     "evaluation": {"scipy", "sklearn"},
     "pixels": {"scipy", "sklearn"},
     "detector": {"sklearn"},
-    "image_estimator": {"sklearn"},
+    "image_estimator": {"scipy", "sklearn"},
     "table_estimator": {"pandas", "sklearn"},
 }
 """The rooms that may import more than numpy, ONNX Runtime and the standard library."""

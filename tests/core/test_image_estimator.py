@@ -9,6 +9,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from gandetect import GANDetector, ImageGANDetector, InputError, ModelFileError
 
@@ -78,6 +79,54 @@ def test_a_saved_detector_is_the_same_again(detector, tmp_path):
     assert np.array_equal(loaded.score_samples(ONES), detector.score_samples(ONES))
     unpickled = pickle.loads(pickle.dumps(detector))
     assert np.array_equal(unpickled.score_samples(ONES), detector.score_samples(ONES))
+
+
+class LinesDetector(ImageGANDetector):
+    """Makes every row an image of one line: the checks draw fractions, in as many columns as they like."""
+
+    def _unflattened(self, rows):
+        lines = ImageGANDetector(image_shape=(1, rows.shape[1]))
+        return lines._unflattened(np.clip(np.round(20 * rows), 0, 255))
+
+
+NEGATIVE = "draws negative numbers, which no pixel holds"
+FAILED_CHECKS = {
+    "check_outliers_fit_predict": NEGATIVE,
+    "check_outliers_train": NEGATIVE,
+    "check_fit2d_1sample": "wants the error to speak of samples; it speaks of images",
+    "check_fit2d_predict1d": "wants the error to speak of data; it speaks of images",
+}
+LAST_BIT = (
+    "wants more than float32 holds: a place in the batch may change the last bit; tested with a tolerance instead"
+)
+SKIPPED_CHECKS = {
+    "check_methods_sample_order_invariance": LAST_BIT,
+    "check_methods_subset_invariance": LAST_BIT,
+}
+
+
+@parametrize_with_checks(
+    [LinesDetector(n_steps=1, n_members=2, random_state=0)], expected_failed_checks=lambda _: FAILED_CHECKS
+)
+def test_scikit_learns_own_checks_pass_on_rows(estimator, check, monkeypatch):
+    if check.func.__name__ in SKIPPED_CHECKS:
+        pytest.skip(SKIPPED_CHECKS[check.func.__name__])
+    monkeypatch.setenv("SCIPY_ARRAY_API", "1")  # without it the checks of arrays other than numpy's are skipped
+    check(estimator)
+
+
+def test_scores_depend_neither_on_the_order_nor_on_the_other_images(detector):
+    scores, order = detector.score_samples(ONES), np.random.default_rng(0).permutation(len(ONES))
+    np.testing.assert_allclose(detector.score_samples(ONES[order]), scores[order], rtol=1e-5, atol=1e-5)
+    alone = np.concatenate([detector.score_samples(ONES[[i]]) for i in range(len(ONES))])
+    np.testing.assert_allclose(alone, scores, rtol=1e-5, atol=1e-5)
+
+
+def test_rows_of_another_length_than_in_fit_are_refused():
+    detector = ImageGANDetector(n_steps=1, image_shape=(8, 8)).fit(ZEROS.reshape(60, -1))
+    assert detector.n_features_in_ == 64
+    with pytest.raises(ValueError, match="X has 32 features, but ImageGANDetector is expecting 64 features"):
+        detector.predict(ZEROS.reshape(120, -1))
 
 
 def test_maps_and_reconstructions_have_the_models_size(detector):
