@@ -81,12 +81,12 @@ class Health:
 
 DIAGNOSES = {
     "diverged": "the training diverged, weights are no longer numbers",
-    "collapsed": "the generator draws few of the kinds of rows in the data",
-    "implausible": "the generator draws rows unlike the data",
-    "told apart": "generated rows are easily told from real ones",
+    "collapsed": "the generator draws few of the kinds of samples in the data",
+    "implausible": "the generator draws samples unlike the data",
+    "told apart": "generated samples are easily told from real ones",
     "discriminator wins": "the discriminator won the game, and the generator teaches it nothing",
-    "generator wins": "the generator won the game, its rows are found more real than real ones",
-    "blind": "the discriminator hardly tells rows from noise around them",
+    "generator wins": "the generator won the game, its samples are found more real than real ones",
+    "blind": "the discriminator hardly tells samples from noise around them",
 }
 """What each sickness of a member means.
 

@@ -96,7 +96,7 @@ def test_known_anomalies_that_are_not_there_are_an_error(cli, numbers, options, 
 def test_a_sick_training_is_warned_about(cli, numbers):
     result = cli("fit", "-", "--steps", 1, "-o", "sick.onnx", stdin=numbers.encode())
     assert result.code == 0
-    sentence = "4 of 4 members: the discriminator hardly tells rows from noise around them"
+    sentence = "4 of 4 members: the discriminator hardly tells samples from noise around them"
     assert f"warning: {sentence}; more steps, more training data or another seed may help\n" in result.err
     shown = cli("inspect", "sick.onnx").out
     assert f"health\n  {sentence}\n  trained once more: 4 members\n  realness real over the training: 0." in shown

@@ -29,7 +29,7 @@ from gandetect.readers.values import parse_columns
 from gandetect.schema import Kind
 
 # Most detectors here are trained for a moment only, and are told so.
-pytestmark = pytest.mark.filterwarnings("ignore:.*hardly tells rows from noise:sklearn.exceptions.ConvergenceWarning")
+pytestmark = pytest.mark.filterwarnings("ignore:.*hardly tells samples from noise:sklearn.exceptions.ConvergenceWarning")
 
 QUICK = {"n_steps": 20, "n_members": 2, "width": 8, "depth": 2, "random_state": 0}
 
@@ -40,7 +40,7 @@ def quick(**changes):
 
 def test_a_sick_training_is_warned_about_and_a_good_one_not():
     X = np.random.default_rng(0).normal(size=(200, 3))
-    with pytest.warns(ConvergenceWarning, match="^2 of 2 members: the discriminator hardly tells rows from noise"):
+    with pytest.warns(ConvergenceWarning, match="^2 of 2 members: the discriminator hardly tells samples from noise"):
         sick = quick(n_steps=1).fit(X)
     assert sick.health_["restarted"] == [0, 1]
     with warnings.catch_warnings():
