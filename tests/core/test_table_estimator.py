@@ -29,7 +29,7 @@ from gandetect.readers.values import parse_columns
 from gandetect.schema import Kind
 
 # Most detectors here are trained for a moment only, and are told so.
-pytestmark = pytest.mark.filterwarnings("ignore:.*hardly tells samples from noise:sklearn.exceptions.ConvergenceWarning")
+pytestmark = pytest.mark.filterwarnings("ignore:.*hardly tells samples:sklearn.exceptions.ConvergenceWarning")
 
 QUICK = {"n_steps": 20, "n_members": 2, "width": 8, "depth": 2, "random_state": 0}
 
