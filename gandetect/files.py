@@ -7,8 +7,8 @@ import io
 import os
 import secrets
 import stat
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -67,6 +67,29 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     """
     with atomic_writer(path) as file:
         file.write(data)
+
+
+def write_together(files: Mapping[str, bytes]) -> None:
+    """Write files of which none is of use without the others: all of them are on the disk before the first appears.
+
+    Parameters
+    ----------
+    files : mapping of str to bytes
+        What each file shall hold, by its path.
+
+    Raises
+    ------
+    FileAccessError
+        A file cannot be written; earlier files are untouched.
+    """
+    with ExitStack() as stack:
+        for path, data in files.items():
+            file = stack.enter_context(atomic_writer(path))
+            file.write(data)
+            with _reported(path, "write"):
+                file.flush()
+                if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    os.fsync(file.fileno())
 
 
 def atomic_writer(path: str | os.PathLike[str]) -> AbstractContextManager[BinaryIO]:

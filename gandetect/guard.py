@@ -55,7 +55,12 @@ OPERATORS = {"": frozenset(_CORE_OPERATORS.split()), "ai.onnx.ml": frozenset({"L
 FLOAT_TYPE, BYTE_TYPE, STRING_TYPE, DOUBLE_TYPE = 1, 2, 8, 11
 """ONNX's numbers for the types of graph inputs."""
 
-_INPUT_TYPES: dict[type, int] = {np.uint8: BYTE_TYPE, str: STRING_TYPE, np.float64: DOUBLE_TYPE}
+_INPUT_TYPES: dict[type, int] = {
+    np.uint8: BYTE_TYPE,
+    str: STRING_TYPE,
+    np.float32: FLOAT_TYPE,
+    np.float64: DOUBLE_TYPE,
+}
 
 _ITEM_BYTES = {FLOAT_TYPE: 4, BYTE_TYPE: 1, 6: 4, 7: 8, STRING_TYPE: 32, 9: 1, 10: 2, DOUBLE_TYPE: 8}
 """Types that a tensor may have (also uint8, int32, int64, bool, float16), with the memory that an element takes."""
@@ -157,7 +162,7 @@ def check_graph(model: bytes, schema: Modality, name: str = "the model") -> None
     ----------
     model : bytes
         A serialized ONNX ModelProto.
-    schema : Schema or ImageSchema
+    schema : Schema, ImageSchema or CoreSchema
         What the model's manifest promises: its inputs, in order, and then, optionally, `ALPHA`, a float of shape ()
         with a default; its outputs, in order.
     name : str

@@ -68,6 +68,11 @@ class ImageSchema:
             raise ValueError(f"no model has images of {self.height} x {self.width} x {self.channels}")
 
     @property
+    def takes(self) -> str:
+        """What it is called in messages."""
+        return "images"
+
+    @property
     def inputs(self) -> tuple[GraphInput, ...]:
         """One batch of images of any size."""
         return (GraphInput(IMAGE_INPUT, np.uint8, (None, None, None, self.channels)),)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gandetect import wire
+from gandetect.core_schema import CoreSchema
 from gandetect.errors import ModelFileError
 from gandetect.files import access_error, write_atomically
 from gandetect.guard import LAYOUT, MAX_BYTES, check_graph, shown
@@ -350,7 +351,16 @@ def _image(manifest: dict[str, Any]) -> ImageSchema:
         raise RefusedError("an image of impossible size") from None
 
 
-_MODALITIES: dict[str, Callable[[dict[str, Any]], Modality]] = {"table": _table, "image": _image}
+def _encoded_row(manifest: dict[str, Any]) -> CoreSchema:
+    _check_types(manifest, {"n_features": int}, required=("n_features",))
+    return CoreSchema(manifest["n_features"], _table(manifest))
+
+
+_MODALITIES: dict[str, Callable[[dict[str, Any]], Modality]] = {
+    "table": _table,
+    "image": _image,
+    "encoded row": _encoded_row,
+}
 """What a model of this format may be for, and how its manifest says what raw data it takes."""
 
 

@@ -57,6 +57,10 @@ class Modality(Protocol):
     """What raw data a model takes and what it answers; a manifest holds it, the guard and the scorer ask it."""
 
     @property
+    def takes(self) -> str:
+        """What messages call the data, in the plural."""
+
+    @property
     def inputs(self) -> tuple[GraphInput, ...]:
         """The graph's inputs, in order, without `ALPHA`."""
 
@@ -208,6 +212,11 @@ class Schema:
         return Schema(tuple(replace(c, role=Role.GIVEN) if c.name in names else c for c in self.columns))
 
     @property
+    def takes(self) -> str:
+        """What it is called in messages."""
+        return "tables"
+
+    @property
     def inputs(self) -> tuple[GraphInput, ...]:
         """One input for each column that is used."""
         return tuple(
@@ -303,7 +312,7 @@ def table_of(schema: Modality) -> Schema:
         The model is for something else.
     """
     if not isinstance(schema, Schema):
-        raise InputError("Expected a model for tables, found one for images; name another model file.")
+        raise InputError(f"Expected a model for tables, found one for {schema.takes}; name another model file.")
     return schema
 
 

@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import gandetect
+from gandetect.core_schema import CoreSchema
 from gandetect.image_schema import ImageSchema
 from gandetect.model_file import modality_of
-from gandetect.schema import Column, Kind, Role, Schema, table_of
+from gandetect.schema import Column, Kind, Modality, Role, Schema, table_of
 from gandetect.wording import verdicts
 from gandetect_cli.options import MODEL_FILE, Json, ModelArgument, Threads, Timing
 from gandetect_cli.output import emit
@@ -75,7 +76,7 @@ def _text(file: dict[str, Any], manifest: dict[str, Any]) -> str:
         f"sha256 {file['sha256']}",
     ]
     schema = modality_of(manifest)
-    described = _images(schema) if isinstance(schema, ImageSchema) else _columns(table_of(schema))
+    described = _images(schema) if isinstance(schema, ImageSchema) else _columns(_table(schema))
     parts = ["".join(f"{plain(line)}\n" for line in head), *described]
     parts += [
         f"{name}\n{_listed(manifest[name])}"
@@ -87,6 +88,10 @@ def _text(file: dict[str, Any], manifest: dict[str, Any]) -> str:
     if manifest.get("health"):
         parts.append(_health(manifest["health"]))
     return "\n".join(parts)
+
+
+def _table(schema: Modality) -> Schema:
+    return schema.table if isinstance(schema, CoreSchema) else table_of(schema)
 
 
 def _columns(schema: Schema) -> list[str]:

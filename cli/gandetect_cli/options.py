@@ -186,6 +186,13 @@ Storage = Annotated[
 Distill = Annotated[
     bool, typer.Option("--distill", help="Teach the ensemble to one small network that takes its place.")
 ]
+Core = Annotated[
+    bool,
+    typer.Option(
+        "--core",
+        help="Encoded rows in, core operators only, for hosts that know little; FILE.encoding.json says how to encode.",
+    ),
+]
 TeachingData = Annotated[
     str | None,
     _optional("DATA", "Normal rows to teach with, beside those that the model's own generators make."),

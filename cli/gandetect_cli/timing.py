@@ -82,7 +82,7 @@ def measure(model: str, threads: int) -> Timing:
     return Timing(
         onnxruntime=onnxruntime.__version__,
         threads=threads,
-        unit="row" if scorer.manifest["modality"] == "table" else "picture",
+        unit="picture" if scorer.manifest["modality"] == "image" else "row",
         load_seconds=load,
         row_seconds=float(row),
         row_seconds_95=float(row_95),

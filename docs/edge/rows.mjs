@@ -4,7 +4,7 @@
  * @param ort the package
  * @param session an InferenceSession of a model file
  * @param rows a list of values for each input by its name: null for a missing number, "" for a missing text;
- *     pictures are lists in lists; optionally a number for alpha, the false-alarm rate
+ *     pictures and encoded rows are lists in lists; optionally a number for alpha, the false-alarm rate
  * @returns a flat list of values for each output by its name; contributions row by row
  */
 export async function score(ort, session, rows) {
@@ -21,6 +21,7 @@ export async function score(ort, session, rows) {
 
 function tensor(ort, type, values) {
   if (type === "string") return new ort.Tensor("string", values, [values.length]);
+  if (type === "float32") return new ort.Tensor("float32", Float32Array.from(values.flat()), shape(values));
   if (type === "uint8") return new ort.Tensor("uint8", Uint8Array.from(values.flat(3)), shape(values));
   return new ort.Tensor("float64", Float64Array.from(values, (value) => value ?? NaN), [values.length]);
 }
@@ -29,7 +30,7 @@ function values({ data, type }) {
   return Array.from(data, type === "bool" ? Boolean : undefined);
 }
 
-// Of pictures, as lists in lists: how many, height, width, channels.
+// Of lists in lists; of pictures: how many, height, width, channels.
 function shape(values) {
   return Array.isArray(values) ? [values.length, ...shape(values[0])] : [];
 }

@@ -14,14 +14,15 @@
 
 using nlohmann::json;
 
-// Write pictures, lists in lists, one value after another; returns the place behind the last one.
-static uint8_t* fill(const json& values, uint8_t* place) {
-  if (!values.is_array()) return *place = values.get<uint8_t>(), place + 1;
+// Write lists in lists, one value after another; returns the place behind the last one.
+template <typename T>
+static T* fill(const json& values, T* place) {
+  if (!values.is_array()) return *place = values.get<T>(), place + 1;
   for (const json& part : values) place = fill(part, place);
   return place;
 }
 
-// A tensor of one column, of pictures, or of alpha. It owns its memory, so the rows may go.
+// A tensor of one column, of pictures, of encoded rows, or of alpha. It owns its memory, so the rows may go.
 static Ort::Value tensor(const json& values, ONNXTensorElementDataType type) {
   Ort::AllocatorWithDefaultOptions allocator;
   std::vector<int64_t> shape;
@@ -33,7 +34,7 @@ static Ort::Value tensor(const json& values, ONNXTensorElementDataType type) {
   if (type == ONNX_TENSOR_ELEMENT_DATA_TYPE_STRING) {
     for (size_t i = 0; i < values.size(); i++) result.FillStringTensorElement(values[i].get<std::string>().c_str(), i);
   } else if (type == ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT) {
-    *result.GetTensorMutableData<float>() = values.get<float>();
+    fill(values, result.GetTensorMutableData<float>());
   } else if (type == ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8) {
     fill(values, result.GetTensorMutableData<uint8_t>());
   } else {

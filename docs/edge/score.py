@@ -3,8 +3,8 @@
     python score.py MODEL.onnx ROWS.json > answers.json
 
 ROWS.json holds a list of values for each input by its name: null for a missing number, "" for a missing text;
-pictures are lists in lists; optionally one number for alpha, the false-alarm rate. answers.json holds a flat list for
-each output by its name.
+pictures and encoded rows are lists in lists; optionally one number for alpha, the false-alarm rate. answers.json holds
+a flat list for each output by its name.
 """
 
 import json
@@ -25,7 +25,7 @@ types = {
     "tensor(double)": np.float64,
     "tensor(string)": object,
     "tensor(uint8)": np.uint8,  # pictures
-    "tensor(float)": np.float32,  # alpha
+    "tensor(float)": np.float32,  # alpha, encoded rows
 }
 inputs = [*session.get_inputs(), *session.get_overridable_initializers()]  # the latter is alpha
 # numpy takes None for NaN where numbers are asked for.

@@ -44,6 +44,15 @@ class Drawn(NamedTuple):
     present: Floats
 
 
+class Encoded(NamedTuple):
+    """All that a raw row becomes: samples (n, sample_dim); presence, growth and excess (n, n_columns)."""
+
+    samples: Floats
+    present: Floats
+    growth: Floats
+    excess: Floats
+
+
 class Source:
     """A model file for tables and the rows that it can make.
 
@@ -91,13 +100,13 @@ class Source:
         n_rows = int(self.scorer.manifest["calibration"]["n"])
         return Calibration(scores[np.isfinite(scores)], self.open.constant("calibration/p_values"), n_rows)
 
-    def encode(self, columns: Columns) -> Drawn:
-        """Return raw columns as samples, as the file computes them."""
-        return Drawn(*run_in_chunks(self._encoder, _names("samples", "present"), self.schema.feeds(columns)).values())
+    def encode(self, columns: Columns) -> Encoded:
+        """Return raw columns as the file encodes them."""
+        return Encoded(*run_in_chunks(self._encoder, _names(*Encoded._fields), self.schema.feeds(columns)).values())
 
     @cached_property
     def _encoder(self) -> Any:
-        return open_session(self.open.excerpt({}, ["samples", "present"]))
+        return open_session(self.open.excerpt({}, Encoded._fields))
 
     @cached_property
     def _generators(self) -> Any:

@@ -10,11 +10,23 @@ from typing import Any
 
 import numpy as np
 
+from gandetect.core_schema import FEATURES, CoreSchema, encoding_beside
 from gandetect.errors import InputError, ModelFileError
+from gandetect.export.core import encoding_spec, features
 from gandetect.export.distillation import distilled
 from gandetect.export.source import Columns, Source
+from gandetect.files import write_together
+from gandetect.graph.core import core_graph
 from gandetect.graph.surgery import OpenModel
-from gandetect.model_file import DIGEST_KEY, DIGEST_PLACEHOLDER, MANIFEST_KEY, manifest_json, seal
+from gandetect.model_file import (
+    DIGEST_KEY,
+    DIGEST_PLACEHOLDER,
+    MANIFEST_KEY,
+    manifest_json,
+    read_model,
+    seal,
+    write_model,
+)
 from gandetect.schema import ANSWERS, quoted
 from gandetect.scorer import Scorer
 
@@ -44,7 +56,7 @@ class Bound:
     ranks: float
 
 
-BOUNDS = {"fp16": Bound(0.05, 0.005, 0.999), "distilled": Bound(np.inf, 0.1, 0.9)}
+BOUNDS = {"core": Bound(1e-5, 0.0005, 0.9999), "fp16": Bound(0.05, 0.005, 0.999), "distilled": Bound(np.inf, 0.1, 0.9)}
 """What a variant keeps to. A student has opinions of its own, but on the whole the same ones."""
 
 
@@ -94,10 +106,27 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Exported:
-    """A variant of a model file, and how it compares with its source."""
+    """A variant of a model file, how it compares with its source, and for a core model how to encode, as JSON."""
 
     model: bytes
     comparison: Comparison
+    encoding: bytes | None = None
+
+    def write(self, path: str) -> list[str]:
+        """Write the model file, and with a core model what says how to encode, or nothing; return the paths.
+
+        Raises
+        ------
+        FileAccessError
+            A file cannot be written; earlier files are untouched.
+        """
+        if self.encoding is None:
+            write_model(self.model, path)
+            return [path]
+        beside = encoding_beside(path)
+        read_model(self.model)
+        write_together({path: self.model, beside: self.encoding})
+        return [path, beside]
 
 
 def export_model(
@@ -105,6 +134,7 @@ def export_model(
     *,
     storage: str = "fp32",
     distill: bool = False,
+    core: bool = False,
     columns: Columns | None = None,
     seed: int = 0,
     callback: Callable[[int, int], None] | None = None,
@@ -119,6 +149,8 @@ def export_model(
         "fp16" stores the weights in half the space; they are unpacked when the file is opened, and as fast.
     distill : bool, default=False
         Teach the whole ensemble to one small network, which takes its place.
+    core : bool, default=False
+        Leave the encoding to the device, and use core operators only: `gandetect.graph.core.OPERATORS`.
     columns : mapping of str to array of shape (n_rows,), optional
         Real rows for teaching, as raw columns; without them the file's own generators make all rows.
     seed : int, default=0
@@ -140,20 +172,38 @@ def export_model(
     """
     if storage not in STORAGES:
         raise InputError(f"Expected storage to be one of {quoted(STORAGES)}, found {storage!r}.")
-    if storage == "fp32" and not distill:
-        raise InputError("Expected a variant to make, found none; ask for half precision or for a distilled model.")
+    if storage == "fp32" and not distill and not core:
+        raise InputError(
+            "Expected a variant to make, found none; ask for half precision, a distilled model or a core model."
+        )
     source = Source(model, columns)
     changed, calibration = distilled(source, None, seed, callback) if distill else (source.open, {})
+    about = {"kind": "distilled" if distill else "stored", "storage": storage, "core": core, "source": _digest(model)}
+    manifest = source.scorer.manifest
+    manifest = manifest | {"calibration": manifest["calibration"] | calibration, "export": about}
+    if core:
+        # Whatever else is changed: this step changes next to nothing.
+        whole, changed = _sealed(changed, manifest), core_graph(changed, source.sample_dim, source.n_columns)
+        manifest = _core_manifest(source, manifest)
+        compare(source, whole, _sealed(changed, manifest), seed).require(BOUNDS["core"])
     if storage == "fp16":
         changed.halve()
-    about = {"kind": "distilled" if distill else "stored", "storage": storage, "source": _digest(model)}
-    manifest = source.scorer.manifest
-    manifest = manifest | {"calibration": manifest["calibration"] | calibration}
-    variant = _sealed(changed, manifest | {"export": about})
-    comparison = compare(source, Scorer(variant), len(variant), seed)
-    comparison.require(BOUNDS["distilled" if distill else "fp16"])
+    comparison = compare(source, model, _sealed(changed, manifest), seed)
+    comparison.require(BOUNDS["distilled" if distill else "fp16" if storage == "fp16" else "core"])
     measured = {k: v for k, v in asdict(comparison).items() if k not in ("n_bytes", "one_row", "batch")}
-    return Exported(_sealed(changed, manifest | {"export": about | measured}), comparison)
+    variant = _sealed(changed, manifest | {"export": about | measured})
+    return Exported(variant, comparison, encoding_spec(source, _digest(variant)) if core else None)
+
+
+def _core_manifest(source: Source, manifest: dict[str, Any]) -> dict[str, Any]:
+    """Return what a core model says of itself: its golden rows are encoded ones."""
+    golden = manifest["golden"]
+    rows = features(source, source.schema.raw_from_json(golden["inputs"]))
+    return manifest | {
+        "modality": "encoded row",
+        "n_features": rows.shape[1],
+        "golden": golden | {"inputs": {FEATURES: rows.tolist()}},
+    }
 
 
 def _digest(model: bytes) -> str:
@@ -173,14 +223,14 @@ def _sealed(model: OpenModel, manifest: dict[str, Any]) -> bytes:
     return file(manifest | {"golden": {"inputs": inputs, "outputs": outputs}})
 
 
-def compare(source: Source, variant: Scorer, n_bytes: int, seed: int = 0) -> Comparison:
-    """Let a source and its variant answer golden rows and fresh ones."""
+def compare(source: Source, before: bytes, after: bytes, seed: int = 0) -> Comparison:
+    """Let two models answer a source's golden rows and fresh ones; a core model gets them encoded."""
     golden = source.schema.raw_from_json(source.scorer.manifest["golden"]["inputs"])
     n_fresh = source.at_most(N_FRESH)
     fresh = source.rows(n_fresh, np.random.default_rng([seed, 9]))
     rows = {name: np.concatenate([golden[name], fresh[name]]) for name in golden}
-    names = list(ANSWERS[:3])
-    theirs, its = source.scorer(rows, names), variant(rows, names)
+    scorers = Scorer(before), Scorer(after)
+    theirs, its = (scorer(_taken(source, scorer, rows), ANSWERS[:3]) for scorer in scorers)
     scores = [answers["anomaly_score"].astype(np.float64) for answers in (theirs, its)]
     return Comparison(
         n_golden=len(scores[0]) - n_fresh,
@@ -188,10 +238,15 @@ def compare(source: Source, variant: Scorer, n_bytes: int, seed: int = 0) -> Com
         largest_difference=float((np.abs(scores[1] - scores[0]) / np.maximum(1, np.abs(scores[0]))).max()),
         flags_changed=int((theirs["is_anomaly"] != its["is_anomaly"]).sum()),
         rank_correlation=_rank_correlation(*scores),
-        n_bytes=(len(source.model), n_bytes),
-        one_row=_seconds_per_row(source.scorer, variant, fresh, 1),
-        batch=_seconds_per_row(source.scorer, variant, fresh, 1000),
+        n_bytes=(len(before), len(after)),
+        one_row=_seconds_per_row(source, scorers, fresh, 1),
+        batch=_seconds_per_row(source, scorers, fresh, 1000),
     )
+
+
+def _taken(source: Source, scorer: Scorer, rows: Columns) -> Any:
+    """Return raw columns as a scorer takes them."""
+    return features(source, rows) if isinstance(scorer.schema, CoreSchema) else rows
 
 
 def _rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
@@ -199,13 +254,16 @@ def _rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
     return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
 
 
-def _seconds_per_row(source: Scorer, variant: Scorer, columns: Columns, n_rows: int) -> tuple[float, float]:
+def _seconds_per_row(
+    source: Source, scorers: tuple[Scorer, Scorer], columns: Columns, n_rows: int
+) -> tuple[float, float]:
     """Let both score some rows in turn; return the shortest of several runs of each."""
     rows = {name: values[:n_rows] for name, values in columns.items()}
+    taken = [_taken(source, scorer, rows) for scorer in scorers]
     shortest = [np.inf, np.inf]
     for _ in range(20):
-        for place, scorer in enumerate((source, variant)):
+        for place, scorer in enumerate(scorers):
             start = time.perf_counter()
-            scorer(rows, ANSWERS[:3])
+            scorer(taken[place], ANSWERS[:3])
             shortest[place] = min(shortest[place], (time.perf_counter() - start) / n_rows)
     return shortest[0], shortest[1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,9 @@ from gandetect.schema import INTERNAL_PREFIX
 OPSET = 18
 IR_VERSION = 8
 ML_OPSET = 3
+
+OPSETS = {"": OPSET, "ai.onnx.ml": ML_OPSET}
+"""Versions of the operators, by domain."""
 
 Dim = int | str | None
 
@@ -93,18 +96,20 @@ class GraphBuilder:
         self._nodes.append(helper.make_node("Identity", [tensor], [f"{INTERNAL_PREFIX}{label}"]))
         return f"{INTERNAL_PREFIX}{label}"
 
-    def build(self, metadata: Mapping[str, str] | None = None) -> bytes:
+    def build(self, metadata: Mapping[str, str] | None = None, domains: Iterable[str] = OPSETS) -> bytes:
         """Return the serialized model.
 
         Parameters
         ----------
         metadata : mapping of str to str, optional
             Goes into the model's ``metadata_props``.
+        domains : iterable of str
+            Of the operators.
         """
         graph = helper.make_graph(
             self._nodes, "gandetect", self._inputs, self._outputs, [*self._defaults, *self._constants.values()]
         )
-        opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", ML_OPSET)]
+        opsets = [helper.make_opsetid(domain, OPSETS[domain]) for domain in domains]
         model = helper.make_model(graph, ir_version=IR_VERSION, opset_imports=opsets, producer_name="gandetect")
         helper.set_model_props(model, dict(metadata or {}))
         serialized: bytes = model.SerializeToString(deterministic=True)

@@ -44,6 +44,11 @@ class OpenModel:
         """Replace a labelled constant."""
         self._tensor(label).CopyFrom(numpy_helper.from_array(value, INTERNAL_PREFIX + label))
 
+    @property
+    def constants(self) -> dict[str, NDArray[Any]]:
+        """All constants and defaults by their whole names."""
+        return {tensor.name: np.array(numpy_helper.to_array(tensor)) for tensor in self._graph.initializer}
+
     def texts(self, input_name: str) -> list[str]:
         """Return the levels that the encoder of an input of strings knows."""
         (encoder,) = (n for n in self._graph.node if n.op_type == "LabelEncoder" and n.input[0] == input_name)
@@ -61,7 +66,7 @@ class OpenModel:
             Labels of float32 tensors.
         """
         given, wanted = ([INTERNAL_PREFIX + label for label in labels] for labels in (inputs, outputs))
-        nodes, used = self._needed(wanted, given)
+        nodes, used = self.needed(wanted, given)
         constants = [tensor for tensor in self._graph.initializer if tensor.name in used]
         sources = [
             helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", width])
@@ -114,7 +119,7 @@ class OpenModel:
 
     def saved(self, metadata: Mapping[str, str]) -> bytes:
         """Return the model with only what its outputs need, and with other metadata."""
-        nodes, used = self._needed([output.name for output in self._graph.output], [])
+        nodes, used = self.needed([output.name for output in self._graph.output], [])
         inputs = {value.name for value in self._graph.input}
         constants = [tensor for tensor in self._graph.initializer if tensor.name in used | inputs]
         model = onnx.ModelProto()
@@ -146,7 +151,7 @@ class OpenModel:
         del self._graph.node[:]
         self._graph.node.extend(nodes)
 
-    def _needed(self, outputs: Sequence[str], given: Sequence[str]) -> tuple[list[onnx.NodeProto], set[str]]:
+    def needed(self, outputs: Sequence[str], given: Sequence[str]) -> tuple[list[onnx.NodeProto], set[str]]:
         """Return the nodes that outputs need where some tensors are given, and the names of all that is used."""
         used, nodes = set(outputs), []
         for node in reversed(self._graph.node):

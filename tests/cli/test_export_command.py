@@ -1,5 +1,7 @@
+import hashlib
 import json
 import shutil
+from pathlib import Path
 
 
 def test_export_writes_a_variant_that_verify_accepts_and_says_how_it_compares(cli, small_model):
@@ -8,7 +10,7 @@ def test_export_writes_a_variant_that_verify_accepts_and_says_how_it_compares(cl
     assert result.out.startswith("half.onnx: ")
     assert "compared on 8 golden rows and 10,000 made rows: largest difference of the scores" in result.out
     assert cli("verify", "half.onnx").code == 0
-    assert "export\n  flags_changed: " in cli("inspect", "half.onnx").out
+    assert "\nexport\n  core: False\n  flags_changed: " in cli("inspect", "half.onnx").out
 
 
 def test_export_gives_the_comparison_as_json(cli, small_model):
@@ -17,11 +19,29 @@ def test_export_gives_the_comparison_as_json(cli, small_model):
     assert found["n_bytes"][1] < found["n_bytes"][0]
 
 
+def test_export_writes_a_core_model_with_its_encoding_beside_it(cli, small_model):
+    result = cli("export", small_model, "--core", "-o", "core.onnx")
+    assert result.code == 0
+    assert result.out.startswith("core.onnx and core.encoding.json: ")
+    assert cli("verify", "core.onnx").code == 0
+    assert "for encoded rows, format 1" in cli("inspect", "core.onnx").out
+    spec = json.loads(Path("core.encoding.json").read_text(encoding="utf-8"))
+    assert spec["model_sha256"] == hashlib.sha256(Path("core.onnx").read_bytes()).hexdigest()
+
+
+def test_export_writes_no_core_model_where_its_encoding_cannot_be_written(cli, small_model):
+    Path("core.encoding.json").mkdir()
+    result = cli("export", small_model, "--core", "-o", "core.onnx")
+    assert result.code == 4
+    assert "core.encoding.json" in result.err
+    assert not Path("core.onnx").exists()
+
+
 def test_export_without_a_variant_or_with_rows_that_nothing_is_taught_with_is_refused(cli, small_model):
     shutil.copy(small_model, "gandetect.onnx")
     result = cli("export", "-o", "small.onnx")
     assert result.code == 2
-    assert "Expected a variant to make, found none; ask for half precision or for a distilled model." in result.err
+    assert "found none; ask for half precision, a distilled model or a core model." in result.err
     result = cli("export", "--storage", "fp16", "--data", "rows.csv", "-o", "small.onnx")
     assert result.code == 2
     assert "Expected --distill together with --data, found --data alone; add --distill." in result.err

@@ -1,19 +1,22 @@
 """One model file gives one answer: real hosts that are not ours, against the Python scorer."""
 
 import json
+import runpy
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hosts import HostError
 
-from gandetect import Scorer, fit_images
+from gandetect import Scorer, export_model, fit_images
+from gandetect.core_schema import encoding_beside
 from gandetect.readers.tables import read_table
 from gandetect.readers.values import parse_columns
 from gandetect.schema import NUMERIC
 
 ROOT = Path(__file__).parents[2]
 MODEL = ROOT / "models" / "machines.onnx"
+encode = runpy.run_path(str(ROOT / "docs" / "edge" / "core.py"))["encode"]
 STRANGE_NUMBERS = [np.nan, 1e308, -1e308, 5e-324, -0.0, 1e6, 2.0**53 + 1]
 STRANGE_TEXT = ["", "unheard of", "steel ", "\u2400", "x" * 1000, "naïve ☃", '"quoted"']
 
@@ -86,6 +89,36 @@ def unit_of(name, scorer):
 def test_every_host_gives_the_answers_of_the_scorer(host, scorer, columns, tmp_path):
     expected = scorer(columns, scorer.schema.outputs)
     assert_same(host(MODEL, rows_file(tmp_path, scorer, columns)), scorer, expected)
+
+
+@pytest.fixture(scope="session")
+def variant(tmp_path_factory):
+    """Return the path of a distilled model whose weights are stored in half precision."""
+    path = tmp_path_factory.mktemp("models") / "variant.onnx"
+    export_model(MODEL.read_bytes(), distill=True, storage="fp16").write(str(path))
+    return path
+
+
+def test_every_host_gives_the_answers_of_a_variant(host, variant, columns, tmp_path):
+    scorer = Scorer(variant)
+    expected = scorer(columns, scorer.schema.outputs)
+    assert_same(host(variant, rows_file(tmp_path, scorer, columns)), scorer, expected)
+
+
+@pytest.fixture(scope="session")
+def core_model(tmp_path_factory):
+    """Return the path of a core model; its encoding is beside it."""
+    path = tmp_path_factory.mktemp("models") / "core.onnx"
+    export_model(MODEL.read_bytes(), core=True).write(str(path))
+    return path
+
+
+def test_every_host_takes_encoded_rows(host, core_model, columns, tmp_path):
+    spec = json.loads(Path(encoding_beside(str(core_model))).read_text(encoding="utf-8"))
+    rows, features = tmp_path / "rows.json", encode(spec, columns)
+    rows.write_text(json.dumps({"features": features.tolist()}))
+    scorer = Scorer(core_model)
+    assert_same(host(core_model, rows), scorer, scorer(features))
 
 
 def test_every_host_takes_a_false_alarm_rate(host, scorer, columns, tmp_path):

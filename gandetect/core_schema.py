@@ -1,0 +1,91 @@
+"""Encoded rows: what a core model takes, whose device encodes the columns of a table itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gandetect.errors import InputError
+from gandetect.schema import CHUNK_ROWS, DEFAULT_OUTPUTS, GraphInput, Schema
+
+FEATURES = "features"
+"""Name of the input of a core model."""
+
+
+def encoding_beside(path: str) -> str:
+    """Return the path of the file that says how to encode for the core model at `path`."""
+    return str(Path(path).with_suffix(".encoding.json"))
+
+
+@dataclass(frozen=True)
+class CoreSchema:
+    """The encoded rows that a core model takes.
+
+    Parameters
+    ----------
+    n_features : int
+        Numbers in an encoded row.
+    table : Schema
+        The columns that rows are encoded from.
+    """
+
+    n_features: int
+    table: Schema
+
+    @property
+    def takes(self) -> str:
+        """What it is called in messages."""
+        return "encoded rows"
+
+    @property
+    def inputs(self) -> tuple[GraphInput, ...]:
+        """One batch of encoded rows."""
+        return (GraphInput(FEATURES, np.float32, (None, self.n_features)),)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """What a model for tables answers without being asked for more."""
+        return DEFAULT_OUTPUTS
+
+    @property
+    def default_outputs(self) -> tuple[str, ...]:
+        """All of them."""
+        return DEFAULT_OUTPUTS
+
+    def feeds(self, raw: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+        """Check encoded rows of shape (n, n_features) and return the graph's input.
+
+        Raises
+        ------
+        InputError
+            They have another type or shape.
+        """
+        rows = np.asarray(raw)
+        if rows.dtype != np.float32 or rows.ndim != 2 or rows.shape[1] != self.n_features:
+            raise InputError(
+                f"Expected encoded rows, float32 of shape (n, {self.n_features}), found {rows.dtype} of shape "
+                f"{rows.shape}; encode raw rows as the file beside the model says."
+            )
+        return {FEATURES: rows}
+
+    def chunk_size(self, feeds: Mapping[str, NDArray[Any]]) -> int:
+        """Return how many rows go into one run, whatever they are."""
+        return CHUNK_ROWS
+
+    @property
+    def tolerance(self) -> float:
+        """How far hosts may differ."""
+        return 1e-5
+
+    def golden_view(self, output: str, values: NDArray[Any]) -> NDArray[Any]:
+        """Return all of an output."""
+        return values
+
+    def raw_from_json(self, inputs: Mapping[str, list[Any]]) -> NDArray[np.float32]:
+        """Return encoded rows from JSON values."""
+        return np.array(inputs[FEATURES], dtype=np.float32)

@@ -1,0 +1,80 @@
+"""The core variant: features in instead of raw columns, and how a device computes them, as JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gandetect.encoding import CLIP, EXCESS_FREE, CategoryEncoding, ColumnEncoding, NumberEncoding, TimeEncoding
+from gandetect.export.source import Columns, Source
+
+Floats = NDArray[np.float32]
+
+
+def features(source: Source, columns: Columns) -> Floats:
+    """Return raw columns as a core model takes them, (n, n_features), computed by the source's own graph."""
+    parts = source.encode(columns)
+    return np.concatenate([parts.samples, parts.present, parts.excess, parts.growth.max(1, keepdims=True)], axis=1)
+
+
+def encoding_spec(source: Source, core: str) -> bytes:
+    """Return what a device must know to compute the features, as JSON.
+
+    Parameters
+    ----------
+    source : Source
+        Encodes its columns in the same way.
+    core : str
+        SHA-256 of the core model.
+    """
+    surprise, width = _surprise(source), source.sample_dim
+    first = np.unique(source.column_of, return_index=True)[1].tolist()
+    columns = [
+        {"name": name, "at": at, **_parameters(column, surprise[name])}
+        for at, (name, column) in zip(first, source.encoding.columns.items(), strict=True)
+    ]
+    places = np.cumsum([width, source.n_columns, source.n_columns, 1]).tolist()
+    spec = {
+        "format": 1,
+        "model_sha256": core,
+        **dict(zip(("present_at", "excess_at", "growth_at", "n_features"), places, strict=True)),
+        "clip": CLIP,
+        "free": EXCESS_FREE,
+        "columns": columns,
+    }
+    return (json.dumps(spec, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def _surprise(source: Source) -> dict[str, float]:
+    """Return the excess of a number that leaves its constant value, and zero for others, as the graph gives it."""
+    rows: dict[str, Any] = {column.name: np.array([""], dtype=object) for column in source.schema.features}
+    for name, column in source.encoding.columns.items():
+        if isinstance(column, NumberEncoding):
+            rows[name] = np.array([column.middle + 2 * column.scale])
+        elif isinstance(column, TimeEncoding):
+            rows[name] = np.array([np.nan])
+    parts = source.encode(rows)
+    return dict(zip(rows, (parts.excess - parts.growth)[0].tolist(), strict=True))
+
+
+def _parameters(column: ColumnEncoding, surprise: float) -> dict[str, Any]:
+    """Return a column's kind and parameters as JSON values."""
+    if isinstance(column, NumberEncoding):
+        names = ("centre", "scale", "middle", "half_range")
+        return {"kind": "number", **{name: getattr(column, name) for name in names}, "surprise": surprise}
+    if isinstance(column, TimeEncoding):
+        return {"kind": "time", "periods": column.periods, "centres": column.centres, "scales": column.scales}
+    return _category(column)
+
+
+def _category(column: CategoryEncoding) -> dict[str, Any]:
+    """Return every level's entries; the last ones are those of an unknown level."""
+    return {
+        "kind": "category",
+        "levels": column.levels,
+        "entries": column.block.tolist(),
+        "unknown_excess": column.unknown_excess,
+    }

@@ -1,0 +1,187 @@
+"""Says what a finished model for tables says in the words of hosts that know little: core operators, single precision.
+
+The encoding stays outside: the one input holds encoded rows. Behind it everything is computed in float32; whole numbers
+only say where something stands. Operators that small hosts lack are said with others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import NodeProto, TensorProto, helper
+
+from gandetect.core_schema import FEATURES
+from gandetect.graph.builder import GraphBuilder
+from gandetect.graph.surgery import OpenModel
+from gandetect.schema import DEFAULT_OUTPUTS, INTERNAL_PREFIX
+
+_OPERATORS = """
+    Abs Add ArgMax Cast Clip Concat Div Gather Greater Identity Less LessOrEqual Log MatMul Mul Neg Pad ReduceMax
+    ReduceMean ReduceSum Relu Reshape Sigmoid Split Sqrt Sub Transpose
+"""
+
+OPERATORS = frozenset(_OPERATORS.split())
+"""All that a core graph is made of, of ONNX's own domain; no operator has a graph of its own."""
+
+
+def core_graph(model: OpenModel, sample_dim: int, n_columns: int) -> OpenModel:
+    """Return the part of a model behind its encoding, with core operators only.
+
+    Parameters
+    ----------
+    model : OpenModel
+        A model for tables without given columns.
+    sample_dim, n_columns : int
+        Entries of a sample, and columns.
+
+    Returns
+    -------
+    OpenModel
+        Its input `FEATURES` holds, next to each other, samples (n, sample_dim), presence (n, n_columns), excess
+        (n, n_columns) and the largest growth (n, 1). Its outputs are those that come without being asked for. The
+        false-alarm rate is a constant.
+    """
+    builder = GraphBuilder()
+    sizes = [sample_dim, n_columns, n_columns, 1]
+    features = builder.input(FEATURES, np.float32, ["n", sum(sizes)])
+    parts = builder.node_of("Split", [features, builder.ints(sizes)], len(sizes), axis=1)
+    labels = [INTERNAL_PREFIX + label for label in ("samples", "present", "excess", "growth")]
+    translation = _Translation(builder, model.constants, dict(zip(labels, parts, strict=True)))
+    for node in model.needed(DEFAULT_OUTPUTS, labels)[0]:
+        translation.add(node)
+    for name in DEFAULT_OUTPUTS:
+        shape: list[int | str] = ["n", n_columns] if name == "contributions" else ["n"]
+        builder.output(name, translation.tensor(name), np.bool_ if name == "is_anomaly" else np.float32, shape)
+    return OpenModel(OpenModel(builder.build(domains=[""])).saved({}))
+
+
+class _Translation:
+    """A graph that is being said in other words.
+
+    Parameters
+    ----------
+    builder : GraphBuilder
+        Gets the nodes.
+    constants : dict of str to array
+        The constants of the old graph.
+    names : dict of str to str
+        Tensors of the old graph, and what they are called in the new one.
+    """
+
+    def __init__(self, builder: GraphBuilder, constants: dict[str, NDArray[Any]], names: dict[str, str]) -> None:
+        self.builder = builder
+        self.constants = constants
+        self._names = names
+        self._doubles: dict[str, str] = {}
+        """Tensors in double precision, and the old name of the samples that they are computed from."""
+
+    def tensor(self, name: str) -> str:
+        """Return the new name of a tensor."""
+        if name not in self._names:
+            value = self.constants[name]
+            store = self.builder.ints if value.dtype == np.int64 else self.builder.floats
+            self._names[name] = store(value)
+        return self._names[name]
+
+    def add(self, node: NodeProto) -> None:
+        """Add what a node of the old graph computes."""
+        samples = {self._doubles[name] for name in node.input if name in self._doubles}
+        if samples and node.op_type != "Cast":
+            self._doubles[node.output[0]] = samples.pop()
+        elif node.op_type in _WORDS:
+            new = _WORDS[node.op_type](self, node)
+            if new:
+                self._names[node.output[0]] = new
+        else:
+            attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+            inputs = [self.tensor(name) for name in node.input]
+            outputs = self.builder.node_of(node.op_type, inputs, len(node.output), **attributes)
+            self._names |= dict(zip(node.output, outputs, strict=True))
+
+    def same(self, node: NodeProto) -> str:
+        """Leave a node out that changes nothing."""
+        return self.tensor(node.input[0])
+
+    def second(self, node: NodeProto) -> str:
+        """Leave out what asks whether an `alpha` is given, which is so without a rule of the model's own only."""
+        return self.tensor(node.input[1])
+
+    def cast(self, node: NodeProto) -> str:
+        """Compute in single precision: only the distance to the memory ever needed another."""
+        (name,), (to,) = node.input, (attribute.i for attribute in node.attribute)
+        if name in self.constants:
+            self.constants[node.output[0]] = self.constants[name].astype(np.float32)
+        elif to == TensorProto.DOUBLE:
+            self._doubles[node.output[0]] = name
+        elif name in self._doubles:
+            return self._recalled(self.tensor(self._doubles[name]))
+        else:
+            return self.builder.node("Cast", self.tensor(name), to=TensorProto.FLOAT)
+        return ""
+
+    def _recalled(self, samples: str) -> str:
+        """Return the squared distance to the nearest code, (members, n, 1).
+
+        In single precision a product is good enough to find the code, but not to tell how far it is.
+        """
+        node, codes = self.builder.node, self.constants[f"{INTERNAL_PREFIX}memory"].swapaxes(1, 2) / 2
+        n_members, n_codes, width = codes.shape
+        half_lengths = np.square(codes, dtype=np.float64).sum(2)[:, None] / 2  # (members, 1, n_codes)
+        codes = np.pad(codes, ((0, 0), (0, 0), (0, 1)), constant_values=1.0)  # as the samples, which end with a one
+        stored = self.builder.floats(codes)
+        product = node("MatMul", samples, node("Transpose", stored, perm=[0, 2, 1]))
+        near = node("Sub", product, self.builder.floats(half_lengths))
+        nearest = node("Cast", node("ArgMax", near, axis=2, keepdims=0), to=TensorProto.FLOAT)
+        index = node("Add", nearest, self.builder.floats(n_codes * np.arange(n_members)[:, None]))
+        rows = node("Reshape", stored, self.builder.ints([n_members * n_codes, width + 1]))
+        code = node("Gather", rows, node("Cast", index, to=TensorProto.INT32), axis=0)
+        apart = node("Sub", samples, code)
+        return node("ReduceSum", node("Mul", apart, apart), self.builder.ints([2]), keepdims=1)
+
+    def gather(self, node: NodeProto) -> str:
+        """Turn computed places into whole numbers."""
+        data, places = (self.tensor(name) for name in node.input)
+        if node.input[1] not in self.constants:
+            places = self.builder.node("Cast", places, to=TensorProto.INT32)
+        return self.builder.node("Gather", data, places, axis=node.attribute[0].i)
+
+    def larger(self, node: NodeProto) -> str:
+        """Say ``max(a, b)`` as ``b + relu(a - b)``."""
+        one, other = (self.tensor(name) for name in node.input)
+        return self.builder.node("Add", other, self._beyond(one, other))
+
+    def smaller(self, node: NodeProto) -> str:
+        """Say ``min(a, b)`` as ``b - relu(b - a)``, b being the constant, whose digits are kept."""
+        one, other = (self.tensor(name) for name in node.input)
+        return self.builder.node("Sub", other, self._beyond(other, one))
+
+    def _beyond(self, one: str, other: str) -> str:
+        return self.builder.node("Relu", self.builder.node("Sub", one, other))
+
+    def asinh(self, node: NodeProto) -> str:
+        """Say ``asinh(x)`` as ``log(x + sqrt(x^2 + 1))``: x is never negative."""
+        x, add = self.tensor(node.input[0]), self.builder.node
+        root = add("Sqrt", add("Add", add("Mul", x, x), self.builder.floats(1.0)))
+        return add("Log", add("Add", x, root))
+
+    def reduce_l1(self, node: NodeProto) -> str:
+        """Add up absolute values."""
+        absolute = self.builder.node("Abs", self.tensor(node.input[0]))
+        return self.builder.node("ReduceSum", absolute, self.tensor(node.input[1]), keepdims=node.attribute[0].i)
+
+
+_WORDS: dict[str, Callable[[_Translation, NodeProto], str]] = {
+    "And": _Translation.second,
+    "Asinh": _Translation.asinh,
+    "Cast": _Translation.cast,
+    "Gather": _Translation.gather,
+    "Identity": _Translation.same,
+    "Max": _Translation.larger,
+    "Min": _Translation.smaller,
+    "Or": _Translation.second,
+    "ReduceL1": _Translation.reduce_l1,
+}
+"""How operators are said that are no core operators, or do something else here."""
