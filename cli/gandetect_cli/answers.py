@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandetect.explanation import most_to_blame, reason_of
-from gandetect.readers.tables import Chunk
+from gandetect.readers.tables import Chunk, Form
 from gandetect.readers.values import parse_number
 from gandetect.schema import Kind, Schema
 
@@ -53,8 +53,8 @@ class Scored:
 class Format(Protocol):
     """How answers are written."""
 
-    def header(self, names: Iterable[str]) -> bytes:
-        """Return what comes before the first row."""
+    def header(self, chunk: Chunk, added: Sequence[str]) -> bytes:
+        """Return what comes before the first row; `added` are the names of the answers."""
 
     def rows(self, scored: Scored, answers: Mapping[str, Sequence[Any]]) -> bytes:
         """Return the lines of some rows and their answers."""
@@ -62,34 +62,41 @@ class Format(Protocol):
 
 @dataclass(frozen=True)
 class Csv:
-    """CSV as it came in.
+    """CSV: every row as it came in, and its answers after it.
 
     Parameters
     ----------
-    delimiter : str
-        The character between fields.
+    decimal : str
+        The decimal mark of the answers.
     safe : bool
         Put an apostrophe before text that a spreadsheet would take for a formula.
     """
 
-    delimiter: str
+    decimal: str = "."
     safe: bool = False
 
-    def header(self, names: Iterable[str]) -> bytes:
+    def header(self, chunk: Chunk, added: Sequence[str]) -> bytes:
         """Return the line of names."""
-        return self._lines([[self._text(name) for name in names]])
+        delimiter = chunk.form.delimiter
+        asis = chunk.form.header and not self.safe
+        given = chunk.form.header if asis else _joined([[self._text(name)] for name in chunk.names], delimiter)[0]
+        return _appended([given], _joined([[name] for name in added], delimiter), chunk.form)
 
     def rows(self, scored: Scored, answers: Mapping[str, Sequence[Any]]) -> bytes:
         """Return one line for each row."""
-        given = [self._texts(values[scored.rows].tolist()) for values in scored.chunk.columns.values()]
-        columns = [*given, *(self._cells(values) for values in answers.values())]
-        if any(character in text for text in map("".join, columns) for character in f'{self.delimiter}"\r\n'):
-            return self._lines(zip(*columns, strict=True))
-        # Nothing has to be quoted, which is joined in a third of the time.
-        return "".join(f"{self.delimiter.join(row)}\n" for row in zip(*columns, strict=True)).encode()
+        form = scored.chunk.form
+        return _appended(self._given(scored), _joined(map(self._cells, answers.values()), form.delimiter), form)
 
-    def _texts(self, texts: list[str]) -> list[str]:
-        return [self._text(text) for text in texts] if self.safe else texts
+    def _given(self, scored: Scored) -> Sequence[str]:
+        """Return the rows as they were written, or write them."""
+        rows = scored.chunk.rows
+        if rows is None or self.safe:
+            columns = [values[scored.rows].tolist() for values in scored.chunk.columns.values()]
+            return _joined(map(self._texts, columns), scored.chunk.form.delimiter)
+        return rows if len(scored.rows) == len(rows) else [rows[row] for row in scored.rows.tolist()]
+
+    def _texts(self, texts: Sequence[str]) -> list[str]:
+        return [self._text(text) for text in texts]
 
     def _text(self, text: str) -> str:
         risky = (
@@ -100,13 +107,28 @@ class Csv:
     def _cells(self, values: Sequence[Any]) -> list[str]:
         if values and isinstance(values[0], bool):
             return ["true" if value else "false" for value in values]
-        return self._texts(list(values)) if values and isinstance(values[0], str) else list(map(repr, values))
+        if values and isinstance(values[0], str):
+            return self._texts(values)
+        texts = list(map(repr, values))
+        return texts if self.decimal == "." else [text.replace(".", self.decimal) for text in texts]
 
-    def _lines(self, rows: Iterable[Sequence[Any]]) -> bytes:
-        lines: list[str] = []
-        # Only a line's end that holds a carriage return makes the writer quote fields that hold one.
-        csv.writer(SimpleNamespace(write=lines.append), delimiter=self.delimiter, lineterminator="\r\n").writerows(rows)
-        return "".join(f"{line[:-2]}\n" for line in lines).encode()
+
+def _joined(columns: Iterable[Sequence[str]], delimiter: str) -> list[str]:
+    """Join columns to rows without a line's end, quoted where they have to be."""
+    columns = list(columns)
+    if not any(character in text for text in map("".join, columns) for character in f'{delimiter}"\r\n'):
+        return list(map(delimiter.join, zip(*columns, strict=True)))  # in a third of the time
+    rows: list[str] = []
+    # Only a line's end that holds a carriage return makes the writer quote fields that hold one.
+    writer = csv.writer(SimpleNamespace(write=rows.append), delimiter=delimiter, lineterminator="\r\n")
+    writer.writerows(zip(*columns, strict=True))
+    return [row[:-2] for row in rows]
+
+
+def _appended(given: Sequence[str], added: Sequence[str], form: Form) -> bytes:
+    """Put answers behind rows."""
+    between, end = form.delimiter, form.line_end
+    return "".join([f"{row}{between}{more}{end}" for row, more in zip(given, added, strict=True)]).encode()
 
 
 @dataclass(frozen=True)
@@ -121,7 +143,7 @@ class JsonLines:
 
     schema: Schema
 
-    def header(self, names: Iterable[str]) -> bytes:
+    def header(self, chunk: Chunk, added: Sequence[str]) -> bytes:
         """Return nothing: every row names its columns."""
         return b""
 
@@ -173,6 +195,12 @@ def answer_names(schema: Schema, explain: int, prefix: str) -> list[str]:
     return [f"{prefix}{name}" for name in ("anomaly_score", "p_value", "is_anomaly", *blame)]
 
 
+def decimal_mark(schema: Schema) -> str:
+    """Return the decimal mark of a table's numbers: a point unless all of them have a comma."""
+    marks = {column.decimal for column in schema.used if column.kind is Kind.NUMBER}
+    return "," if marks == {","} else "."
+
+
 def _blame_names(rank: int) -> tuple[str, str, str]:
     return f"blame_{rank}", f"blame_{rank}_share", f"blame_{rank}_reason"
 
@@ -193,7 +221,22 @@ def _blame(scored: Scored, schema: Schema, explain: int) -> dict[str, list[Any]]
 
 def _shortest(values: NDArray[np.float32]) -> list[float]:
     """Return doubles that show the fewest digits that tell 32-bit numbers apart."""
-    return [float(text) for text in values.astype("U")]
+    exact = values.astype(np.float64)
+    size = np.abs(exact)
+    if not np.all((size >= 1e-13) & (size < 1e6) | (size == 0)):
+        return [float(text) for text in values.astype("U")]
+    n_whole = np.searchsorted(_POWERS, size, side="right") - 13  # digits before the point
+    shown = exact
+    # Nine digits tell all of them apart; what has fewer than six is found with six. The quotient of two integers that
+    # doubles hold is the double next to the decimal number.
+    for n_digits in (9, 8, 7, 6):
+        scale = _POWERS[n_digits - n_whole + 13]
+        rounded = np.rint(exact * scale) / scale
+        shown = np.where(rounded.astype(np.float32) == values, rounded, shown)
+    return list(shown.tolist())
+
+
+_POWERS = np.array([float(f"1e{exponent}") for exponent in range(-13, 23)])
 
 
 def _json_number(value: float) -> float | int | None:

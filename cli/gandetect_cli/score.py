@@ -13,7 +13,7 @@ from gandetect.explanation import EXPLAINED
 from gandetect.image_schema import ImageSchema
 from gandetect.schema import Schema, quoted
 from gandetect_cli import options
-from gandetect_cli.answers import Csv, Format, JsonLines, Scored, answer_columns, answer_names
+from gandetect_cli.answers import Csv, Format, JsonLines, Scored, answer_columns, answer_names, decimal_mark
 from gandetect_cli.output import open_output
 from gandetect_cli.progress import ProgressBar
 from gandetect_cli.scoring import Scoring, TableScoring, flag_rule
@@ -91,9 +91,9 @@ def score(
         layout: Format | None = None
         for scored in scoring.scored(chosen.outputs, alpha):
             if layout is None:
-                names = chosen.names(scored.chunk.names, scoring.name)
-                layout = JsonLines(scoring.schema) if as_json else Csv(scored.chunk.delimiter, csv_safe)
-                write(layout.header(names))
+                added = chosen.names(scored.chunk.names, scoring.name)
+                layout = JsonLines(scoring.schema) if as_json else Csv(decimal_mark(scoring.schema), csv_safe)
+                write(layout.header(scored.chunk, added))
             write(chosen.lines(scored, layout))
             bar.update(*scoring.progress)
     scoring.report(Reporter(quiet), rule)
@@ -156,7 +156,7 @@ class _Chosen:
         return list(EXPLAINED if self.explain else EXPLAINED[:3])
 
     def names(self, given: Sequence[str], source: str) -> list[str]:
-        """Return the names of all columns to write; refuse an answer that is called like a column of the input."""
+        """Return the names of the answers; refuse one that is called like a column of the input."""
         added = answer_names(self.schema, self.explain, self.prefix)
         taken = [name for name in added if name in given]
         if taken:
@@ -164,7 +164,7 @@ class _Chosen:
                 f"{source}: expected no columns called like the answers, found {quoted(taken)}; "
                 "pass --prefix TEXT to put it before the answers' names."
             )
-        return [*given, *added]
+        return added
 
     def lines(self, scored: Scored, layout: Format) -> bytes:
         """Return the lines of a chunk."""

@@ -2,6 +2,7 @@
 
 A line ends with LF, CRLF or CR, which stays on the line. UTF-8 may start with a byte order mark; every other
 encoding, NUL bytes and packed data without their suffix are refused with the line number and a way to mend them.
+The file comes in blocks of whole lines: who finds nothing unusual in one may take all its lines at once.
 """
 
 from __future__ import annotations
@@ -13,12 +14,15 @@ import zlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from gandetect.errors import FileAccessError, InputError, MissingExtraError
 
 LINE_LIMIT = 2**24
-"""Longest line that is read, in characters: more is no table but a damaged or crafted file."""
+"""Bytes of a line that are too many: that is no table but a damaged or crafted file."""
+
+BLOCK_BYTES = 2**18
+"""Bytes that are read at once."""
 
 _ZSTD_BLOCK = 2**12  # small, because a crafted block can unpack to many thousand times its size
 
@@ -48,9 +52,24 @@ def source_name(source: str | os.PathLike[str] | BinaryIO) -> str:
     return name if isinstance(name, str) else "<stdin>"
 
 
+class Block(NamedTuple):
+    """Whole lines of a file.
+
+    Parameters
+    ----------
+    number : int
+        The number of the first line.
+    data : bytes
+        The lines with their ends; the file's first one with its byte order mark.
+    """
+
+    number: int
+    data: bytes
+
+
 @contextmanager
-def open_lines(source: str | os.PathLike[str] | BinaryIO) -> Iterator[Iterator[str]]:
-    """Open `source` and give an iterator over its lines.
+def open_blocks(source: str | os.PathLike[str] | BinaryIO) -> Iterator[Iterator[Block]]:
+    """Open `source` and give an iterator over its blocks.
 
     Parameters
     ----------
@@ -59,15 +78,15 @@ def open_lines(source: str | os.PathLike[str] | BinaryIO) -> Iterator[Iterator[s
 
     Yields
     ------
-    iterator of str
-        The lines with their ends.
+    iterator of Block
+        Where one ends depends on the content alone, and not on how a stream arrives.
 
     Raises
     ------
     FileAccessError
         If the file cannot be opened or read.
     InputError
-        If the content is not UTF-8 text, or packed data are damaged.
+        If the content is plainly no UTF-8 text, a line is too long, or packed data are damaged.
     MissingExtraError
         If a ``.zst`` file is given and zstandard is not installed.
     """
@@ -77,13 +96,19 @@ def open_lines(source: str | os.PathLike[str] | BinaryIO) -> Iterator[Iterator[s
     else:
         opened, suffix = nullcontext(source), ""
     with opened as packed:
-        binary = _unpacked(packed, suffix)
-        # Bytes that are not UTF-8 come through as surrogates, so that they are found together with their line's number.
-        text = io.TextIOWrapper(binary, encoding="utf-8-sig", errors="surrogateescape", newline="")
-        try:
-            yield _read_lines(text, source_name(source))
-        finally:
-            text.detach()  # else it would close the caller's stream
+        yield _read_blocks(_unpacked(packed, suffix), source_name(source))
+
+
+@contextmanager
+def open_lines(source: str | os.PathLike[str] | BinaryIO) -> Iterator[Iterator[str]]:
+    """Open `source` and give an iterator over its lines with their ends; it raises as `open_blocks` and `read_line`."""
+    name = source_name(source)
+    with open_blocks(source) as blocks:
+        yield (
+            read_line(line, name, number)
+            for block in blocks
+            for number, line in enumerate(block.data.splitlines(keepends=True), block.number)
+        )
 
 
 def open_file(path: str | os.PathLike[str]) -> BinaryIO:
@@ -156,40 +181,73 @@ class _ZstdFile(io.RawIOBase):
         return unpacked
 
 
-def _read_lines(text: io.TextIOWrapper, name: str) -> Iterator[str]:
-    number = 1
-    while line := _read_line(text, name, number):
+def _read_blocks(binary: BinaryIO | gzip.GzipFile | io.BufferedReader, name: str) -> Iterator[Block]:
+    number, rest, at_end = 1, b"", False
+    while not at_end:
+        data, at_end = _read_on(binary, rest, name, number)
         if number == 1:
-            _refuse_other_formats(line, name)
-        if "\0" in line or not line.isascii():
-            _refuse_other_characters(line, name, number)
-        yield line
-        number += 1
+            _refuse_other_formats(data, name)
+        # What comes next may be the other half of a CRLF.
+        size = len(data) if at_end else max(data.rfind(b"\n"), data.rfind(b"\r", 0, -1)) + 1
+        if size:
+            yield Block(number, data[:size])
+            number += _n_ends(data[:size])
+        rest = data[size:]
+        if len(rest) >= LINE_LIMIT:
+            raise InputError(
+                f"{name}, line {number}: expected lines of less than {LINE_LIMIT} bytes, found a longer one; "
+                "check that the file is a table."
+            )
 
 
-def _read_line(text: io.TextIOWrapper, name: str, number: int) -> str:
+def _read_on(
+    binary: BinaryIO | gzip.GzipFile | io.BufferedReader, rest: bytes, name: str, number: int
+) -> tuple[bytes, bool]:
+    """Return the bytes left over with a block's more, and whether they are the last."""
+    read = getattr(binary, "read1", binary.read)
+    data, wanted = bytearray(rest), len(rest) + BLOCK_BYTES
     try:
-        line = text.readline(LINE_LIMIT)
+        while len(data) < wanted:
+            more = read(wanted - len(data))
+            if not more:
+                return bytes(data), True
+            data += more
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         kind = name.rpartition(".")[2]
         raise InputError(
             f"{name}: expected whole .{kind} data, found damaged or truncated ones; get the file again."
         ) from error
     except OSError as error:
+        line = number + _n_ends(data)
         raise FileAccessError(
-            f"{name}, line {number}: expected to read on, found an error ({error}); try again."
+            f"{name}, line {line}: expected to read on, found an error ({error}); try again."
         ) from error
-    if len(line) >= LINE_LIMIT:
-        raise InputError(
-            f"{name}, line {number}: expected lines of less than {LINE_LIMIT} characters, found a longer one; "
-            "check that the file is a table."
-        )
-    return line
+    return bytes(data), False
 
 
-def _refuse_other_formats(line: str, name: str) -> None:
-    """Raise for the first line of a file that is no UTF-8 text at all."""
-    start = line[:64].encode("utf-8", "surrogateescape")
+def _n_ends(data: bytes | bytearray) -> int:
+    n_returns = data.count(b"\r")
+    return data.count(b"\n") + (n_returns - data.count(b"\r\n") if n_returns else 0)
+
+
+def read_line(line: bytes, name: str, number: int) -> str:
+    """Return a line as text, the file's first one without its byte order mark.
+
+    Raises
+    ------
+    InputError
+        If it is not UTF-8, or holds a NUL byte.
+    """
+    # Bytes that are not UTF-8 come through as surrogates, so that all of them are found.
+    text = line.decode("utf-8-sig" if number == 1 else "utf-8", "surrogateescape")
+    if "\0" in text or not text.isascii():
+        _refuse_other_characters(text, name, number)
+    return text
+
+
+def _refuse_other_formats(data: bytes, name: str) -> None:
+    """Raise for a file that is no UTF-8 text at all, which its first line shows."""
+    start = data[:64].partition(b"\n")[0]
     for mark, encoding in _BYTE_ORDER_MARKS.items():
         if start.startswith(mark):
             raise _encoding_error(name, 1, f"the byte order mark of {encoding}", encoding)

@@ -12,37 +12,49 @@ The rules for CSV, beyond those of `gandetect.readers.files` for text:
 
 from __future__ import annotations
 
-import csv
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gandetect.errors import InputError
 from gandetect.readers import parquet
-from gandetect.readers.files import open_lines, source_name
+from gandetect.readers.files import open_blocks, source_name
+from gandetect.readers.plain import PlainColumns, plain_rows
+from gandetect.readers.records import FIELD_LIMIT, Lines, Record, read_records, read_rows
 from gandetect.readers.values import BLANKS, MISSING, parse_number, shown
 from gandetect.schema import quoted
 
 DELIMITERS = (",", ";", "\t")
 """Delimiters that are found from the header line."""
 
-FIELD_LIMIT = 2**20
-"""Longest field that is read, in characters."""
-
-# Lines and columns of some rows; names and batches of a table; line and fields of a record.
-_Batch = tuple[Sequence[int], Iterable[Sequence[str]]]
-_Table = tuple[tuple[str, ...], str, Iterator[_Batch]]
-_Record = tuple[int, list[str]]
-
 _QUOTED = re.compile(r'(?:^|(?<=[,;\t]))"(?:[^"]|"")*(?:"|$)')
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a table is written.
+
+    Parameters
+    ----------
+    delimiter : str
+        The character between fields.
+    line_end : str
+        What ends the line of names, and is to end all others.
+    header : str
+        The line of names as it was written, with a byte order mark but without its end; empty where it was not text.
+    """
+
+    delimiter: str = ","
+    line_end: str = "\n"
+    header: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,18 +65,21 @@ class Chunk:
     ----------
     names : tuple of str
         The column names, in the order of the file.
-    columns : dict of str to ndarray of str objects, of shape (n_rows,)
+    columns : mapping of str to ndarray of str objects, of shape (n_rows,)
         Every field as it was written.
     lines : sequence of int, of length n_rows
         The line of the file on which each row starts; for Parquet the number of the row, from 1.
-    delimiter : str
-        The character between the fields of the file; a comma where it has none.
+    form : Form
+        How the file is written.
+    rows : sequence of str, of length n_rows, optional
+        Every row as it was written, without its line's end; None where they were not text.
     """
 
     names: tuple[str, ...]
-    columns: dict[str, NDArray[np.object_]]
+    columns: Mapping[str, NDArray[np.object_]]
     lines: Sequence[int]
-    delimiter: str = ","
+    form: Form = Form()
+    rows: Sequence[str] | None = None
 
     @property
     def n_rows(self) -> int:
@@ -107,64 +122,91 @@ def read_table(
     MissingExtraError
         If the file needs pyarrow or zstandard and it is not installed.
     """
-    name = source_name(source)
     if isinstance(source, str | os.PathLike) and Path(source).suffix.lower() in parquet.SUFFIXES:
         table = _open_parquet(source, chunk_rows)
     else:
         table = _open_csv(source, delimiter, chunk_rows)
-    with table as (names, mark, batches):
-        empty = True
-        for lines, columns in batches:
-            empty = False
-            yield _chunk(names, columns, lines, mark)
-        if empty and not allow_empty:
-            raise InputError(f"{name}: expected rows below the column names, found none; add rows.")
-        if empty:
-            yield _chunk(names, [()] * len(names), (), mark)
+    with table as (nothing, chunks):
+        chunk = nothing
+        for chunk in chunks:
+            yield chunk
+        if chunk is nothing and not allow_empty:
+            raise InputError(f"{source_name(source)}: expected rows below the column names, found none; add rows.")
+        if chunk is nothing:
+            yield nothing
 
 
-def _chunk(names: tuple[str, ...], columns: Iterable[Sequence[str]], lines: Sequence[int], delimiter: str) -> Chunk:
-    texts = {key: np.array(column, dtype=object) for key, column in zip(names, columns, strict=True)}
-    return Chunk(names, texts, lines, delimiter)
+# A chunk without rows, and all others.
+_Table = tuple[Chunk, Iterator[Chunk]]
 
 
 @contextmanager
 def _open_parquet(path: str | os.PathLike[str], chunk_rows: int) -> Iterator[_Table]:
     with parquet.open_batches(path, chunk_rows) as (header, batches):
-        yield _checked_names(header, source_name(path)), ",", _number_rows(batches)
+        names = _checked_names(header, source_name(path))
+        yield Chunk(names, _columns(names, [()] * len(names)), ()), _parquet_chunks(names, batches)
 
 
-def _number_rows(batches: Iterable[list[list[str]]]) -> Iterator[_Batch]:
+def _parquet_chunks(names: tuple[str, ...], batches: Iterable[list[list[str]]]) -> Iterator[Chunk]:
     first = 1
     for columns in batches:
         n_rows = len(columns[0])
         if n_rows:
-            yield range(first, first + n_rows), columns
+            yield Chunk(names, _columns(names, columns), range(first, first + n_rows))
         first += n_rows
 
 
 @contextmanager
 def _open_csv(source: str | os.PathLike[str] | BinaryIO, delimiter: str | None, chunk_rows: int) -> Iterator[_Table]:
-    name = source_name(source)
-    # The limit belongs to the whole process, so it is only ever raised.
-    csv.field_size_limit(max(FIELD_LIMIT, csv.field_size_limit()))
-    with open_lines(source) as lines:
-        first = _first_line(lines, name)
-        mark = _find_delimiter(first, name) if delimiter is None else _checked_delimiter(delimiter, name)
-        records = _records(csv.reader(chain([first], lines), delimiter=mark, strict=True), mark, name)
-        _, header = next(records)
-        _refuse_data(header, name)
-        names = _checked_names(header, f"{name}, line 1")
-        yield names, mark, _batches(_rows(records, len(names), mark, name), chunk_rows)
+    with open_blocks(source) as blocks:
+        lines = Lines(blocks, source_name(source))
+        mark, header = _read_header(lines, delimiter)
+        names = _checked_names(header.fields, f"{lines.name}, line 1")
+        form = Form(mark, header.end or "\n", "\ufeff" * lines.has_mark + header.text)
+        nothing = Chunk(names, _columns(names, [()] * len(names)), (), form, ())
+        yield nothing, _csv_chunks(lines, names, form, chunk_rows)
 
 
-def _first_line(lines: Iterator[str], name: str) -> str:
-    first = next(lines, "")
+def _csv_chunks(lines: Lines, names: tuple[str, ...], form: Form, chunk_rows: int) -> Iterator[Chunk]:
+    """Read block by block: all at once where it is plain, else record by record."""
+    while block := lines.take_block():
+        rows = plain_rows(block.data, len(names), form.delimiter) if len(block.data) <= FIELD_LIMIT else None
+        if rows is None:
+            lines.put_back(block)
+            yield from _strict_chunks(lines, names, form, chunk_rows)
+            continue
+        for start in range(0, len(rows), chunk_rows):
+            part = rows[start : start + chunk_rows]
+            first = block.number + start
+            columns = PlainColumns(part, names, form.delimiter)
+            yield Chunk(names, columns, range(first, first + len(part)), form, part)
+
+
+def _strict_chunks(lines: Lines, names: tuple[str, ...], form: Form, chunk_rows: int) -> Iterator[Chunk]:
+    """Read the records that start in the current block, or all that are left of a table with one column."""
+    # There a blank line is a row if another follows, in whatever block.
+    records = read_records(lines, form.delimiter, to_end=len(names) == 1)
+    rows = read_rows(records, len(names), form.delimiter, lines.name)
+    while batch := list(islice(rows, chunk_rows)):
+        numbers, fields, texts, _ = zip(*batch, strict=True)
+        yield Chunk(names, _columns(names, zip(*fields, strict=True)), numbers, form, texts)
+
+
+def _columns(names: Sequence[str], columns: Iterable[Sequence[str]]) -> dict[str, NDArray[np.object_]]:
+    return {name: np.array(texts, dtype=object) for name, texts in zip(names, columns, strict=True)}
+
+
+def _read_header(lines: Lines, delimiter: str | None) -> tuple[str, Record]:
+    """Return the delimiter and the record of names."""
+    first, name = lines.peek(), lines.name
     if not first:
         raise InputError(f"{name}: expected a table with column names, found an empty file; check the file.")
     if not first.strip("\r\n"):
         raise InputError(f"{name}, line 1: expected the column names, found a blank line; remove it.")
-    return first
+    mark = _find_delimiter(first, name) if delimiter is None else _checked_delimiter(delimiter, name)
+    header = next(read_records(lines, mark, to_end=False))
+    _refuse_data(header.fields, name)
+    return mark, header
 
 
 def _find_delimiter(header: str, name: str) -> str:
@@ -190,64 +232,6 @@ def _checked_delimiter(delimiter: str, name: str) -> str:
             "pass another one."
         )
     return delimiter
-
-
-def _records(reader: Any, delimiter: str, name: str) -> Iterator[_Record]:
-    """Yield the fields of each record, none for a blank line, with the line that it starts on."""
-    while True:
-        start = reader.line_num + 1
-        try:
-            fields = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise _quoting_error(str(error), start, reader.line_num, delimiter, name) from error
-        yield start, fields
-
-
-def _quoting_error(cause: str, start: int, line: int, delimiter: str, name: str) -> InputError:
-    if "limit" in cause:
-        return InputError(
-            f"{name}, line {start}: expected fields of at most {FIELD_LIMIT} characters, found a longer one; "
-            "look for a quote that is never closed."
-        )
-    if "unexpected end" in cause:
-        return InputError(
-            f"{name}, line {start}: expected a closing quote, found the end of the file; close the quote."
-        )
-    return InputError(
-        f"{name}, line {line}: expected {delimiter!r} or the line's end after a closing quote, found other text; "
-        "write a quote inside a quoted field twice, or pass --delimiter if the delimiter is another."
-    )
-
-
-def _rows(records: Iterable[_Record], width: int, delimiter: str, name: str) -> Iterator[_Record]:
-    """Yield the records of `width` fields; refuse others, skip blank lines."""
-    blank = 0
-    for line, fields in records:
-        if not fields:
-            blank += 1
-            continue
-        if width == 1:
-            yield from ((number, [""]) for number in range(line - blank, line))
-        blank = 0
-        if len(fields) != width:
-            raise _width_error(f"{name}, line {line}", width, len(fields), delimiter)
-        yield line, fields
-
-
-def _width_error(place: str, expected: int, found: int, delimiter: str) -> InputError:
-    fields = "field" if expected == 1 else "fields"
-    remedy = f"quote fields that contain {delimiter!r}" if found > expected else "add what is missing"
-    return InputError(
-        f"{place}: expected {expected} {fields} as in the header, found {found}; {remedy} or mend the line."
-    )
-
-
-def _batches(rows: Iterator[_Record], chunk_rows: int) -> Iterator[_Batch]:
-    while batch := list(islice(rows, chunk_rows)):
-        lines, fields = zip(*batch, strict=True)
-        yield lines, zip(*fields, strict=True)
 
 
 def _refuse_data(header: list[str], name: str) -> None:

@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandetect.errors import InputError
+from gandetect.readers.plain import PlainColumns
 from gandetect.schema import Column, Kind, Schema, quoted
 
 MISSING = frozenset({"", "?", "-", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL", "None"})
@@ -114,16 +115,27 @@ def parse_columns(
     if on_error not in ON_ERROR:
         raise InputError(f"Expected on_error to be one of {quoted(ON_ERROR)}, found {on_error!r}.")
     _require_columns(columns, schema, name)
-    raw = {}
+    raw: dict[str, NDArray[np.generic]] = dict(_quick_numbers(columns, schema))
     unreadable = np.zeros((len(schema.used), len(lines)), dtype=np.bool_)
     for index, column in enumerate(schema.used):
-        raw[column.name], unreadable[index] = parse_column(columns[column.name], column)
+        if column.name not in raw:
+            raw[column.name], unreadable[index] = parse_column(columns[column.name], column)
     if on_error == "fail" and unreadable.any():
         raise InputError(_first_problem(columns, lines, schema, unreadable, name))
     keep = np.ones(len(lines), dtype=np.bool_)
     if on_error == "skip":
         keep &= ~unreadable.any(axis=0)
     return Parsed({key: values[keep] for key, values in raw.items()}, keep, int(unreadable.sum()))
+
+
+def _quick_numbers(columns: Mapping[str, NDArray[np.object_]], schema: Schema) -> dict[str, NDArray[np.float64]]:
+    """Read the columns of numbers that can be read at once."""
+    read: dict[str, NDArray[np.float64]] = {}
+    if isinstance(columns, PlainColumns):
+        for decimal in ".,":
+            names = [c.name for c in schema.used if c.kind is Kind.NUMBER and c.decimal == decimal]
+            read |= columns.numbers(names, decimal)
+    return read
 
 
 def parse_column(texts: NDArray[np.object_], column: Column) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:

@@ -125,7 +125,8 @@ def test_parquet_is_read_and_comes_out_as_csv(cli, small_model, new_rows, tmp_pa
     columns = {name: [row[name] for row in new_rows] for name in new_rows[0]}
     pyarrow.parquet.write_table(pyarrow.table(columns), tmp_path / "new.parquet")
     result = cli("score", "new.parquet", "-m", small_model)
-    assert result.out == cli("score", "-", "-m", small_model, stdin=written(new_rows).encode()).out
+    from_csv = cli("score", "-", "-m", small_model, stdin=written(new_rows).replace("\r\n", "\n").encode())
+    assert result.out == from_csv.out
 
 
 @pytest.mark.parametrize("name", ["out.parquet", "out.csv.zst"])
@@ -145,10 +146,49 @@ def test_awkward_text_passes_through_unchanged(cli, small_model, new_rows):
     assert [row["note"] for row in table(result.out)] == awkward
 
 
-def test_an_input_with_a_byte_order_mark_is_scored(cli, small_model, new_rows):
-    text = "\ufeff" + written(new_rows[:3], ";")
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("note", ["plain", 'a "quoted"; note'])
+def test_rows_come_back_as_they_were_written(cli, small_model, new_rows, mark, line_end, note):
+    rows = [row | {"note": note} for row in new_rows[:5]]
+    text = mark + written(rows, ";").replace("\r\n", line_end)
     result = cli("score", "-", "-m", small_model, stdin=text.encode())
-    assert result.out.startswith("job_id;started_at;")
+    lines = result.out.split(line_end)
+    assert [";".join(line.split(";")[:-3]) for line in lines] == text.split(line_end)
+    unmarked = cli("score", "-", "-m", small_model, stdin=written(rows).encode())
+    assert answers_of(table(result.out.removeprefix(mark), ";")) == answers_of(table(unmarked.out))
+
+
+def test_the_last_row_gets_the_line_end_that_it_lacks(cli, small_model, new_rows):
+    text = written(new_rows[:3])
+    without = cli("score", "-", "-m", small_model, stdin=text.removesuffix("\r\n").encode())
+    assert without.out == cli("score", "-", "-m", small_model, stdin=text.encode()).out
+
+
+def test_quotes_that_were_not_needed_stay(cli, small_model, new_rows):
+    header, row = written(new_rows[:1]).splitlines()
+    text = ",".join(f'"{cell}"' for cell in row.split(","))
+    result = cli("score", "-", "-m", small_model, stdin=f"{header}\n{text}\n".encode())
+    assert result.out.splitlines()[1].startswith(f"{text},")
+
+
+def test_answers_have_the_decimal_comma_of_the_table(cli):
+    rows = [{"a": f"{i % 7},5", "b": f"{i * i % 11},25"} for i in range(60)]
+    fitted = cli("fit", "-", "--steps", 2, "--decimal", ",", "-q", stdin=written(rows, ";").encode())
+    assert fitted.code == 0
+    answers = {}
+    for delimiter in ";,":  # the second one needs quotes
+        result = cli("score", "-", stdin=written(rows, delimiter).encode())
+        answers[delimiter] = answers_of(table(result.out, delimiter))
+    assert answers[";"] == answers[","]
+    json_lines = cli("score", "-", "--json", stdin=written(rows, ";").encode()).out.splitlines()
+    expected = [[json.loads(line)[name] for name in ANSWERS[:2]] for line in json_lines]
+    assert [[float(number.replace(",", ".")) for number in row[:2]] for row in answers[";"]] == expected
+    assert all("," in number for row in answers[";"] for number in row[:2])
+
+
+def test_answers_have_a_point_where_not_all_numbers_have_a_comma(cli, machines_new, small_model):
+    assert all("." in row["p_value"] for row in table(cli("score", machines_new, "-m", small_model).out))
 
 
 def test_json_lines_hold_numbers_and_null_for_missing(cli, small_model, new_rows):
@@ -261,7 +301,7 @@ def test_fail_on_anomalies_exits_with_3_after_writing_everything(cli, machines_n
 def test_a_table_without_rows_gives_a_header_and_says_so(cli, small_model, new_rows):
     result = cli("score", "-", "-m", small_model, stdin=written([], names=list(new_rows[0])).encode())
     assert result.code == 0
-    assert result.out == f"{','.join([*new_rows[0], *ANSWERS])}\n"
+    assert result.out == f"{','.join([*new_rows[0], *ANSWERS])}\r\n"
     assert result.err.startswith("0 rows scored, 0 anomalies (none)")
 
 

@@ -307,9 +307,9 @@ def test_unusable_delimiter_is_refused(delimiter):
 
 def test_too_long_line_is_refused(monkeypatch):
     monkeypatch.setattr(files, "LINE_LIMIT", 10)
-    assert failure(b"a,b\n1234,56789\n") == (
-        "<stdin>, line 2: expected lines of less than 10 characters, found a longer one; "
-        "check that the file is a table."
+    monkeypatch.setattr(files, "BLOCK_BYTES", 4)
+    assert failure(b"a,b\n1234,567890123\n") == (
+        "<stdin>, line 2: expected lines of less than 10 bytes, found a longer one; check that the file is a table."
     )
 
 

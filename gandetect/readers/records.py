@@ -1,0 +1,177 @@
+"""The records of a CSV file, one by one and strictly; the rules stand in `gandetect.readers.tables`."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from gandetect.errors import InputError
+from gandetect.readers.files import Block, read_line
+
+FIELD_LIMIT = 2**20
+"""Longest field that is read, in characters."""
+
+
+class Record(NamedTuple):
+    """A record: the line that it starts on, its fields (none for a blank line), its text and the end of its line."""
+
+    number: int
+    fields: list[str]
+    text: str
+    end: str
+
+
+class Lines:
+    """The lines of a text, one by one, or all that are left of a block.
+
+    Parameters
+    ----------
+    blocks : iterator of Block
+        The text.
+    name : str
+        What messages call it.
+
+    Attributes
+    ----------
+    number : int
+        Of the line that was given last.
+    has_mark : bool
+        Whether the text starts with a byte order mark, which no line holds.
+    """
+
+    def __init__(self, blocks: Iterator[Block], name: str) -> None:
+        self.name = name
+        self.number = 0
+        self.has_mark = False
+        self._blocks = blocks
+        self._waiting: deque[bytes] = deque()
+        self._given: list[str] = []
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self.peek()
+        if not line:
+            raise StopIteration
+        self.number += 1
+        self._waiting.popleft()
+        self._given.append(line)
+        return line
+
+    def peek(self) -> str:
+        """Return the next line without taking it; empty at the end."""
+        if not self._waiting and (block := next(self._blocks, None)):
+            self.put_back(block)
+        return read_line(self._waiting[0], self.name, self.number + 1) if self._waiting else ""
+
+    @property
+    def between_blocks(self) -> bool:
+        """Whether nothing is left of the current block."""
+        return not self._waiting
+
+    def take_block(self) -> Block | None:
+        """Take what is left of the current block, or else the next one; None at the end."""
+        if not self._waiting:
+            return next(self._blocks, None)
+        block = Block(self.number + 1, b"".join(self._waiting))
+        self._waiting.clear()
+        return block
+
+    def put_back(self, block: Block) -> None:
+        """Go on with a block that was taken."""
+        self.number = block.number - 1
+        self.has_mark |= block.number == 1 and block.data.startswith(codecs.BOM_UTF8)
+        self._waiting.extend(block.data.splitlines(keepends=True))
+
+    def given(self) -> str:
+        """Return the text of all lines that were given one by one since this was last asked."""
+        text = "".join(self._given)
+        self._given.clear()
+        return text
+
+
+def read_records(lines: Lines, delimiter: str, *, to_end: bool) -> Iterator[Record]:
+    """Read records.
+
+    Parameters
+    ----------
+    lines : Lines
+        The text.
+    delimiter : str
+        The character between fields.
+    to_end : bool
+        Whether to read the whole text, and not only the records that start in the current block.
+
+    Yields
+    ------
+    Record
+
+    Raises
+    ------
+    InputError
+        If quotes or a field's length break the rules.
+    """
+    # The limit belongs to the whole process, so it is only ever raised.
+    csv.field_size_limit(max(FIELD_LIMIT, csv.field_size_limit()))
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    while to_end or not lines.between_blocks:
+        start = lines.number + 1
+        try:
+            fields = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise _quoting_error(str(error), start, lines.number, delimiter, lines.name) from error
+        whole = lines.given()
+        text = whole.removesuffix("\n").removesuffix("\r")
+        yield Record(start, fields, text, whole[len(text) :])
+
+
+def read_rows(records: Iterable[Record], width: int, delimiter: str, name: str) -> Iterator[Record]:
+    """Give the records of `width` fields; refuse others, skip blank lines.
+
+    Raises
+    ------
+    InputError
+        If a record has another number of fields.
+    """
+    blank = 0
+    for record in records:
+        number, fields, _, end = record
+        if not fields:
+            blank += 1
+            continue
+        if width == 1:
+            yield from (Record(missing, [""], "", end) for missing in range(number - blank, number))
+        blank = 0
+        if len(fields) != width:
+            raise _width_error(f"{name}, line {number}", width, len(fields), delimiter)
+        yield record
+
+
+def _quoting_error(cause: str, start: int, line: int, delimiter: str, name: str) -> InputError:
+    if "limit" in cause:
+        return InputError(
+            f"{name}, line {start}: expected fields of at most {FIELD_LIMIT} characters, found a longer one; "
+            "look for a quote that is never closed."
+        )
+    if "unexpected end" in cause:
+        return InputError(
+            f"{name}, line {start}: expected a closing quote, found the end of the file; close the quote."
+        )
+    return InputError(
+        f"{name}, line {line}: expected {delimiter!r} or the line's end after a closing quote, found other text; "
+        "write a quote inside a quoted field twice, or pass --delimiter if the delimiter is another."
+    )
+
+
+def _width_error(place: str, expected: int, found: int, delimiter: str) -> InputError:
+    fields = "field" if expected == 1 else "fields"
+    remedy = f"quote fields that contain {delimiter!r}" if found > expected else "add what is missing"
+    return InputError(
+        f"{place}: expected {expected} {fields} as in the header, found {found}; {remedy} or mend the line."
+    )
