@@ -117,24 +117,57 @@ def explain(scorer: Scorer, columns: Columns, alpha: float | None = None) -> Exp
     repaired_values = {name: column.copy() for name, column in values.items()}
     for start in range(0, len(blame), _BLOCK_ROWS):
         block = np.arange(start, min(start + _BLOCK_ROWS, len(blame)))
-        blame[block] = _shared_blame(scorer, schema, _taken(values, block), _taken(answers, block))
-        flagged = block[answers["is_anomaly"][block]]
+        own, own_answers = _taken(values, block), _taken(answers, block)
+        trial = _tried(scorer, schema, own, own_answers, np.zeros((len(block), blame.shape[1]), dtype=bool), alpha)
+        blame[block] = _shared_blame(own_answers, trial)
+        flagged = np.flatnonzero(own_answers["is_anomaly"])
         if len(flagged):
-            repair = _Repair(scorer, schema, _taken(values, flagged), alpha)
-            repaired[flagged] = repair.chosen
+            repair = _Repair(scorer, schema, _taken(own, flagged), trial.of_rows(flagged), alpha)
+            repaired[block[flagged]] = repair.chosen
             for name, column in repair.values.items():
-                repaired_values[name][flagged] = column
+                repaired_values[name][block[flagged]] = column
     return Explanation(schema, values, answers, blame, repaired, repaired_values)
 
 
-def _shared_blame(scorer: Scorer, schema: Schema, values: Columns, answers: Columns) -> NDArray[np.float64]:
+@dataclass(frozen=True)
+class _Trial:
+    """What becomes of rows when one more of their features is repaired.
+
+    Shape
+    -----
+    candidates (n_rows, n_candidates): the features, one at a time; scores, flagged (n_rows, n_candidates): with that
+    one repaired; values, by column: (n_rows, n_candidates)
+    """
+
+    candidates: NDArray[np.int64]
+    scores: NDArray[np.float32]
+    flagged: NDArray[np.bool_]
+    values: Columns
+
+    def of_rows(self, rows: NDArray[np.int64]) -> _Trial:
+        return _Trial(self.candidates[rows], self.scores[rows], self.flagged[rows], _taken(self.values, rows))
+
+
+def _tried(
+    scorer: Scorer, schema: Schema, values: Columns, answers: Columns, done: NDArray[np.bool_], alpha: float | None
+) -> _Trial:
+    """Repair each of the features most to blame, one at a time; `done`, (n_rows, n_features), are repaired already."""
+    blame = np.where(done, -1, answers["contributions"])
+    candidates = most_to_blame(blame, MAX_CANDIDATES)
+    trials = _trials(values, candidates, expected_values(schema, answers))
+    tried = scorer(trials, ["anomaly_score", "is_anomaly"], alpha)
+    scores, flagged = (tried[name].reshape(candidates.shape) for name in ("anomaly_score", "is_anomaly"))
+    # What is repaired already is a candidate where there are few columns.
+    scores = np.where(np.take_along_axis(done, candidates, axis=1), np.float32(np.inf), scores)
+    return _Trial(candidates, scores, flagged, {name: trials[name].reshape(candidates.shape) for name in values})
+
+
+def _shared_blame(answers: Columns, trial: _Trial) -> NDArray[np.float64]:
     """Return the mean of the contributions and of each repair's share of the score's fall, (n_rows, n_features)."""
     contributions = answers["contributions"].astype(np.float64)
-    candidates = most_to_blame(contributions, MAX_CANDIDATES)
-    trials = _trials(values, candidates, expected_values(schema, answers))
-    scores = scorer(trials, ["anomaly_score"])["anomaly_score"].reshape(candidates.shape)
     relief = np.zeros_like(contributions)
-    np.put_along_axis(relief, candidates, np.maximum(0, answers["anomaly_score"][:, None] - scores), axis=1)
+    fall = np.maximum(0, answers["anomaly_score"][:, None] - trial.scores)
+    np.put_along_axis(relief, trial.candidates, fall, axis=1)
     total = relief.sum(1, keepdims=True)
     return np.where(total > 0, (contributions + relief / np.where(total > 0, total, 1)) / 2, contributions)
 
@@ -196,35 +229,31 @@ class _Repair:
         The rows after the repair.
     """
 
-    def __init__(self, scorer: Scorer, schema: Schema, given: Columns, alpha: float | None) -> None:
+    def __init__(self, scorer: Scorer, schema: Schema, given: Columns, first: _Trial, alpha: float | None) -> None:
         self._scorer, self._schema, self._given, self._alpha = scorer, schema, given, alpha
         self._names = [column.name for column in schema.features]
-        n_rows = len(given[self._names[0]])
+        n_rows = len(first.candidates)
         self.values = {name: values.copy() for name, values in given.items()}
         self.chosen = np.zeros((n_rows, len(self._names)), dtype=bool)
-        open_rows = np.arange(n_rows)
-        for _ in range(min(MAX_REPAIRS, len(self._names))):
-            open_rows = self._repair_one(open_rows)
+        open_rows = self._take_best(np.arange(n_rows), first)
+        for _ in range(min(MAX_REPAIRS, len(self._names)) - 1):
+            if len(open_rows):
+                open_rows = self._take_best(open_rows, self._tried(open_rows))
         self._undo(open_rows, self.chosen[open_rows])
         self._leave_out()
 
-    def _repair_one(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Repair one more column of each row; return the rows that are still flagged."""
-        if not len(rows):
-            return rows
-        answers = self._scorer(_taken(self.values, rows), ["contributions", *EXPECTATIONS])
-        blame = np.where(self.chosen[rows], -1, answers["contributions"])
-        candidates = most_to_blame(blame, MAX_CANDIDATES)  # (n_rows, n_candidates)
-        trials = _trials(_taken(self.values, rows), candidates, expected_values(self._schema, answers))
-        tried = self._scorer(trials, ["anomaly_score", "is_anomaly"], self._alpha)
-        scores = tried["anomaly_score"].reshape(candidates.shape)
-        # What is repaired already is a candidate where there are few columns.
-        scores = np.where(np.take_along_axis(blame, candidates, axis=1) < 0, np.inf, scores)
-        best = scores.argmin(1) + candidates.shape[1] * np.arange(len(rows))
+    def _tried(self, rows: NDArray[np.int64]) -> _Trial:
+        values = _taken(self.values, rows)
+        answers = self._scorer(values, ["contributions", *EXPECTATIONS])
+        return _tried(self._scorer, self._schema, values, answers, self.chosen[rows], self._alpha)
+
+    def _take_best(self, rows: NDArray[np.int64], trial: _Trial) -> NDArray[np.int64]:
+        """Repair the feature that lowers each row's score most; return the rows that are still flagged."""
+        best = np.arange(len(rows)), trial.scores.argmin(1)
         for name in self._names:
-            self.values[name][rows] = trials[name][best]
-        self.chosen[rows, candidates.ravel()[best]] = True
-        still_flagged: NDArray[np.int64] = rows[tried["is_anomaly"][best]]
+            self.values[name][rows] = trial.values[name][best]
+        self.chosen[rows, trial.candidates[best]] = True
+        still_flagged: NDArray[np.int64] = rows[trial.flagged[best]]
         return still_flagged
 
     def _leave_out(self) -> None:
