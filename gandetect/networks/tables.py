@@ -167,6 +167,18 @@ class Generator(MemberNetwork):
         all_columns = self.memory.new_ones(self.n_members, 1, int(self.column_of.max()) + 1)
         return self.complete(nothing, all_columns, self.memory.new_zeros(self.n_members, 1, self.noise_dim))[:, 0]
 
+    @torch.no_grad()
+    def expect_zero(self, entries: Tensor) -> None:
+        """Expect zero in these entries from now on, also in rows unlike all that were learned from.
+
+        Shape
+        -----
+        entries (sample_dim,) of bool
+        """
+        last = self.linear_layers[-1]
+        for parameter in (last.weight, last.bias):
+            parameter[..., entries] = 0
+
     def fill_in(self, samples: Tensor, mask: Tensor, noise: Tensor) -> Tensor:
         """Return the samples with only their masked columns replaced by the generator's, and given ones never."""
         hidden = (mask * self.maskable)[..., self.column_of]  # (members, n_samples, sample_dim)

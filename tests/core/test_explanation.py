@@ -119,6 +119,22 @@ def test_no_rows_have_no_explanation(scorer):
     assert len(explanation.expected["grade"]) == 0
 
 
+def test_what_never_varied_is_not_blamed_for_what_others_do():
+    # A constant, and times that are always midnight, beside columns far outside their range.
+    random, day = np.random.default_rng(0), 86_400.0
+    schema = Schema((*SCHEMA.columns, Column("fixed", Kind.NUMBER), Column("date", Kind.TIME)))
+    rows = made(300) | {"fixed": np.full(300, 7.0), "date": day * random.integers(0, 300, 300)}
+    scorer = Scorer(fit_table(rows, schema, settings=quick(n_steps=200)))
+    strange = {name: values[:20].copy() for name, values in rows.items()}
+    strange["size"] *= -40
+    strange["price"] *= 50
+    explanation = explain(scorer, strange)
+    assert explanation.blame[:, 4].max() < 1e-3
+    assert explanation.blame[:, 5].max() < 0.05  # its days of the week do vary
+    np.testing.assert_allclose(explanation.expected["fixed"], 7)
+    np.testing.assert_array_equal(explanation.expected["date"], strange["date"])
+
+
 # --- in words ---------------------------------------------------------------------------------------------------------
 
 AMOUNT = Column("amount", Kind.NUMBER, summary={"quantiles": [1.0, 120.0, 300.0, 410.0, 600.0, 900.0, 1000.0]})
