@@ -64,8 +64,8 @@ def _text(found: Drift) -> str:
     drifted = [column.column for column in found.columns if column.drifted]
     lines = [
         f"{counted(found.n_rows, 'row')}, drift in {len(drifted)} of {counted(len(found.columns), 'column')}",
-        f"p-values up to {found.alpha:.4g}: {100 * found.flagged:.1f} % of the rows, "
-        f"{'too many' if found.too_many_flagged else 'no proof of too many'}",
+        f"p-values up to {found.alpha:.4g}: {100 * found.flagged:.1f} % of the rows, {100 * found.alpha:.4g} % "
+        f"expected: {'drift' if found.too_many_flagged else 'not surely more than twice as many'}",
     ]
     rows = [
         (column.column, f"{column.shift:.3f}", f"{column.by_chance:.3f}", "drift" if column.drifted else "", change)

@@ -6,13 +6,14 @@ import io
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gandetect import Scorer
+from gandetect import InputError, Scorer
 from gandetect.files import access_error
 from gandetect.image_schema import ImageSchema
 from gandetect.readers.images import ImageReader, Images
@@ -100,6 +101,11 @@ def are_pictures(data: str) -> bool:
 
 def open_images(data: str, schema: ImageSchema) -> ImageReader:
     """Open the pictures to score."""
+    if data != "-" and Path(data).exists() and not is_image_source(data):
+        raise InputError(
+            f"{data}: expected pictures, which the model is for, found another kind of file; name a folder of "
+            "pictures, or score a table with a model for tables."
+        )
     return ImageReader(
         picture_source(data),
         part="test",

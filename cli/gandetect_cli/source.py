@@ -65,6 +65,11 @@ class Table:
     def _opened(self, opening: ExitStack) -> _Tapped | None:
         """Open what is read as a stream; all else is opened by its reader."""
         suffix = Path(self._data).suffix.lower()
+        if Path(self._data).is_dir():
+            raise InputError(
+                f"{self.name}: expected a table, found a folder; name a file in it, or score pictures with a model for "
+                "pictures."
+            )
         if self._data == "-":
             if sys.stdin is None:
                 raise access_error(self.name, "read", OSError("it is closed"))

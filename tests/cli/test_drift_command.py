@@ -33,7 +33,7 @@ def test_what_has_moved_is_named_and_told_by_the_exit_code(cli, small_model, nor
     result = cli("drift", "-", "-m", small_model, "--fail-on-drift", stdin=data)
     assert result.code == 3
     assert "drift in 2 of 14 columns" in result.out
-    assert "too many" in result.out
+    assert "% expected: drift" in result.out
     lines = result.out.splitlines()
     assert {lines[4].split()[0], lines[5].split()[0]} == {"power_kw", "status"}
     assert "unknown levels: 0.0 % -> 100.0 %" in result.out

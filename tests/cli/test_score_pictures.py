@@ -238,3 +238,21 @@ def test_scoring_pictures_loads_no_heavy_package(start, photos):
 
 def test_inspect_says_what_pictures_a_model_takes(cli):
     assert "\npictures of any size, grey, judged at 16 x 16 pixels\n" in cli("inspect").out
+
+
+def test_a_table_for_a_model_for_pictures_is_named_as_such(cli, machines_new):
+    result = cli("score", machines_new)
+    assert (result.code, result.out) == (2, "")
+    assert result.err == (
+        f"gandetect: {machines_new}: expected pictures, which the model is for, found another kind of file; name a "
+        "folder of pictures, or score a table with a model for tables.\n"
+    )
+
+
+def test_pictures_for_a_model_for_tables_are_named_as_such(cli, photos, small_model):
+    result = cli("score", "photos", "--model", small_model)
+    assert (result.code, result.out) == (2, "")
+    assert result.err == (
+        "gandetect: photos: expected a table, found a folder; name a file in it, or score pictures with a model for "
+        "pictures.\n"
+    )
