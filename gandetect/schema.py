@@ -38,6 +38,9 @@ INPUT_PREFIX = "column/"
 """Put before a column's name where the name itself cannot be an input's name."""
 
 
+KNOWN_ANOMALIES = "known_anomalies"
+"""Where the summary of a column of labels keeps those that mean a known anomaly."""
+
 CHUNK_ROWS = 256
 """Rows that go into one run: as fast as larger chunks, and memory stays bounded."""
 
@@ -270,6 +273,11 @@ class Schema:
     def raw_from_json(self, inputs: Mapping[str, list[Any]]) -> dict[str, NDArray[Any]]:
         """Return raw columns from JSON values."""
         return {column.name: column.values_from_json(inputs[column.name]) for column in self.used}
+
+    def with_known_anomalies(self, labels: Iterable[str]) -> Schema:
+        """Return the same schema that remembers which labels mean a known anomaly."""
+        held = {KNOWN_ANOMALIES: sorted(labels)}
+        return self.with_summaries({column.name: held for column in self.columns if column.role is Role.LABEL})
 
     def with_summaries(self, summaries: Mapping[str, Mapping[str, Any]]) -> Schema:
         """Return the same schema with more in the summaries of some columns."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 import gandetect
 from gandetect.image_schema import ImageSchema
 from gandetect.readers.values import BLANKS
-from gandetect.schema import Role, Schema, quoted, table_of
+from gandetect.schema import KNOWN_ANOMALIES, Role, Schema, quoted, table_of
 from gandetect_cli import options
 from gandetect_cli.comparison import summary_lines, threshold_lines
 from gandetect_cli.evaluate_pictures import evaluate_pictures
@@ -32,6 +32,7 @@ HELP = {
 Examples:
   gandetect evaluate labelled.csv --label-column label
   gandetect evaluate labelled.csv --label-column state --anomaly broken --anomaly worn
+  gandetect evaluate labelled.csv        (the label column that the model was fitted with)
   gandetect evaluate labelled.csv --label-column label --json
   gandetect evaluate bottles/
 
@@ -79,9 +80,8 @@ def evaluate(
                 "folders' names are the labels."
             )
         text, json_text = evaluate_pictures(data, scorer, scorer.schema, reporter)
-    elif label_column is None:
-        raise gandetect.InputError("Expected --label-column COLUMN with a model for tables, found none; add it.")
     else:
+        label_column = label_column or learned_label_column(table_of(scorer.schema))
         with Table(data, delimiter) as source:
             text, json_text = _evaluate_table(source, scorer, label_column, anomaly or [], on_error, reporter)
     emit(json_text if as_json else text)
@@ -92,11 +92,13 @@ def _evaluate_table(
 ) -> tuple[str, str]:
     """Score a table and compare the answers with a column of it; return the comparison as text and as JSON."""
     evaluate_scores = gandetect.evaluate_scores  # what is not installed is missed before the work, not after it
-    refuse_learned_label(table_of(scorer.schema), label_column)
+    schema = table_of(scorer.schema)
+    refuse_learned_label(schema, label_column)
     tally, answers = Tally(), _Answers()
     _collect(source, scorer, label_column, on_error, tally, answers)
     labels = np.array([label.strip(BLANKS) for label in answers.labels], dtype=object)
     labelled = labels != ""
+    anomaly = anomaly or learned_anomalies(schema, label_column)
     is_anomaly = are_anomalies(labels[labelled], anomaly, label_column, source.name)
     scores, p_values, flags = (
         np.concatenate(parts)[labelled] for parts in (answers.scores, answers.p_values, answers.flags)
@@ -108,6 +110,22 @@ def _evaluate_table(
         reporter.say(f"{counted(int((~labelled).sum()), 'row')} without a label left out")
     n_false = int((flags & ~is_anomaly).sum())
     return _text(result, n_false, rule), _json(result, n_false)
+
+
+def learned_label_column(schema: Schema) -> str:
+    """Return the column of labels that was kept away from learning."""
+    for column in schema.columns:
+        if column.role is Role.LABEL:
+            return column.name
+    raise gandetect.InputError(
+        "Expected --label-column COLUMN with a model that was fitted without labels, found none; add it."
+    )
+
+
+def learned_anomalies(schema: Schema, label_column: str) -> list[str]:
+    """Return the labels of the known anomalies that the model learned from, if this column held them."""
+    held = [column.summary.get(KNOWN_ANOMALIES, []) for column in schema.columns if column.name == label_column]
+    return [label for labels in held for label in labels]
 
 
 def require_label_column(found: Sequence[str], label_column: str, name: str) -> None:

@@ -124,6 +124,7 @@ def fit(
     )
     parsed = parse_columns(sample.columns, sample.lines, schema, on_error=on_error, name=name)
     known = _known_rows(sample, parsed, label_column, labels)
+    schema = schema.with_known_anomalies(labels) if labels else schema
     lesson, reporter = _Lesson(name, schema, parsed, sample, n_seen, known), Reporter(quiet)
     _require_rows(lesson)
     _report_data(lesson, reporter)

@@ -167,11 +167,15 @@ LabelledData = Annotated[
         metavar="DATA", help="CSV (also .gz, .zst) or Parquet, - is standard input; or a folder of pictures."
     ),
 ]
-LabelColumn = Annotated[str | None, _optional("COLUMN", "Holds the labels of a table.")]
+LabelColumn = Annotated[
+    str | None, _optional("COLUMN", "Holds the labels of a table; the model's own label column, if it has one.")
+]
 Anomaly = Annotated[
     list[str] | None,
     _optional(
-        "LABEL", "A label of anomalies; repeatable. Without it labels like 1/0, yes/no or anomaly/normal are known."
+        "LABEL",
+        "A label of anomalies; repeatable. Without it those that the model learned from are known, and words like 1/0, "
+        "yes/no or anomaly/normal.",
     ),
 ]
 

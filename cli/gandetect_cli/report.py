@@ -14,7 +14,7 @@ from gandetect.readers.values import BLANKS
 from gandetect.schema import table_of
 from gandetect_cli import options
 from gandetect_cli.answers import Scored
-from gandetect_cli.evaluate import are_anomalies, refuse_learned_label, require_label_column
+from gandetect_cli.evaluate import are_anomalies, learned_anomalies, refuse_learned_label, require_label_column
 from gandetect_cli.output import open_output, require_writable
 from gandetect_cli.progress import ProgressBar
 from gandetect_cli.scoring import Tally, flag_rule, score_table
@@ -63,7 +63,10 @@ def report(
             chunks = score_table(source, scorer, list(rows.outputs), alpha, on_error, tally)
             labels = _collect(chunks, rows, source, label_column, bar)
         title = f"{title}: {Path(source.name).name}"
-        is_anomaly = None if label_column is None else _labels(labels, anomaly or [], label_column, source.name)
+        is_anomaly = None
+        if label_column is not None:
+            known = anomaly or learned_anomalies(table_of(scorer.schema), label_column)
+            is_anomaly = _labels(labels, known, label_column, source.name)
         tally.report(reporter, flag_rule(scorer.manifest, alpha))
     page = gandetect.render_report(scorer, rows, title=title, alpha=alpha, is_anomaly=is_anomaly)
     with open_output(output) as write:

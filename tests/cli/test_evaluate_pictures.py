@@ -141,7 +141,9 @@ def test_labels_of_tables_mean_nothing_to_pictures(cli, parts, option):
 def test_a_table_needs_its_column_of_labels(cli, machines_new, small_model):
     result = cli("evaluate", machines_new, "-m", small_model)
     assert result.code == 2
-    assert result.err == "gandetect: Expected --label-column COLUMN with a model for tables, found none; add it.\n"
+    assert result.err == (
+        "gandetect: Expected --label-column COLUMN with a model that was fitted without labels, found none; add it.\n"
+    )
 
 
 @pytest.mark.usefixtures("model")

@@ -76,6 +76,14 @@ def test_known_anomalies_are_learned_from_as_such(cli, numbers, tmp_path):
     assert [column.name for column in scorer.schema.features] == ["a", "b", "c"]
 
 
+def test_a_model_remembers_which_column_holds_labels_and_which_are_anomalies(cli, numbers):
+    rows = labelled(numbers)
+    cli("fit", "-", "--known-anomalies", "state=fault", "--steps", 50, stdin=rows)
+    result = cli("evaluate", "-", stdin=rows.replace(b",\n", b",fine\n"))
+    assert result.code == 0
+    assert "60 rows, 6 anomalies" in result.out
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
