@@ -163,8 +163,14 @@ class Disagreement:
     deviations: NDArray[np.float32]
 
     def share_lost(self, limits: NDArray[np.float32]) -> Floats:
-        """Return the estimated share of rows that score above each limit with one member but not with the mean."""
-        noisy = np.sort((self.scores[:, None] + self.deviations).ravel())
+        """Return the estimated share of rows that score above each limit with one member but not with the mean.
+
+        The deviations of k members from their mean vary by a factor of 1 - 1/k less than the members do, that of a
+        member from the mean of all k + 1 by 1 - 1/(k + 1): they are widened by the root of the ratio.
+        """
+        k = max(2, self.deviations.shape[1])  # one member deviates by nothing from its own mean
+        widened = self.deviations * np.float32(k / np.sqrt(k**2 - 1))
+        noisy = np.sort((self.scores[:, None] + widened).ravel())
         above, noisy_above = (
             1 - np.searchsorted(ordered, limits, side="right") / len(ordered)
             for ordered in (np.sort(self.scores), noisy)
