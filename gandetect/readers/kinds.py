@@ -15,6 +15,7 @@ id           whole numbers, all different, no leading zeros, and one of: 20 or m
 number       all values are numbers, none a whole number with leading zeros (such a column holds codes, unless others
              of its numbers have decimals)
 time         all values are ISO 8601 dates or times, or all are written in one of `TIME_FORMATS`
+text         20 or more values, more than half of them different, all numbers with a sign ($, %, ...) or a unit
 id           20 or more values, all different, each a single word
 text         20 or more values, more than half of them different
 category     all others
@@ -68,6 +69,11 @@ _INDEX_NAME = re.compile(r"Unnamed: [0-9]+(\.[0-9]+)?|__index_level_[0-9]+__")
 _WORD_BORDER = re.compile(r"[\W_]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]+")
 _LEADING_ZERO = re.compile(r"[+-]?0[0-9]+")
+_MEASURE = re.compile(
+    r"(?:[$€£¥₹]\s?|[A-Z]{3}\s)[+-]?[0-9][0-9.,']*|[+-]?[0-9][0-9.,']*\s?(?:[$€£¥₹%]|[A-Za-zµ°]{1,3})"
+)
+"""A number with a sign of its currency before or after it, or with a unit after it."""
+
 _GROUPED_NUMBER = re.compile(r"[+-]?[0-9]{1,3}(?:[.,][0-9]{3})+(?:[.,][0-9]+)?")
 
 
@@ -298,6 +304,8 @@ def _nearly_all(values: _Values, kind: Kind, odd: NDArray[np.bool_], on_error: s
 
 def _find_words(values: _Values) -> _Finding:
     n_values, n_different = len(values.words), len(values.counts)
+    if n_values >= MIN_DIFFERENT and n_different > n_values / 2 and all(map(_MEASURE.fullmatch, values.counts)):
+        return _Finding(Kind.TEXT, f"numbers with a sign or unit, such as {shown(values.words[0])}: write them without")
     if n_values >= MIN_DIFFERENT and values.all_different and all(len(word.split()) == 1 for word in values.words):
         return _Finding(Kind.ID, "every value is different: an id")
     if n_values >= MIN_DIFFERENT and n_different > n_values / 2:

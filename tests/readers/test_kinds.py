@@ -308,3 +308,19 @@ def test_what_was_found_can_be_read(values, on_error):
 def test_yes_no_needs_one_pair(words):
     one_pair = any(set(words) <= set(pair) for pair in YES_NO_PAIRS)
     assert (column_of(words).kind is Kind.YES_NO) == one_pair
+
+
+@pytest.mark.parametrize("form", ["${}.50", "{},20 €", "EUR {}", "{}%", "{} kg", "{}ms", "€ -{}"])
+def test_numbers_with_a_sign_or_unit_are_named_as_such(form):
+    column = schema_of(measures(form))["cost"]
+    assert column.kind is Kind.TEXT
+    assert column.reason == f"numbers with a sign or unit, such as {form.format(100)!r}: write them without"
+
+
+@pytest.mark.parametrize("form", ["A{}", "{}-x", "v{} kg", "x"])
+def test_other_words_with_numbers_are_not(form):
+    assert "unit" not in schema_of(measures(form))["cost"].reason
+
+
+def measures(form):
+    return {"cost": [form.format(i + 100) for i in range(30)], "n": ["1", "2.5"] * 15}
