@@ -72,6 +72,8 @@ class GANDetector(ModelFileDetector):
     health_ : dict
         How the training went: precision and coverage of the generator's rows, how well both networks do their part, the
         realness of real and generated rows over time, and ``diagnoses``, empty when nothing is wrong.
+    trimmed_share_ : float
+        Share of the training rows that was left out, since a number in them lies far beyond all others of its column.
     n_features_in_ : int
         Number of columns seen during fit.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -223,6 +225,12 @@ class GANDetector(ModelFileDetector):
         if training["named"]:
             detector.feature_names_in_ = np.array(names, dtype=object)
         return detector
+
+    def _use(self, model: bytes) -> Self:
+        """Take over a model file."""
+        super()._use(model)
+        self.trimmed_share_ = float(self.scorer_.manifest["training"]["trimmed_share"])
+        return self
 
     def _answer(self, X: Any, output: str) -> NDArray[Any]:
         """Run the model file on rows and return one of its outputs."""

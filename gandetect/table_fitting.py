@@ -30,6 +30,7 @@ from gandetect.table_assembly import (
 )
 from gandetect.table_ensemble import Rows, TableSettings, probes, train_pair, trained_weights, transplant
 from gandetect.training import Course, Progress, find_device
+from gandetect.trimming import find_gross
 
 Columns = Mapping[str, NDArray[Any]]
 Floats = NDArray[np.float32]
@@ -54,7 +55,8 @@ def fit_table(
     Parameters
     ----------
     columns : mapping of str to array of shape (n_rows,)
-        Raw columns by name: float64 with NaN for missing, or str with '' for missing.
+        Raw columns by name: float64 with NaN for missing, or str with '' for missing. Gross rows (see
+        `gandetect.trimming`) are left out, and the manifest says how many.
     schema : Schema
         Kinds and roles of the columns.
     settings : TableSettings, optional
@@ -91,6 +93,8 @@ def fit_table(
         The checkpoint cannot be read or written.
     """
     settings = _checked(settings or TableSettings(), contamination)
+    everything, gross = columns, find_gross(columns, schema)
+    columns = {name: values[~gross.rows] for name, values in everything.items()}
     _require_rows(columns, schema, settings.n_members)
     encoding = fit_encoding(columns, schema)
     schema = schema.with_summaries(summaries(columns, encoding))
@@ -109,11 +113,12 @@ def fit_table(
         schema = with_distributions(schema, columns, pair, encoding, seed)
         learned, scores = calibrated(rows, schema, encoding, trained_weights(pair, rows), settings)
     certificate = certified(columns, rows, learned, scores, settings.n_planted, seed)
-    threshold = None if contamination == "auto" else share_threshold(learned, columns, contamination)
+    threshold = None if contamination == "auto" else share_threshold(learned, everything, contamination)
     golden = golden_rows(learned, threshold, generated_rows(pair, encoding, seed))
     manifest = manifest_of(learned, settings, threshold, health) | {"certificate": certificate, "golden": golden}
     share = contamination if contamination == "auto" else float(contamination)
     manifest["training"] |= {"seed": seed, "contamination": share, "named": named, "n_known_anomalies": len(rows.known)}
+    manifest["training"] |= {"trimmed_share": round(gross.share, 6), "trimmed_columns": gross.columns}
     return seal(build_model(learned, threshold, manifest))
 
 

@@ -8,7 +8,6 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -128,7 +127,7 @@ def fit(
     lesson, reporter = _Lesson(name, schema, parsed, sample, n_seen, known), Reporter(quiet)
     _require_rows(lesson)
     _report_data(lesson, reporter)
-    model = learn(_fitting(lesson, settings), output, arguments, "NEW.csv", reporter, quiet=quiet)
+    model = learn(_fitting(lesson, settings, reporter), output, arguments, "NEW.csv", reporter, quiet=quiet)
     if as_json:
         emit(json.dumps(_summary(lesson, model, output, reporter), ensure_ascii=False) + "\n")
 
@@ -232,12 +231,29 @@ def _warn(lesson: _Lesson, reporter: Reporter) -> None:
         reporter.warn(f"with {counted(lesson.n_rows, 'row')} no p-value is below {smallest:.2g}: add rows if you can")
 
 
-def _fitting(lesson: _Lesson, settings: dict[str, Any]) -> Callable[..., bytes]:
-    """Return what fits the table."""
+def _fitting(lesson: _Lesson, settings: dict[str, Any], reporter: Reporter) -> Callable[..., bytes]:
+    """Return what fits the table, and says what it left out."""
     with unbroken():  # an import that was cut short would look like a broken installation
         fit_table, chosen = gandetect.fit_table, gandetect.TableSettings.of_effort(**settings)
     known = lesson.rows(known=True) if lesson.known.any() else None
-    return partial(fit_table, lesson.rows(known=False), lesson.schema, settings=chosen, known_anomalies=known)
+
+    def fit_and_report(**arguments: Any) -> bytes:
+        model = fit_table(lesson.rows(known=False), lesson.schema, settings=chosen, known_anomalies=known, **arguments)
+        _report_trimmed(gandetect.read_model(model)[1]["training"], reporter)
+        return model
+
+    return fit_and_report
+
+
+def _report_trimmed(training: dict[str, Any], reporter: Reporter) -> None:
+    """Say which rows were not learned from."""
+    columns = training["trimmed_columns"]
+    if columns:
+        names = ", ".join(map(repr, sorted(columns, key=lambda name: (-columns[name], name))))
+        reporter.warn(
+            f"trimmed {100 * training['trimmed_share']:.2g} % of the rows: numbers in {names} lie far beyond all "
+            "others; rows like these will be flagged"
+        )
 
 
 def _summary(lesson: _Lesson, model: bytes, output: str, reporter: Reporter) -> dict[str, Any]:
@@ -249,7 +265,8 @@ def _summary(lesson: _Lesson, model: bytes, output: str, reporter: Reporter) -> 
         "sha256": hashlib.sha256(model).hexdigest(),
         "rows": {
             "read": lesson.n_seen,
-            "learned": lesson.n_rows,
+            "learned": manifest["training"]["n_rows"],
+            "trimmed": lesson.n_rows - manifest["training"]["n_rows"],
             "known_anomalies": int(lesson.known.sum()),
             "skipped": lesson.sample.n_rows - len(lesson.known),
         },

@@ -179,7 +179,9 @@ def _day(seconds: float) -> str:
 
 def _listed(values: Mapping[str, Any]) -> str:
     """List JSON values, one to a line."""
-    return "".join(f"  {plain(key)}: {plain(_words(value))}\n" for key, value in values.items() if value is not None)
+    return "".join(
+        f"  {plain(key)}: {plain(_words(value))}\n" for key, value in values.items() if value not in (None, {})
+    )
 
 
 def _words(value: Any) -> str:

@@ -51,10 +51,26 @@ def test_json_is_one_object_on_stdout(cli, numbers, tmp_path):
     assert summary["model"] == "gandetect.onnx"
     assert summary["sha256"] == hashlib.sha256(model).hexdigest()
     assert summary["bytes"] == len(model)
-    assert summary["rows"] == {"read": 60, "learned": 60, "known_anomalies": 0, "skipped": 0}
+    assert summary["rows"] == {"read": 60, "learned": 60, "trimmed": 0, "known_anomalies": 0, "skipped": 0}
     assert summary["columns"][0] == {"name": "a", "kind": "number", "role": "feature", "reason": ""}
     assert summary["training"]["settings"]["n_steps"] == 300
     assert summary["warnings"] == summary["health"]["diagnoses"] == []
+
+
+def test_gross_rows_are_trimmed_named_and_flagged_afterwards(cli, numbers):
+    header, *rows = numbers.splitlines()
+    a, b, c = rows[7].split(",")
+    rows[7] = f"{a},{1000 * float(b) + 1000},{c}"
+    table = "\n".join([header, *rows, ""]).encode()
+    result = cli("fit", "-", "--steps", 50, "--json", stdin=table)
+    sentence = "trimmed 1.7 % of the rows: numbers in 'b' lie far beyond all others; rows like these will be flagged"
+    assert f"warning: {sentence}\n" in result.err
+    summary = json.loads(result.out)
+    assert sentence in summary["warnings"]
+    assert (summary["rows"]["learned"], summary["rows"]["trimmed"]) == (59, 1)
+    assert "  trimmed_columns: b 1\n  trimmed_share: 0.016667\n" in cli("inspect").out
+    scored = cli("score", "-", "--only-anomalies", stdin=table)
+    assert f"\n{rows[7]}," in scored.out
 
 
 def labelled(numbers):

@@ -22,6 +22,7 @@ FLOORS = {
     "guard": {"errors", "schema", "wire"},
     "readers": {"errors", "schema"},
     "encoding": {"errors", "schema"},
+    "trimming": {"schema"},
     "calibration": {"errors"},
     "heatmap": set(),
     "model_file": {"errors", "schema", "image_schema", "core_schema", "files", "guard", "wire"},
@@ -54,7 +55,7 @@ FLOORS = {
     },
     "table_fitting": {
         *("errors", "schema", "encoding", "calibration", "checkpoint", "health", "model_file", "scorer"),
-        *("networks", "losses", "training", "graph", "table_ensemble", "table_assembly", "out_of_fold"),
+        *("networks", "losses", "training", "graph", "table_ensemble", "table_assembly", "out_of_fold", "trimming"),
     },
     "image_ensemble": {
         *("errors", "schema", "health", "networks", "image_negatives", "losses", "training", "graph"),
