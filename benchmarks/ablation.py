@@ -14,13 +14,13 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
 from detectors import NoGame
+from options import options, parsed
 from sklearn.metrics import average_precision_score, roc_auc_score
 from splits import SETTINGS, Split
 
@@ -138,17 +138,11 @@ def interval(values: np.ndarray) -> str:
 
 def main() -> None:
     """Run the ablation or render its results."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("folder", type=Path, nargs="?", help="folder of NAME.npz files with X and y")
-    parser.add_argument("--seeds", type=lambda text: [int(seed) for seed in text.split(",")], default=[0], help="0,1,2")
+    parser = options(__doc__, "ablation.csv")
     parser.add_argument("--setting", choices=SETTINGS, default="one-class")
-    parser.add_argument("--output", type=Path, default=Path("ablation.csv"), help="results are kept in this CSV file")
-    parser.add_argument("--table", action="store_true", help="render the results file as Markdown instead")
-    arguments = parser.parse_args()
+    arguments = parsed(parser)
     if arguments.table:
         print(table(pd.read_csv(arguments.output)))
-    elif arguments.folder is None:
-        parser.error("expected the folder with the data, or --table")
     else:
         run(arguments)
 

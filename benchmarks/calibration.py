@@ -9,7 +9,6 @@ trains; the other half and all anomalies are scored. One row of results per set 
 
 from __future__ import annotations
 
-import argparse
 import csv
 import sys
 import warnings
@@ -20,6 +19,7 @@ from unittest import mock
 
 import numpy as np
 import pandas as pd
+from options import options, parsed
 from scipy.stats import betabinom
 from splits import split_one_class
 
@@ -159,24 +159,9 @@ def run_all(folder: Path, seeds: list[int], output: Path) -> None:
             print(f"{path.stem} seed {seed}", file=sys.stderr, flush=True)
 
 
-def parse(arguments: list[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("folder", type=Path, nargs="?", help="folder of NAME.npz files with X and y")
-    parser.add_argument("--seeds", type=lambda text: [int(seed) for seed in text.split(",")], default=[0], help="0,1,2")
-    parser.add_argument(
-        "--output", type=Path, default=Path("calibration.csv"), help="results are appended to this file"
-    )
-    parser.add_argument("--table", action="store_true", help="render the results file as Markdown instead")
-    parsed = parser.parse_args(arguments)
-    if parsed.folder is None and not parsed.table:
-        parser.error("expected the folder with the data, or --table")
-    return parsed
-
-
 def main() -> None:
     """Run the benchmark or render its results."""
-    arguments = parse()
+    arguments = parsed(options(__doc__, "calibration.csv"))
     if arguments.table:
         print(report(pd.read_csv(arguments.output)))
     else:

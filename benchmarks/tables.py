@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from detectors import DETECTORS, default_detectors
+from options import names, options, parsed
 from report import ALPHAS, KEY, latest, report
 from sklearn.metrics import average_precision_score, roc_auc_score
 from splits import SETTINGS, Split
@@ -206,11 +207,6 @@ def planned(arguments: argparse.Namespace) -> Iterator[Run]:
                     yield Run(arguments.setting, path, seed, detector)
 
 
-def names(text: str) -> list[str]:
-    """Split a list of names given as ``a,b``."""
-    return text.split(",")
-
-
 def known_detectors(text: str) -> list[str]:
     """Split a list of detectors and refuse unknown ones."""
     unknown = [name for name in names(text) if name not in DETECTORS]
@@ -221,26 +217,17 @@ def known_detectors(text: str) -> list[str]:
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("folder", type=Path, nargs="?", help="folder of NAME.npz files with X and y")
+    parser = options(__doc__, "results.csv")
     parser.add_argument("--detectors", type=known_detectors, help="a,b; default: the setting's peers and gandetect")
     parser.add_argument("--sets", type=names, help="a,b, without .npz; default: all")
-    parser.add_argument("--seeds", type=lambda text: [int(seed) for seed in names(text)], default=[0], help="0,1,2")
     parser.add_argument("--setting", choices=SETTINGS, default="one-class")
-    parser.add_argument(
-        "--output", type=Path, default=Path("results.csv"), help="results are appended to this CSV file"
-    )
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
     parser.add_argument("--limit", type=float, help="seconds after which a run is ended and counts as failed")
     parser.add_argument("--retry", action="store_true", help="run again what failed before")
-    parser.add_argument("--table", action="store_true", help="render the results file as Markdown instead")
     parser.add_argument(
         "--reference", default="gandetect", help="with --table: whose differences to the others are shown"
     )
-    parsed = parser.parse_args(arguments)
-    if parsed.folder is None and not parsed.table:
-        parser.error("expected the folder with the data, or --table")
-    return parsed
+    return parsed(parser, arguments)
 
 
 def main() -> None:

@@ -58,7 +58,7 @@ def fit_table(
         Raw columns by name: float64 with NaN for missing, or str with '' for missing. Gross rows (see
         `gandetect.trimming`) are left out, and the manifest says how many.
     schema : Schema
-        Kinds and roles of the columns.
+        Kinds and roles of the columns: features are judged, given how the given ones are; no other is read.
     settings : TableSettings, optional
         Hyper-parameters; the defaults without it.
     seed : int, default=0
@@ -73,7 +73,7 @@ def fit_table(
         Rows that are known to be anomalies, as raw columns; they must not be among `columns`. They become negatives of
         their own, and likeness to them counts in the score.
     callback : callable, optional
-        Called with `gandetect.training.Progress`.
+        Called with `gandetect.training.Progress` after every step; what it raises ends the fit.
     checkpoint : path-like, optional
         File that holds the training's state: written every ten seconds, and when an exception ends the fit. It stays
         until you remove it: only you know when the model is safe.
@@ -88,7 +88,8 @@ def fit_table(
     Raises
     ------
     InputError
-        Too few rows, no column to learn from, an argument out of range, or a checkpoint of another fit.
+        Too few rows, no column to learn from, an argument out of range, a device that is not there, a checkpoint of
+        another fit, or a training that diverged twice.
     FileAccessError
         The checkpoint cannot be read or written.
     """

@@ -19,6 +19,7 @@ from gandetect.readers.tables import Chunk
 from gandetect.readers.values import Parsed, parse_columns
 from gandetect.schema import MIN_ROWS, Role, Schema
 from gandetect_cli import options
+from gandetect_cli.doubts import doubts
 from gandetect_cli.fit_pictures import learn_pictures
 from gandetect_cli.learning import contamination_of, learn, require_output
 from gandetect_cli.output import emit
@@ -226,9 +227,9 @@ def _warn(lesson: _Lesson, reporter: Reporter) -> None:
                 f"{column.name!r} holds {len(labels)} different labels: anomalies among the training rows are learned "
                 "as normal, so leave them out if you can"
             )
-    smallest = 1 / (lesson.n_rows + 1)
-    if smallest > 0.05:
-        reporter.warn(f"with {counted(lesson.n_rows, 'row')} no p-value is below {smallest:.2g}: add rows if you can")
+    rows = lesson.rows(known=False)
+    for sentence in doubts({column.name: rows[column.name] for column in lesson.schema.features}, lesson.n_rows):
+        reporter.warn(sentence)
 
 
 def _fitting(lesson: _Lesson, settings: dict[str, Any], reporter: Reporter) -> Callable[..., bytes]:

@@ -1,0 +1,53 @@
+"""What is doubtful about a training table is said before anything is learned from it."""
+
+import numpy as np
+import pytest
+
+from gandetect_cli.doubts import doubts
+
+NUMBERS = np.random.default_rng(0).normal(size=30)
+
+
+def words(*values):
+    return np.array(values, dtype=object)
+
+
+def test_nothing_is_said_of_a_table_that_can_be_learned_from():
+    assert doubts({"a": NUMBERS, "b": words(*"ab" * 15), "c": np.ones(30)}, 30) == []
+
+
+@pytest.mark.parametrize(
+    "values", [np.full(30, 7.0), np.full(30, np.nan), words(*"x" * 30), words(*[""] * 30), words("", *"x" * 29)]
+)
+def test_a_table_in_which_nothing_varies_teaches_nothing(values):
+    (sentence,) = doubts({"a": values, "b": np.ones(30)}, 30)
+    assert sentence == "no column varies: there is nothing to learn but these values, so add rows that differ"
+
+
+def test_columns_of_few_rows_that_may_be_ids_are_named():
+    short = {
+        "id": np.arange(9.0) + 1000,
+        "user": words(*"abcdefghi"),
+        "level": words(*"aabbccdde"),
+        "v": NUMBERS[:9],
+        "at": 3600 * np.arange(9.0),
+    }
+    first, second = doubts(short, 9)
+    assert first == (
+        "every value of 'id', 'user' is different, but 9 rows are too few to tell ids and free text from categories: "
+        "leave such columns out with --drop"
+    )
+    assert second == "with 9 rows no p-value is below 0.1: add rows if you can"
+
+
+def test_enough_rows_tell_ids_by_themselves():
+    assert doubts({"id": np.arange(20.0), "user": words(*map(str, range(20)))}, 20) == []
+
+
+def test_fit_warns(cli):
+    table = "id,v\n" + "".join(f"u{i},1\n" for i in range(9))
+    result = cli("fit", "-", "--steps", 1, stdin=table.encode())
+    assert result.code == 0
+    assert "warning: every value of 'id' is different, but 9 rows are too few to tell" in result.err
+    constant = cli("fit", "-", "--steps", 1, stdin=("a,b\n" + "1,x\n" * 30).encode())
+    assert "warning: no column varies: there is nothing to learn but these values" in constant.err
