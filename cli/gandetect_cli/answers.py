@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Any, Protocol
 
 import numpy as np
@@ -77,58 +75,49 @@ class Csv:
 
     def header(self, chunk: Chunk, added: Sequence[str]) -> bytes:
         """Return the line of names."""
-        delimiter = chunk.form.delimiter
-        asis = chunk.form.header and not self.safe
-        given = chunk.form.header if asis else _joined([[self._text(name)] for name in chunk.names], delimiter)[0]
-        return _appended([given], _joined([[name] for name in added], delimiter), chunk.form)
+        as_written = chunk.form.header and not self.safe
+        given = [[chunk.form.header]] if as_written else self._columns([[name] for name in chunk.names], chunk.form)
+        return _lines([*given, *self._columns([[name] for name in added], chunk.form)], chunk.form)
 
     def rows(self, scored: Scored, answers: Mapping[str, Sequence[Any]]) -> bytes:
         """Return one line for each row."""
-        form = scored.chunk.form
-        return _appended(self._given(scored), _joined(map(self._cells, answers.values()), form.delimiter), form)
+        chunk = scored.chunk
+        if chunk.rows is None or self.safe:
+            given = self._columns((texts[scored.rows].tolist() for texts in chunk.columns.values()), chunk.form)
+        elif len(scored.rows) == chunk.n_rows:
+            given = [chunk.rows]
+        else:
+            given = [[chunk.rows[row] for row in scored.rows.tolist()]]
+        return _lines([*given, *self._columns(answers.values(), chunk.form)], chunk.form)
 
-    def _given(self, scored: Scored) -> Sequence[str]:
-        """Return the rows as they were written, or write them."""
-        rows = scored.chunk.rows
-        if rows is None or self.safe:
-            columns = [values[scored.rows].tolist() for values in scored.chunk.columns.values()]
-            return _joined(map(self._texts, columns), scored.chunk.form.delimiter)
-        return rows if len(scored.rows) == len(rows) else [rows[row] for row in scored.rows.tolist()]
+    def _columns(self, columns: Iterable[Sequence[Any]], form: Form) -> list[Sequence[str]]:
+        return [_quoted(self._cells(values), form.delimiter) for values in columns]
 
-    def _texts(self, texts: Sequence[str]) -> list[str]:
-        return [self._text(text) for text in texts]
-
-    def _text(self, text: str) -> str:
-        risky = (
-            self.safe and text.startswith(_FORMULA_STARTS) and all(parse_number(text, mark) is None for mark in ".,")
-        )
-        return f"'{text}" if risky else text
-
-    def _cells(self, values: Sequence[Any]) -> list[str]:
-        if values and isinstance(values[0], bool):
+    def _cells(self, values: Sequence[Any]) -> Sequence[str]:
+        if not values or isinstance(values[0], str):
+            return [self._text(text) for text in values] if self.safe else values
+        if isinstance(values[0], bool):
             return ["true" if value else "false" for value in values]
-        if values and isinstance(values[0], str):
-            return self._texts(values)
         texts = list(map(repr, values))
         return texts if self.decimal == "." else [text.replace(".", self.decimal) for text in texts]
 
-
-def _joined(columns: Iterable[Sequence[str]], delimiter: str) -> list[str]:
-    """Join columns to rows without a line's end, quoted where they have to be."""
-    columns = list(columns)
-    if not any(character in text for text in map("".join, columns) for character in f'{delimiter}"\r\n'):
-        return list(map(delimiter.join, zip(*columns, strict=True)))  # in a third of the time
-    rows: list[str] = []
-    # Only a line's end that holds a carriage return makes the writer quote fields that hold one.
-    writer = csv.writer(SimpleNamespace(write=rows.append), delimiter=delimiter, lineterminator="\r\n")
-    writer.writerows(zip(*columns, strict=True))
-    return [row[:-2] for row in rows]
+    def _text(self, text: str) -> str:
+        risky = text.startswith(_FORMULA_STARTS) and all(parse_number(text, mark) is None for mark in ".,")
+        return f"'{text}" if risky else text
 
 
-def _appended(given: Sequence[str], added: Sequence[str], form: Form) -> bytes:
-    """Put answers behind rows."""
-    between, end = form.delimiter, form.line_end
-    return "".join([f"{row}{between}{more}{end}" for row, more in zip(given, added, strict=True)]).encode()
+def _quoted(texts: Sequence[str], delimiter: str) -> Sequence[str]:
+    """Put quotes around the fields that need them."""
+    special = f'{delimiter}"\r\n'
+    together = "".join(texts)
+    if not any(character in together for character in special):
+        return texts
+    return ['"' + text.replace('"', '""') + '"' if not set(special).isdisjoint(text) else text for text in texts]
+
+
+def _lines(columns: Iterable[Sequence[str]], form: Form) -> bytes:
+    """Join fields, and what is some already, to lines."""
+    return form.line_end.join([*map(form.delimiter.join, zip(*columns, strict=True)), ""]).encode()
 
 
 @dataclass(frozen=True)

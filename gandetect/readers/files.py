@@ -205,27 +205,27 @@ def _read_on(
 ) -> tuple[bytes, bool]:
     """Return the bytes left over with a block's more, and whether they are the last."""
     read = getattr(binary, "read1", binary.read)
-    data, wanted = bytearray(rest), len(rest) + BLOCK_BYTES
+    parts, n_wanted = [rest], BLOCK_BYTES
     try:
-        while len(data) < wanted:
-            more = read(wanted - len(data))
-            if not more:
-                return bytes(data), True
-            data += more
+        while n_wanted:
+            parts.append(read(n_wanted))
+            if not parts[-1]:
+                return b"".join(parts), True
+            n_wanted -= len(parts[-1])
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         kind = name.rpartition(".")[2]
         raise InputError(
             f"{name}: expected whole .{kind} data, found damaged or truncated ones; get the file again."
         ) from error
     except OSError as error:
-        line = number + _n_ends(data)
+        line = number + _n_ends(b"".join(parts))
         raise FileAccessError(
             f"{name}, line {line}: expected to read on, found an error ({error}); try again."
         ) from error
-    return bytes(data), False
+    return b"".join(parts), False
 
 
-def _n_ends(data: bytes | bytearray) -> int:
+def _n_ends(data: bytes) -> int:
     n_returns = data.count(b"\r")
     return data.count(b"\n") + (n_returns - data.count(b"\r\n") if n_returns else 0)
 

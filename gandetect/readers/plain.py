@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
 
 DELIMITERS = ",;\t|"
 """Delimiters of plain rows: none can be part of a number or of a name for a missing one."""
+
+# All bytes but quotes and control characters: what is left of a plain row without them are delimiters and its end.
+_OTHERS = bytes([ord("\t"), *(byte for byte in range(ord(" "), 256) if byte != ord('"'))])
 
 
 def plain_rows(data: bytes, width: int, delimiter: str) -> list[str] | None:
@@ -34,20 +36,19 @@ def plain_rows(data: bytes, width: int, delimiter: str) -> list[str] | None:
     list of str, or None
         None if one of the rows is not plain.
     """
-    if width < 2 or delimiter not in DELIMITERS or b'"' in data:
+    if width < 2 or delimiter not in DELIMITERS:
         return None
-    n_control = int(np.count_nonzero(np.frombuffer(data, dtype=np.uint8) < ord(" ")))
-    n_returns = data.count(b"\r")
-    if n_control != data.count(b"\n") + data.count(b"\t") + n_returns:
-        return None
-    if n_returns and n_returns != data.count(b"\r\n"):
+    end = "\r\n" if b"\r" in data else "\n"
+    skeleton = data.translate(None, _OTHERS.replace(delimiter.encode(), b""))
+    skeleton += b"" if data.endswith(end.encode()) else end.encode()
+    row = delimiter * (width - 1) + end
+    if skeleton != (row * (len(skeleton) // len(row))).encode():
         return None
     try:
-        text = data.decode()
+        rows = data.decode().split(end)
     except UnicodeDecodeError:
         return None
-    rows = (text.replace("\r\n", "\n") if n_returns else text).removesuffix("\n").split("\n")
-    return rows if set(map(str.count, rows, repeat(delimiter))) == {width - 1} else None
+    return rows if rows[-1] else rows[:-1]
 
 
 class PlainColumns(Mapping[str, NDArray[np.object_]]):

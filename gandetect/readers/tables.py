@@ -91,7 +91,7 @@ def read_table(
     source: str | os.PathLike[str] | BinaryIO,
     *,
     delimiter: str | None = None,
-    chunk_rows: int = 1024,
+    chunk_rows: int = 2048,
     allow_empty: bool = False,
 ) -> Iterator[Chunk]:
     """Read a table in chunks.

@@ -158,5 +158,6 @@ def test_numbers_of_plain_rows_are_read_at_once_also_where_some_are_missing():
     assert list(numbers) == ["d", "a", "c"]
     expected = [[2.5, np.nan, 4], [1, np.nan, 3], [np.nan, -np.inf, 1000]]
     assert np.array_equal(list(numbers.values()), expected, equal_nan=True)
+    assert np.isnan(list(PlainColumns([",,,,"], (*"abcde",), ",").numbers("abcde", ".").values())).all()
     assert PlainColumns(["1,5;2", ";"], ("a", "b"), ";").numbers(["a"], ",")["a"][0] == 1.5
     assert columns.numbers(["a", "b"], ".") == {}
