@@ -21,7 +21,7 @@ from gandetect.errors import FileAccessError, InputError, MissingExtraError
 LINE_LIMIT = 2**24
 """Bytes of a line that are too many: that is no table but a damaged or crafted file."""
 
-BLOCK_BYTES = 2**18
+BLOCK_BYTES = 2**16
 """Bytes that are read at once."""
 
 _ZSTD_BLOCK = 2**12  # small, because a crafted block can unpack to many thousand times its size

@@ -68,11 +68,6 @@ class Lines:
             self.put_back(block)
         return read_line(self._waiting[0], self.name, self.number + 1) if self._waiting else ""
 
-    @property
-    def between_blocks(self) -> bool:
-        """Whether nothing is left of the current block."""
-        return not self._waiting
-
     def take_block(self) -> Block | None:
         """Take what is left of the current block, or else the next one; None at the end."""
         if not self._waiting:
@@ -94,17 +89,15 @@ class Lines:
         return text
 
 
-def read_records(lines: Lines, delimiter: str, *, to_end: bool) -> Iterator[Record]:
+def read_records(lines: Lines, delimiter: str) -> Iterator[Record]:
     """Read records.
 
     Parameters
     ----------
     lines : Lines
-        The text.
+        The text. Between two records others may take blocks of it.
     delimiter : str
         The character between fields.
-    to_end : bool
-        Whether to read the whole text, and not only the records that start in the current block.
 
     Yields
     ------
@@ -118,7 +111,7 @@ def read_records(lines: Lines, delimiter: str, *, to_end: bool) -> Iterator[Reco
     # The limit belongs to the whole process, so it is only ever raised.
     csv.field_size_limit(max(FIELD_LIMIT, csv.field_size_limit()))
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
-    while to_end or not lines.between_blocks:
+    while True:
         start = lines.number + 1
         try:
             fields = next(reader)

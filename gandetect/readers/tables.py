@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from gandetect.errors import InputError
 from gandetect.readers import parquet
-from gandetect.readers.files import open_blocks, source_name
+from gandetect.readers.files import Block, open_blocks, source_name
 from gandetect.readers.plain import PlainColumns, plain_rows
 from gandetect.readers.records import FIELD_LIMIT, Lines, Record, read_records, read_rows
 from gandetect.readers.values import BLANKS, MISSING, parse_number, shown
@@ -168,28 +168,35 @@ def _open_csv(source: str | os.PathLike[str] | BinaryIO, delimiter: str | None, 
 
 
 def _csv_chunks(lines: Lines, names: tuple[str, ...], form: Form, chunk_rows: int) -> Iterator[Chunk]:
-    """Read block by block: all at once where it is plain, else record by record."""
+    """Read plain blocks as they are, all else record by record; every chunk but the last has `chunk_rows` rows."""
+    records = read_rows(read_records(lines, form.delimiter), len(names), form.delimiter, lines.name)
+    rows: list[str] = []  # of plain blocks, not given yet
     while block := lines.take_block():
-        rows = plain_rows(block.data, len(names), form.delimiter) if len(block.data) <= FIELD_LIMIT else None
-        if rows is None:
-            lines.put_back(block)
-            yield from _strict_chunks(lines, names, form, chunk_rows)
+        first = block.number - len(rows)
+        more = plain_rows(block.data, len(names), form.delimiter) if len(block.data) <= FIELD_LIMIT else None
+        if more is None:
+            lines.put_back(Block(first, "".join(f"{row}\n" for row in rows).encode() + block.data))
+            rows = []
+            if batch := list(islice(records, chunk_rows)):
+                yield _strict_chunk(batch, names, form)
             continue
-        for start in range(0, len(rows), chunk_rows):
-            part = rows[start : start + chunk_rows]
-            first = block.number + start
-            columns = PlainColumns(part, names, form.delimiter)
-            yield Chunk(names, columns, range(first, first + len(part)), form, part)
+        rows += more
+        n_given = len(rows) - len(rows) % chunk_rows
+        for start in range(0, n_given, chunk_rows):
+            yield _plain_chunk(rows[start : start + chunk_rows], first + start, names, form)
+        rows = rows[n_given:]
+        first += n_given
+    if rows:
+        yield _plain_chunk(rows, first, names, form)
 
 
-def _strict_chunks(lines: Lines, names: tuple[str, ...], form: Form, chunk_rows: int) -> Iterator[Chunk]:
-    """Read the records that start in the current block, or all that are left of a table with one column."""
-    # There a blank line is a row if another follows, in whatever block.
-    records = read_records(lines, form.delimiter, to_end=len(names) == 1)
-    rows = read_rows(records, len(names), form.delimiter, lines.name)
-    while batch := list(islice(rows, chunk_rows)):
-        numbers, fields, texts, _ = zip(*batch, strict=True)
-        yield Chunk(names, _columns(names, zip(*fields, strict=True)), numbers, form, texts)
+def _plain_chunk(rows: Sequence[str], first: int, names: tuple[str, ...], form: Form) -> Chunk:
+    return Chunk(names, PlainColumns(rows, names, form.delimiter), range(first, first + len(rows)), form, rows)
+
+
+def _strict_chunk(records: Sequence[Record], names: tuple[str, ...], form: Form) -> Chunk:
+    numbers, fields, texts, _ = zip(*records, strict=True)
+    return Chunk(names, _columns(names, zip(*fields, strict=True)), numbers, form, texts)
 
 
 def _columns(names: Sequence[str], columns: Iterable[Sequence[str]]) -> dict[str, NDArray[np.object_]]:
@@ -204,7 +211,7 @@ def _read_header(lines: Lines, delimiter: str | None) -> tuple[str, Record]:
     if not first.strip("\r\n"):
         raise InputError(f"{name}, line 1: expected the column names, found a blank line; remove it.")
     mark = _find_delimiter(first, name) if delimiter is None else _checked_delimiter(delimiter, name)
-    header = next(read_records(lines, mark, to_end=False))
+    header = next(read_records(lines, mark))
     _refuse_data(header.fields, name)
     return mark, header
 
