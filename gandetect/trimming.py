@@ -24,7 +24,8 @@ MEAN_EXCESSES = 7.0
 
 In a tail like ``x ** -a`` log excesses are exponential with the mean ``1 / a``, which is what Hill's estimator measures
 (B. Hill, "A simple general approach to inference about the tail of a distribution", 1975); of the largest value of such
-a column the rule is wrong with a probability of about ``exp(-7)``, and in lighter tails hardly ever.
+a column the rule is wrong with a probability of about ``exp(-7)``, more where the tail is short and the mean a rough
+one, and in lighter tails hardly ever.
 """
 
 TAIL = 20
