@@ -1,10 +1,10 @@
 """What distilling costs in accuracy: the default detector and its student on the same rows, one-class.
 
-    python benchmarks/distilled.py FOLDER --output benchmarks/results/distilled.csv
+    python benchmarks/distilled.py FOLDER [--models FITTED] --output benchmarks/results/distilled.csv
     python benchmarks/distilled.py --table --output benchmarks/results/distilled.csv
 
 `FOLDER` holds the sets of ADBench as .npz files. The student is taught by the model file alone. Sets that are in the
-output already are not run again.
+output already are not run again. The folder FITTED keeps the fitted models, and those in it are not fitted again.
 """
 
 from __future__ import annotations
@@ -25,11 +25,21 @@ FIELDS = (
 )
 
 
-def measured(path: Path) -> dict[str, object]:
+def fitted(X: np.ndarray, place: Path | None) -> GANDetector:
+    """Return a default detector, kept at `place`."""
+    if place is not None and place.exists():
+        return GANDetector.load(place)
+    detector = GANDetector(random_state=0).fit(X)
+    if place is not None:
+        detector.save(place)
+    return detector
+
+
+def measured(path: Path, models: Path | None) -> dict[str, object]:
     """Fit, distill and compare on the test rows; flags are counted among normal ones."""
     data = np.load(path)
     split = split_one_class(data["X"], data["y"], 0)
-    detector = GANDetector(random_state=0).fit(split.X_train)
+    detector = fitted(split.X_train, models and models / f"{path.stem}.onnx")
     row: dict[str, object] = {"set": path.stem}
     normal = split.y_test == 0
 
@@ -81,6 +91,7 @@ def main() -> None:
     """Run what is missing, or print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, nargs="?")
+    parser.add_argument("--models", type=Path)
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--table", action="store_true")
     options = parser.parse_args()
@@ -92,7 +103,7 @@ def main() -> None:
     for path in sorted(options.folder.glob("*.npz"), key=lambda path: path.stat().st_size):
         if path.stem in done:
             continue
-        row = measured(path)
+        row = measured(path, options.models)
         with options.output.open("a", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, FIELDS)
             if not file.tell():

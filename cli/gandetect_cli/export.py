@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import asdict
 from typing import Any
 
@@ -18,7 +19,8 @@ from gandetect_cli import options
 from gandetect_cli.output import emit, require_writable
 from gandetect_cli.progress import ProgressBar
 from gandetect_cli.source import Table
-from gandetect_cli.terminal import counted, plain, size
+from gandetect_cli.stopping import stop_if_asked
+from gandetect_cli.terminal import Reporter, counted, plain, size
 
 HELP = {
     "export": """\
@@ -26,7 +28,7 @@ HELP = {
 Examples:
   gandetect export --storage fp16 -o half.onnx
   gandetect export --distill -o small.onnx
-  gandetect export pumps.onnx --distill --storage fp16 --data normal.csv -o small.onnx
+  gandetect export pumps.onnx --distill --data normal.csv -o small.onnx
   gandetect export --distill --core -o device.onnx
 
 Make a variant of a model for tables. It is a model file like its source: score, inspect and verify take it. Before it
@@ -44,7 +46,7 @@ its own.
 def export(
     model: options.ModelArgument = options.MODEL_FILE,
     output: options.VariantOutput = "variant.onnx",
-    storage: options.Storage = "fp32",
+    storage: options.Storage = None,
     distill: options.Distill = False,
     core: options.Core = False,
     data: options.TeachingData = None,
@@ -61,12 +63,31 @@ def export(
         require_writable(encoding_beside(output))
     columns = None if data is None else _columns(data, table_of(modality_of(manifest)))
     with ProgressBar("teaching", quiet=quiet) as bar:
+        course = _Course(Reporter(quiet), bar)
         exported = gandetect.export_model(
-            contents, storage=storage, distill=distill, core=core, columns=columns, seed=seed, callback=bar.update
+            contents, storage=storage, distill=distill, core=core, columns=columns, seed=seed, callback=course
         )
     written, found = exported.write(output), exported.comparison
     names = dict(zip(("model", "encoding"), written, strict=False))
     emit(json.dumps(names | asdict(found)) + "\n" if as_json else _text(" and ".join(written), found))
+
+
+class _Course:
+    """Says how far teaching is: drawn on a terminal, and in three lines for everybody."""
+
+    def __init__(self, reporter: Reporter, bar: ProgressBar) -> None:
+        self._reporter, self._bar, self._start = reporter, bar, time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        stop_if_asked()
+        self._bar.update(done, total)
+        seconds = time.monotonic() - self._start
+        if done == 1:
+            self._reporter.say(f"teaching the ensemble to one small network, in {counted(total, 'step')}")
+        elif done == max(2, total // 20):
+            self._reporter.say(f"about {seconds * (total - done) / done:.0f} s to go")
+        elif done == total:
+            self._reporter.say(f"taught in {seconds:.0f} s; comparing")
 
 
 def _columns(data: str, schema: Schema) -> dict[str, NDArray[Any]]:

@@ -185,7 +185,12 @@ Timing = Annotated[bool, typer.Option("--timing", help="Measure latency, through
 # export
 VariantOutput = Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="The variant to write.")]
 Storage = Annotated[
-    StorageChoice, typer.Option(help="fp16 stores the weights in half the space; they are computed with as before.")
+    StorageChoice | None,
+    typer.Option(
+        help="fp16 stores the weights in half the space; they are computed with as before. "
+        "Distilled models are stored so anyway, unless with --core.",
+        show_default=False,
+    ),
 ]
 Distill = Annotated[
     bool, typer.Option("--distill", help="Teach the ensemble to one small network that takes its place.")

@@ -28,7 +28,7 @@ from gandetect.export.source import Drawn, Source
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.score import calibration_constants
 from gandetect.graph.surgery import OpenModel
-from gandetect.graph.tables import MAX_ERROR, add_student
+from gandetect.graph.tables import MAX_ERROR, StudentWeights, add_student
 from gandetect.schema import INTERNAL_PREFIX
 from gandetect.scorer import open_session, run_in_chunks
 
@@ -51,25 +51,28 @@ class Lessons:
 
     width: int = 96
     depth: int = 3
-    n_steps: int = 1500
+    n_steps: int = 3000
     batch_size: int = 512
     learning_rate: float = 4e-3
 
 
 class Student(nn.Module):
-    """One network that says what the ensemble says.
+    """One network that says what the networks of the ensemble say: logits, and what they expect.
+
+    Distances to what the members recall and find typical are computed as they compute them, behind this network: none
+    of this size could hold their memory.
 
     Shape
     -----
-    samples (n, sample_dim), masked (n, n_columns) to values (n, n_values) and expected (n, sample_dim)
+    samples (n, sample_dim), masked (n, n_columns) to unreal (n, 1 or 2), minus the logits, and expected (n, sample_dim)
     """
 
-    def __init__(self, source: Source, n_values: int, lessons: Lessons) -> None:
+    def __init__(self, source: Source, n_logits: int, lessons: Lessons) -> None:
         super().__init__()
         n_inputs = 2 * source.sample_dim + source.n_columns
-        dims = [n_inputs, *[lessons.width] * lessons.depth, n_values + source.sample_dim]
+        dims = [n_inputs, *[lessons.width] * lessons.depth, n_logits + source.sample_dim]
         self._layers = nn.ModuleList(nn.Linear(i, o) for i, o in pairwise(dims))
-        self.n_values = n_values
+        self._n_logits = n_logits
 
     @property
     def layers(self) -> list[nn.Linear]:
@@ -77,12 +80,17 @@ class Student(nn.Module):
         return cast(list[nn.Linear], list(self._layers))
 
     def forward(self, samples: Tensor, masked: Tensor) -> tuple[Tensor, Tensor]:
-        """Return values and expected samples."""
+        """Return minus the logits, and expected samples."""
         x = torch.cat([samples, masked, samples.square() / 8], dim=1)
         for layer in self.layers[:-1]:
             x = silu(layer(x))
         x = self.layers[-1](x)
-        return x[:, : self.n_values], x[:, self.n_values :]
+        return x[:, : self._n_logits], x[:, self._n_logits :]
+
+
+def _rounded(weights: Floats) -> Floats:
+    """Round to what half precision can say, so that it loses nothing."""
+    return weights.astype(np.float16).astype(np.float32)
 
 
 class Teacher:
@@ -108,7 +116,8 @@ class Teacher:
         }
         self._start, self._width, self._heights, self._weights, self._error_scale = constants.values()
         self._owner = torch.cat([self._heights.argmax(1), torch.arange(self._heights.shape[1])])
-        self.n_values = self._heights.shape[1] - 2  # the reconstruction error and the excess come after them
+        # Behind the logits come both distances, the reconstruction error and the excess.
+        self.n_logits = self._heights.shape[1] - 4
         self._spread = torch.zeros(source.sample_dim, source.n_columns)
         self._spread[torch.arange(source.sample_dim), torch.from_numpy(source.column_of)] = 1
 
@@ -129,8 +138,8 @@ class Teacher:
         return (torch.cat([evidence, strong], dim=1) @ self._weights)[:, 0]
 
     def deviation(self) -> Tensor:
-        """Return the units of the values, (n_values,)."""
-        return self._width[len(self._heights) :][: self.n_values]
+        """Return the units of the logits, (n_logits,)."""
+        return self._width[len(self._heights) :][: self.n_logits]
 
     def units(self) -> Tensor:
         """Return the units of the expected samples, (sample_dim,)."""
@@ -157,7 +166,7 @@ def taught(
     teacher, random = Teacher(source), np.random.default_rng([seed, 7])
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        student = Student(source, teacher.n_values, lessons)
+        student = Student(source, teacher.n_logits, lessons)
     optimizer = torch.optim.AdamW(student.parameters(), lr=lessons.learning_rate, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lessons.learning_rate, lessons.n_steps, pct_start=0.1)
     for step in range(lessons.n_steps):
@@ -189,13 +198,14 @@ def _loss(
     expected: Tensor,
     score: Tensor,
 ) -> Tensor:
-    """Return how far the student's score, values and expected samples are from the ensemble's."""
-    its_values, its_expected = student(samples, 1 - present)
-    its_score = teacher.score(its_values, its_expected, samples, present)
+    """Return how far the student's score, logits and expected samples are from the ensemble's."""
+    unreal, distances = torch.tensor_split(values, [teacher.n_logits], dim=1)
+    its_unreal, its_expected = student(samples, 1 - present)
+    its_score = teacher.score(torch.cat([its_unreal, distances], dim=1), its_expected, samples, present)
     of_score = (its_score.log1p() - score.clamp_min(0).log1p()).square().mean()
-    of_values = smooth_l1_loss(its_values / teacher.deviation(), values / teacher.deviation())
+    of_logits = smooth_l1_loss(its_unreal / teacher.deviation(), unreal / teacher.deviation())
     of_expected = smooth_l1_loss(its_expected / teacher.units(), expected / teacher.units())
-    return of_score + 0.1 * of_values + 0.05 * of_expected
+    return of_score + of_logits + 0.05 * of_expected
 
 
 def distilled(
@@ -244,9 +254,11 @@ def _student_part(student: Student, source: Source) -> bytes:
     samples = builder.input(f"{INTERNAL_PREFIX}samples", np.float32, ["n", source.sample_dim])
     present = builder.input(f"{INTERNAL_PREFIX}present", np.float32, ["n", source.n_columns])
     layers = tuple(
-        (layer.weight.detach().numpy().T.copy(), layer.bias.detach().numpy()[None]) for layer in student.layers
+        (_rounded(layer.weight.detach().numpy().T)[None], _rounded(layer.bias.detach().numpy())[None, None])
+        for layer in student.layers
     )
-    add_student(builder, samples, present, layers, student.n_values)
+    weights = StudentWeights(layers, _rounded(source.memory), source.typical)
+    add_student(builder, samples, present, weights, source.column_of)
     return builder.build()
 
 

@@ -85,8 +85,7 @@ class Source:
 
     def _base(self, columns: Columns | None) -> Floats:
         """Return whole rows: what the generators remember, with true levels, and the real rows that miss nothing."""
-        codes = self.open.constant("memory").swapaxes(1, 2) / 2  # the graph holds them doubled: (members, n_codes, dim)
-        codes = codes.reshape(-1, self.sample_dim)
+        codes = self.memory.reshape(-1, self.sample_dim).astype(np.float64)
         remembered = np.where(self.encoding.is_level, self.encode(decode(self.encoding, codes)).samples, codes)
         if columns is None:
             return remembered.astype(np.float32)
@@ -119,6 +118,18 @@ class Source:
         feeds = dict(zip(_names("samples", "present"), (rows * shown[:, self.column_of], shown), strict=True))
         completed = self._generators.run(None, feeds)[0][..., :-1]  # (members, n, sample_dim)
         return np.asarray(completed[random.integers(len(completed), size=n_rows), np.arange(n_rows)])
+
+    @cached_property
+    def memory(self) -> Floats:
+        """What each generator recalls, (members, n_codes, sample_dim)."""
+        return np.asarray(self.open.constant("memory").swapaxes(1, 2) / 2)  # the graph holds it doubled
+
+    @cached_property
+    def typical(self) -> Floats:
+        """What each generator expects of a row of which it sees nothing, (members, sample_dim)."""
+        widths = zip(_names("samples", "present"), (self.sample_dim, self.n_columns), strict=True)
+        nothing = {name: np.zeros((2, width), dtype=np.float32) for name, width in widths}
+        return np.asarray(self._generators.run(None, nothing)[0][:, 0, :-1])
 
     def at_most(self, n_rows: int) -> int:
         """Return how many rows can be drawn at once."""

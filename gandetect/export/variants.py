@@ -132,7 +132,7 @@ class Exported:
 def export_model(
     model: bytes,
     *,
-    storage: str = "fp32",
+    storage: str | None = None,
     distill: bool = False,
     core: bool = False,
     columns: Columns | None = None,
@@ -145,8 +145,9 @@ def export_model(
     ----------
     model : bytes
         Contents of the model file, the source.
-    storage : {"fp32", "fp16"}, default="fp32"
-        "fp16" stores the weights in half the space; they are unpacked when the file is opened, and as fast.
+    storage : {"fp32", "fp16"}, optional
+        "fp16" stores the weights in half the space; they are unpacked when the file is opened, and as fast. Without it
+        only those of a distilled model are stored so, of which it loses nothing, and not in a core model.
     distill : bool, default=False
         Teach the whole ensemble to one small network, which takes its place.
     core : bool, default=False
@@ -170,6 +171,7 @@ def export_model(
     ModelFileError
         The source is no model file for tables that can be exported, or the variant is outside its bound.
     """
+    storage = storage or ("fp16" if distill and not core else "fp32")
     if storage not in STORAGES:
         raise InputError(f"Expected storage to be one of {quoted(STORAGES)}, found {storage!r}.")
     if storage == "fp32" and not distill and not core:

@@ -114,7 +114,28 @@ def add_networks(
     return Components(values, column_errors, expected)
 
 
-def add_student(builder: GraphBuilder, samples: str, present: str, layers: Sequence[Layer], n_values: int) -> None:
+@dataclass(frozen=True)
+class StudentWeights:
+    """Everything that the one network learned that took the place of an ensemble, and what it was given.
+
+    Parameters
+    ----------
+    layers : tuple of (weight, bias)
+        Layers, (1, in_dim, out_dim) and (1, 1, out_dim); the last one gives minus the logits, then expected samples.
+    memory : array of shape (members, n_codes, sample_dim)
+        Samples that each generator recalled.
+    typical : array of shape (members, sample_dim)
+        What each generator expected of a row of which it saw nothing.
+    """
+
+    layers: tuple[Layer, ...]
+    memory: Floats
+    typical: Floats
+
+
+def add_student(
+    builder: GraphBuilder, samples: str, present: str, weights: StudentWeights, column_of: NDArray[np.int64]
+) -> None:
     """Add the one network that took the place of an ensemble; declares the outputs "values" and "expected".
 
     Parameters
@@ -123,20 +144,32 @@ def add_student(builder: GraphBuilder, samples: str, present: str, layers: Seque
         Gets the nodes.
     samples, present : str
         Tensors of shape (n, sample_dim) and (n, n_columns).
-    layers : sequence of (weight, bias)
-        Weights (in_dim, out_dim) and biases (1, out_dim); the last layer gives the values, then the expected samples.
-    n_values : int
-        How many values there are.
+    weights : StudentWeights
+        The student.
+    column_of : array of shape (sample_dim,)
+        Raw column of each entry of a sample.
     """
     masked = builder.node("Sub", builder.floats(1.0), present)
     # With squares a layer can tell distances, which the ensemble goes by.
     squares = builder.node("Mul", samples, builder.node("Mul", samples, builder.floats(1 / 8)))
     seen = _with_one(builder, builder.node("Concat", samples, masked, squares, axis=1), rank=2)
-    first, *hidden, (weight, bias) = layers
-    x = _hidden(builder, _first_activation(builder, seen, first), hidden)
-    for label, part in (("values", slice(None, n_values)), ("expected", slice(n_values, None))):
-        head = _affine(builder, x, weight[:, part], bias[:, part])
-        builder.output(f"{INTERNAL_PREFIX}{label}", head, np.float32, ["n", None])
+    first, *hidden, (weight, bias) = weights.layers
+    x = _hidden(builder, _first_activation(builder, seen, first), hidden)  # (1, n, width)
+    n_entries = weights.memory.shape[2]
+    unreal, filled = (
+        _affine(builder, x, weight[..., part], bias[..., part])
+        for part in (slice(None, -n_entries), slice(-n_entries, None))
+    )
+    completed = _with_one(builder, _filled_in(builder, samples, masked, filled, column_of), rank=3)
+    typical = builder.floats(np.pad(weights.typical, ((0, 0), (0, 1)), constant_values=1.0)[:, None])
+    apart = builder.node("Sub", completed, typical)  # (members, n, sample_dim + 1)
+    distances = _log_distances(builder, _recall_error_single(builder, completed, weights.memory), apart, n_entries)
+    unreal, expected, distances = (
+        builder.node("ReduceMean", part, builder.ints([0]), keepdims=0) for part in (unreal, filled, distances)
+    )
+    values = builder.node("Concat", unreal, distances, axis=1)
+    for label, part in (("values", values), ("expected", expected)):
+        builder.output(f"{INTERNAL_PREFIX}{label}", part, np.float32, ["n", None])
 
 
 def _with_one(builder: GraphBuilder, x: str, rank: int) -> str:
@@ -173,11 +206,15 @@ def _complete(
 ) -> str:
     """Fill missing cells with what each member's generator expects there, and append a one: (members, n, ... + 1)."""
     filled = _generate(builder, seen, weights)
-    # Missing entries of a sample are zero, so the generator's part can simply be added.
     if weights.given.any():
         masked = builder.node("Mul", masked, builder.floats(~weights.given))
+    return _with_one(builder, _filled_in(builder, encoded.samples, masked, filled, column_of), rank=3)
+
+
+def _filled_in(builder: GraphBuilder, samples: str, masked: str, filled: str, column_of: NDArray[np.int64]) -> str:
+    """Fill what is masked in; missing entries of a sample are zero, so the other part can simply be added."""
     missing = _spread(builder, masked, column_of)
-    return _with_one(builder, builder.node("Add", encoded.samples, builder.node("Mul", missing, filled)), rank=3)
+    return builder.node("Add", samples, builder.node("Mul", missing, filled))
 
 
 def _generate(builder: GraphBuilder, seen: str, weights: TableWeights) -> str:
@@ -218,14 +255,18 @@ def _judge(
     apart = builder.node("Sub", samples, typical)
     if weights.given.any():
         apart = builder.node("Mul", apart, builder.floats(np.append(~weights.given[column_of], False)))
-    atypical = builder.node("ReduceL1", apart, builder.ints([2]), keepdims=1)
     recalled = _recall_error_given(builder, samples, weights.memory, weights.given[column_of])
-    distances = builder.node("Concat", recalled, atypical, axis=2)
-    # The offset is small beside usual distances: below it rounding would show.
-    smallest = builder.floats(0.01 * weights.memory.shape[2])
-    log_distances = builder.node("Log", builder.node("Add", distances, smallest))
+    log_distances = _log_distances(builder, recalled, apart, weights.memory.shape[2])
     each = builder.node("Concat", unreal, log_distances, axis=2)
     return builder.node("ReduceMean", each, builder.ints([0]), keepdims=0)
+
+
+def _log_distances(builder: GraphBuilder, recalled: str, apart: str, n_entries: int) -> str:
+    """Return the logarithms of both distances: (members, n, 2); `apart` is the difference to the typical row."""
+    atypical = builder.node("ReduceL1", apart, builder.ints([2]), keepdims=1)
+    distances = builder.node("Concat", recalled, atypical, axis=2)
+    # The offset is small beside usual distances: below it rounding would show.
+    return builder.node("Log", builder.node("Add", distances, builder.floats(0.01 * n_entries)))
 
 
 def _recall_error_given(builder: GraphBuilder, samples: str, memory: Floats, given: NDArray[np.bool_]) -> str:
@@ -256,6 +297,21 @@ def _recall_error(builder: GraphBuilder, samples: str, memory: Floats, label: st
     length = builder.node("ReduceSumSquare", samples, builder.ints([2]), keepdims=1)
     error = builder.node("Cast", builder.node("Sub", length, nearest), to=1)
     return builder.node("Relu", error)
+
+
+def _recall_error_single(builder: GraphBuilder, samples: str, memory: Floats) -> str:
+    """Squared distance to the nearest code in single precision: (members, n, 1); the samples end with a one.
+
+    Few codes are close to another here, and what a digit does to the distance to one of them shows in no score.
+    """
+    doubled = builder.floats(2 * memory.swapaxes(1, 2))  # (members, sample_dim, n_codes)
+    # The lengths are computed from the codes as they are stored; the runtime does so once, at load.
+    squares = builder.node("ReduceSum", builder.node("Mul", doubled, doubled), builder.ints([1]), keepdims=1)
+    less = builder.node("Sub", builder.floats(1.0), builder.node("Mul", squares, builder.floats(0.25)))
+    codes = builder.node("Concat", doubled, less, axis=1)
+    nearest = builder.node("ReduceMax", builder.node("MatMul", samples, codes), builder.ints([2]), keepdims=1)
+    length = builder.node("ReduceSum", builder.node("Mul", samples, samples), builder.ints([2]), keepdims=1)
+    return builder.node("Relu", builder.node("Sub", length, nearest))
 
 
 @dataclass(frozen=True)

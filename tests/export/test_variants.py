@@ -8,8 +8,16 @@ from gandetect import GANDetector, InputError, ModelFileError, Scorer, export_mo
 from gandetect.calibration import calibrate
 from gandetect.encoding import decode
 from gandetect.export import variants
-from gandetect.export.distillation import Lessons, Teacher, distilled, taught, weighted_calibration
-from gandetect.export.source import Source
+from gandetect.export.distillation import (
+    Lessons,
+    Teacher,
+    _answers,
+    _within_range,
+    distilled,
+    taught,
+    weighted_calibration,
+)
+from gandetect.export.source import Drawn, Source
 from gandetect.graph.surgery import OpenModel
 from gandetect.readers.tables import read_table
 from gandetect.readers.values import parse_columns
@@ -139,15 +147,31 @@ def test_the_teachers_values_make_its_score(source):
     torch.testing.assert_close(made, score, rtol=1e-4, atol=1e-4)
 
 
+def test_a_student_measures_the_distances_that_its_teacher_measures(source, student, new_rows):
+    rows = source.encode(new_rows)
+    whole = rows.present.all(1)
+    drawn = Drawn(rows.samples[whole], rows.present[whole])
+    labels = ["values"]
+    found, expected = (
+        _answers(_within_range(source, opened, labels), drawn, labels)[0]
+        for opened in (OpenModel(student), source.open)
+    )
+    np.testing.assert_allclose(found[:, -2:], expected[:, -2:], atol=0.01)
+    assert np.abs(found[:, 0] - expected[:, 0]).max() > 0.01
+
+
 def test_a_student_agrees_with_its_teacher_the_more_the_longer_it_is_taught(source):
     rows = source.draw(2000, np.random.default_rng(2))
     samples, present = (torch.from_numpy(part) for part in rows)
 
     def error(n_steps):
         learner, teacher = taught(source, Lessons(width=48, depth=2, n_steps=n_steps, batch_size=256), 0)
+        values, _, theirs = teacher(rows)
         with torch.no_grad():
-            score = teacher.score(*learner(samples, 1 - present), samples, present)
-        return float((score.log1p() - teacher(rows)[2].log1p()).abs().mean())
+            unreal, expected = learner(samples, 1 - present)
+        its = torch.cat([unreal, values[:, teacher.n_logits :]], dim=1)
+        score = teacher.score(its, expected, samples, present)
+        return float((score.log1p() - theirs.log1p()).abs().mean())
 
     assert error(120) < 0.5 * error(5)
 
