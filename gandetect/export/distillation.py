@@ -137,9 +137,11 @@ class Teacher:
         strong = (evidence - STRONG / TAIL_WEIGHT).relu()
         return (torch.cat([evidence, strong], dim=1) @ self._weights)[:, 0]
 
-    def deviation(self) -> Tensor:
-        """Return the units of the logits, (n_logits,)."""
-        return self._width[len(self._heights) :][: self.n_logits]
+    def standardised(self, unreal: Tensor) -> Tensor:
+        """Return logits in units of their deviation from what they are on training rows."""
+        first = len(self._heights)
+        chosen = slice(first, first + self.n_logits)
+        return (unreal - self._start[chosen]) / self._width[chosen]
 
     def units(self) -> Tensor:
         """Return the units of the expected samples, (sample_dim,)."""
@@ -203,7 +205,8 @@ def _loss(
     its_unreal, its_expected = student(samples, 1 - present)
     its_score = teacher.score(torch.cat([its_unreal, distances], dim=1), its_expected, samples, present)
     of_score = (its_score.log1p() - score.clamp_min(0).log1p()).square().mean()
-    of_logits = smooth_l1_loss(its_unreal / teacher.deviation(), unreal / teacher.deviation())
+    # What is far from real is so in many ways; how far matters less than what normal rows are like.
+    of_logits = (teacher.standardised(its_unreal).asinh() - teacher.standardised(unreal).asinh()).square().mean()
     of_expected = smooth_l1_loss(its_expected / teacher.units(), expected / teacher.units())
     return of_score + of_logits + 0.05 * of_expected
 
