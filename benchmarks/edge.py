@@ -1,10 +1,10 @@
 """What a model file costs where it is used: latency, throughput, size, load, memory, start; with peers in the same run.
 
-    python benchmarks/edge.py [--rows 1000000]
+    python benchmarks/edge.py [--parts files,speed,start,table] [--rows 1000000]
 
 Prints Markdown tables. Contenders take turns, several times, and the best of each counts: what else the machine does
-hits all of them. One thread for everything, and of rows seconds of the processor are counted; the fastest reader of the
-CSV file may use all processors. No rows: without that file.
+hits all of them. One thread for everything, and of rows seconds of the processor are counted; readers of the CSV file
+may use all processors.
 """
 
 from __future__ import annotations
@@ -123,18 +123,27 @@ def speed_lines(models: dict[str, bytes], rounds: int) -> Iterator[str]:
 # --- the file and the process -----------------------------------------------------------------------------------------
 
 
+def file_lines(models: dict[str, bytes]) -> Iterator[str]:
+    """Yield one line for each model file."""
+    yield "| file | kB | opened by ONNX Runtime in |\n|---|---|---|"
+    for name, contents in models.items():
+        yield f"| {name} | {len(contents) / 1e3:.0f} | {1e3 * load_seconds(contents):.1f} ms |"
+
+
 def load_seconds(model: bytes) -> float:
     """Return the seconds that ONNX Runtime takes to open a model."""
     return min(_seconds(lambda _: open_session(model), np.empty(0)) for _ in range(20))
 
 
-def used(command: list[str], folder: Path, repeats: int) -> Used:
-    """Run a command several times; return the least of everything."""
-    launched = [sys.executable, "-I", "-S", "-c", LAUNCHER, *command]
-    runs = [
-        json.loads(subprocess.run(launched, cwd=folder, check=True, capture_output=True).stdout) for _ in range(repeats)
-    ]
-    return Used(*(min(figures) for figures in zip(*runs, strict=True)))
+def best_of(commands: dict[str, list[str]], folder: Path, rounds: int) -> dict[str, Used]:
+    """Run commands in turn, several times; return the least of everything for each."""
+    runs: dict[str, list[list[float]]] = {name: [] for name in commands}
+    for _ in range(rounds):
+        for name, command in commands.items():
+            launched = [sys.executable, "-I", "-S", "-c", LAUNCHER, *command]
+            process = subprocess.run(launched, cwd=folder, check=True, capture_output=True)
+            runs[name].append(json.loads(process.stdout))
+    return {name: Used(*(min(figures) for figures in zip(*found, strict=True))) for name, found in runs.items()}
 
 
 LAUNCHER = """
@@ -156,47 +165,61 @@ def write_rows(path: Path, n_rows: int) -> None:
     np.savetxt(path, made_rows(n_rows, N_COLUMNS, 3), delimiter=",", header=header, comments="", fmt="%.6g")
 
 
-def process_lines(folder: Path, names: Iterable[str], n_rows: int) -> Iterator[str]:
-    """Yield what whole processes use: one row, and many."""
-    score = {name: [COMMAND, "score", "--quiet", "-m", f"{name}.onnx", "-o", "scored.csv"] for name in names}
-    bare = used([sys.executable, "-c", BARE], folder, 15)
+def score_command(model: str, data: str) -> list[str]:
+    """Return what scores a file."""
+    return [COMMAND, "score", "--quiet", "-m", f"{model}.onnx", "-o", f"scored_{model}.csv", data]
+
+
+def start_lines(folder: Path, models: Iterable[str]) -> Iterator[str]:
+    """Yield what whole processes use for one row."""
     write_rows(folder / "one.csv", 1)
-    yield "| process | wall s | CPU s | memory MB |\n|---|---|---|---|"
-    yield _process_line(f"`python -c '{BARE}'`", bare)
-    for name, command in score.items():
-        one = used([*command, "one.csv"], folder, 15)
-        yield _process_line(f"`score`, 1 row, {name}: {one.cpu / bare.cpu:.2f} x the CPU time", one)
-    if not n_rows:
-        return
-    write_rows(folder / "many.csv", n_rows)
-    readers = {name: used([sys.executable, "-c", code], folder, 2) for name, code in READERS.items()}
-    fastest = min(reader.wall for reader in readers.values())
-    for name, command in score.items():
-        many = used([*command, "many.csv"], folder, 2)
-        yield _process_line(f"`score`, {n_rows:,} rows, {name}: {many.wall / fastest:.1f} x the fastest reader", many)
-    for name, reader in readers.items():
-        yield _process_line(f"reading {n_rows:,} rows: {name}", reader)
+    commands = {f"`score`, 1 row, {model}": score_command(model, "one.csv") for model in models}
+    bare, *runs = best_of({BARE: [sys.executable, "-c", BARE], **commands}, folder, 15).values()
+    yield "| process | wall s | CPU s | times the CPU time | memory MB |\n|---|---|---|---|---|"
+    for name, run in zip((f"`python -c '{BARE}'`", *commands), (bare, *runs), strict=True):
+        yield f"| {name} | {run.wall:.2f} | {run.cpu:.2f} | {run.cpu / bare.cpu:.2f} | {run.memory:.0f} |"
+
+
+def table_lines(folder: Path, models: Iterable[str], n_rows: int, rounds: int) -> Iterator[str]:
+    """Yield what whole processes use for a table, a twentieth of it, and for reading it alone."""
+    sizes = (n_rows // 20, n_rows)
+    for size in sizes:
+        write_rows(folder / f"{size}.csv", size)
+    commands = {
+        f"`score`, {size:,} rows, {model}": score_command(model, f"{size}.csv") for model in models for size in sizes
+    }
+    readers = {
+        f"reading {n_rows:,} rows: {name}": [sys.executable, "-c", code.format(f"{n_rows}.csv")]
+        for name, code in READERS.items()
+    }
+    runs = best_of(commands | readers, folder, rounds)
+    wall, cpu = min(runs[name].wall for name in readers), min(runs[name].cpu for name in readers)
+    yield "| process | wall s | times the fastest reader | CPU s | times the thriftiest reader | memory MB |"
+    yield "|---|---|---|---|---|---|"
+    for name, run in runs.items():
+        yield (
+            f"| {name} | {run.wall:.2f} | {run.wall / wall:.1f} | {run.cpu:.2f} | {run.cpu / cpu:.1f} "
+            f"| {run.memory:.0f} |"
+        )
 
 
 READERS = {
-    "csv": "import csv\nfor row in csv.reader(open('many.csv', newline='')): pass",
-    "numpy.loadtxt": "import numpy; numpy.loadtxt('many.csv', delimiter=',', skiprows=1)",
-    "pandas": "import pandas; pandas.read_csv('many.csv')",
-    "pyarrow": "import pyarrow.csv; pyarrow.csv.read_csv('many.csv')",
-    "polars": "import polars; polars.read_csv('many.csv')",
+    "csv": "import csv\nfor row in csv.reader(open('{}', newline='')): pass",
+    "numpy.loadtxt": "import numpy; numpy.loadtxt('{}', delimiter=',', skiprows=1)",
+    "pandas": "import pandas; pandas.read_csv('{}')",
+    "pyarrow": "import pyarrow.csv; pyarrow.csv.read_csv('{}')",
+    "polars": "import polars; polars.read_csv('{}')",
 }
 """Programs that only read the file; interpreters and imports are part of the time, as they are of `score`."""
-
-
-def _process_line(name: str, run: Used) -> str:
-    return f"| {name} | {run.wall:.2f} | {run.cpu:.2f} | {run.memory:.0f} |"
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=1_000_000, help="Rows of the large CSV file.")
+    parser.add_argument("--parts", default="files,speed,start,table", help="What to measure, in this order.")
+    parser.add_argument("--rows", type=int, default=1_000_000, help="Rows of the table.")
     parser.add_argument("--rounds", type=int, default=10, help="How often the contenders take turns.")
+    parser.add_argument("--table-rounds", type=int, default=3, help="How often they do with the table.")
     options = parser.parse_args()
     model = GANDetector(random_state=0).fit(made_rows(N_TRAINING, N_COLUMNS)).model_
     models = {
@@ -204,18 +227,19 @@ def main() -> None:
         "half": export_model(model, storage="fp16").model,
         "distilled": export_model(model, distill=True).model,
     }
-    print("| file | kB | opened by ONNX Runtime in |\n|---|---|---|")
-    for name, contents in models.items():
-        print(f"| {name} | {len(contents) / 1e3:.0f} | {1e3 * load_seconds(contents):.1f} ms |")
-    print()
-    for line in speed_lines(models, options.rounds):
-        print(line)
-    print()
-    with tempfile.TemporaryDirectory() as folder:
-        for name, contents in models.items():
-            (Path(folder) / f"{name}.onnx").write_bytes(contents)
-        for line in process_lines(Path(folder), ("default", "distilled"), options.rows):
-            print(line)
+    whole = ("default", "distilled")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for model_name, contents in models.items():
+            (folder / f"{model_name}.onnx").write_bytes(contents)
+        parts: dict[str, Callable[[], Iterator[str]]] = {
+            "files": lambda: file_lines(models),
+            "speed": lambda: speed_lines(models, options.rounds),
+            "start": lambda: start_lines(folder, whole),
+            "table": lambda: table_lines(folder, whole, options.rows, options.table_rounds),
+        }
+        for part in options.parts.split(","):
+            print(*parts[part](), sep="\n", end="\n\n", flush=True)
 
 
 if __name__ == "__main__":
