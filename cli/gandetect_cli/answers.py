@@ -77,7 +77,8 @@ class Csv:
         """Return the line of names."""
         as_written = chunk.form.header and not self.safe
         given = [[chunk.form.header]] if as_written else self._columns([[name] for name in chunk.names], chunk.form)
-        return _lines([*given, *self._columns([[name] for name in added], chunk.form)], chunk.form)
+        line = _lines([*given, *self._columns([[name] for name in added], chunk.form)], chunk.form)
+        return chunk.form.mark.encode() + line
 
     def rows(self, scored: Scored, answers: Mapping[str, Sequence[Any]]) -> bytes:
         """Return one line for each row."""

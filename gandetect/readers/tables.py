@@ -48,12 +48,15 @@ class Form:
         The character between fields.
     line_end : str
         What ends the line of names, and is to end all others.
+    mark : str
+        The byte order mark that it starts with, if any.
     header : str
-        The line of names as it was written, with a byte order mark but without its end; empty where it was not text.
+        The line of names as it was written, without mark and end; empty where it was not text.
     """
 
     delimiter: str = ","
     line_end: str = "\n"
+    mark: str = ""
     header: str = ""
 
 
@@ -160,9 +163,9 @@ def _parquet_chunks(names: tuple[str, ...], batches: Iterable[list[list[str]]]) 
 def _open_csv(source: str | os.PathLike[str] | BinaryIO, delimiter: str | None, chunk_rows: int) -> Iterator[_Table]:
     with open_blocks(source) as blocks:
         lines = Lines(blocks, source_name(source))
-        mark, header = _read_header(lines, delimiter)
+        found, header = _read_header(lines, delimiter)
         names = _checked_names(header.fields, f"{lines.name}, line 1")
-        form = Form(mark, header.end or "\n", "\ufeff" * lines.has_mark + header.text)
+        form = Form(found, header.end or "\n", "\ufeff" if lines.has_mark else "", header.text)
         nothing = Chunk(names, _columns(names, [()] * len(names)), (), form, ())
         yield nothing, _csv_chunks(lines, names, form, chunk_rows)
 

@@ -246,8 +246,10 @@ def test_alpha_rules_the_flag(cli, machines_new, small_model):
 def test_csv_safe_disarms_text_and_names_but_no_number(cli, small_model, new_rows):
     texts = ["=1+1", "+x", "-x", "@x", "\tx", "\rx", "-1.5", "+2", "-1,5", "x=1", "1e5", ""]
     rows = [row | {"@note": text} for row, text in zip(new_rows, texts, strict=False)]
-    text = written(rows).encode()
-    safe = table(cli("score", "-", "-m", small_model, "--csv-safe", stdin=text).out)
+    text = written(rows).encode("utf-8-sig")
+    result = cli("score", "-", "-m", small_model, "--csv-safe", stdin=text).out
+    assert result.startswith("\ufeffjob_id,")
+    safe = table(result)
     expected = ["'=1+1", "'+x", "'-x", "'@x", "'\tx", "'\rx", "-1.5", "+2", "-1,5", "x=1", "1e5", ""]
     assert [row["'@note"] for row in safe] == expected
     assert [row["@note"] for row in table(cli("score", "-", "-m", small_model, stdin=text).out)] == texts
