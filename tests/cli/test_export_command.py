@@ -3,6 +3,10 @@ import json
 import shutil
 from pathlib import Path
 
+from gandetect_cli.export import _Course
+from gandetect_cli.progress import ProgressBar
+from gandetect_cli.terminal import Reporter
+
 
 def test_export_writes_a_variant_that_verify_accepts_and_says_how_it_compares(cli, small_model):
     result = cli("export", small_model, "--storage", "fp16", "-o", "half.onnx")
@@ -45,3 +49,14 @@ def test_export_without_a_variant_or_with_rows_that_nothing_is_taught_with_is_re
     result = cli("export", "--storage", "fp16", "--data", "rows.csv", "-o", "small.onnx")
     assert result.code == 2
     assert "Expected --distill together with --data, found --data alone; add --distill." in result.err
+
+
+def test_teaching_says_on_stderr_how_far_it_is_also_where_no_bar_is_drawn(capsys):
+    course = _Course(Reporter(quiet=False), ProgressBar("teaching", quiet=True))
+    for done in range(1, 101):
+        course(done, 100)
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err == (
+        "teaching the ensemble to one small network, in 100 steps\nabout 0 s to go\ntaught in 0 s; comparing\n"
+    )
