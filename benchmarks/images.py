@@ -1,15 +1,17 @@
 """Compare gandetect with other detectors on images and on embeddings of images.
 
-Three protocols, each with its data::
+Four protocols, each with its data::
 
     python benchmarks/images.py digits mnist.npz --seeds 0 --out digits.jsonl
     python benchmarks/images.py surfaces magnetic_tile --seeds 0 --out surfaces.jsonl
     python benchmarks/images.py embeddings 'embeddings/*.npz' --seeds 0 --out embeddings.jsonl
+    python benchmarks/images.py latency made --detectors gandetect --out latency.jsonl
     python benchmarks/images.py report digits.jsonl
 
 ``digits``: learn one class, tell its test images from those of all other classes. ``surfaces``: a folder in MVTec AD's
-layout, with masks. ``embeddings``: one vector per image; half of the normal ones train. Every result is a line of JSON
-as soon as it is there. Seconds are those of the processor, summed over its cores.
+layout, with masks. ``embeddings``: one vector per image; half of the normal ones train. ``latency``: milliseconds per
+image on one thread, of models trained for a step on made images. Every result is a line of JSON as soon as it is there.
+Seconds are those of the processor, summed over its cores.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from typing import Any
 import numpy as np
 import torch
 from ganomaly import GANomaly
+from onnxruntime import InferenceSession, SessionOptions
 from sklearn.covariance import LedoitWolf
 from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
@@ -34,7 +37,7 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import StandardScaler
 
 from gandetect import GANDetector, PixelEvaluator, Scorer, fit_images
-from gandetect.image_schema import batches
+from gandetect.image_schema import IMAGE_INPUT, batches
 from gandetect.readers.images import ImageReader
 from gandetect.readers.masks import find_mask, read_mask
 from gandetect.readers.sources import Entry
@@ -203,7 +206,27 @@ def embeddings(pattern: str, seed: int, detectors: list[str]) -> Iterator[Row]:
             yield {"set": path.stem, "seed": seed, "detector": name, "seconds": seconds, "auroc": auroc}
 
 
-PROTOCOLS = {"digits": digits, "surfaces": surfaces, "embeddings": embeddings}
+def latency(path: str, seed: int, detectors: list[str]) -> Iterator[Row]:
+    """Score one image after the other on one thread; the best of many counts."""
+    for side in (32, 128, 256):
+        stripes = 100 + 40 * np.sin(np.arange(side) / 3)[None, None, :, None]
+        images = (
+            (stripes + np.random.default_rng(seed).normal(0, 10, (12, side, side, 1))).clip(0, 255).astype(np.uint8)
+        )
+        model = fit_images(images, n_steps=1, seed=seed)
+        options = SessionOptions()
+        options.intra_op_num_threads, options.log_severity_level = 1, 3
+        session = InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        taken = []
+        for image in images[np.arange(300) % len(images), None]:
+            start = time.perf_counter()
+            session.run(None, {IMAGE_INPUT: image})
+            taken.append(1e3 * (time.perf_counter() - start))
+        row = {"set": f"{side} x {side}", "seed": seed, "detector": "gandetect"}
+        yield row | {"megabytes": len(model) / 1e6, "milliseconds": min(taken)}
+
+
+PROTOCOLS = {"digits": digits, "surfaces": surfaces, "embeddings": embeddings, "latency": latency}
 
 
 # --- report -----------------------------------------------------------------------------------------------------------
@@ -233,7 +256,7 @@ def report(path: str) -> str:
     return "\n".join(lines)
 
 
-_FIGURES = ("auroc", "realness_auroc", "pixel_auroc", "aupro", "alarms", "megabytes", "seconds")
+_FIGURES = ("auroc", "realness_auroc", "pixel_auroc", "aupro", "alarms", "megabytes", "seconds", "milliseconds")
 
 
 def main() -> None:

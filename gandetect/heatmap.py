@@ -34,11 +34,14 @@ class MapScale:
         At every position, or the same everywhere.
     weights : array of shape (n_maps,)
         Of each map.
+    blur : float
+        Standard deviation of the Gaussian that the sum is blurred with, in positions.
     """
 
     mean: Floats
     deviation: Floats
     weights: Floats
+    blur: float
 
 
 @dataclass(frozen=True)
@@ -75,14 +78,14 @@ def depends_on_position(samples: NDArray[np.float32]) -> bool:
     return bool(unexplained <= 0.9 * np.square(second).mean())
 
 
-def fit_scale(maps: NDArray[np.float32], weights: Floats, *, positional: bool) -> MapScale:
+def fit_scale(maps: NDArray[np.float32], weights: Floats, blur: float, *, positional: bool) -> MapScale:
     """Fit what is usual on out-of-fold maps of shape (n, n_maps, height, width)."""
     axes = 0 if positional else (0, 2, 3)
     mean: Floats = maps.mean(axes, dtype=np.float64, keepdims=True)[0]
     deviation: Floats = maps.std(axes, dtype=np.float64, keepdims=True)[0]
     overall = maps.std((0, 2, 3), dtype=np.float64)[:, None, None]
     deviation = (1 - SHARED) * deviation + SHARED * overall
-    return MapScale(mean, np.maximum(deviation, 1e-3), weights)
+    return MapScale(mean, np.maximum(deviation, 1e-3), weights, blur)
 
 
 def fit_heat(conspicuousness: NDArray[np.float32]) -> Heat:

@@ -1,24 +1,19 @@
-"""Trains an ensemble of image pairs, and takes out of the networks what scoring needs."""
+"""Trains an ensemble of image pairs."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.nn.functional import adaptive_avg_pool2d
+from torch import Tensor
 
 from gandetect.errors import InputError
-from gandetect.graph.images import Gaussian, ImageWeights, Layer
-from gandetect.health import Limits, Probe
 from gandetect.image_negatives import PATCH, WHOLE, negatives
 from gandetect.losses import LOSSES
-from gandetect.networks.convolutions import MemberConv
 from gandetect.networks.images import (
     Discriminator,
     Generator,
@@ -27,7 +22,7 @@ from gandetect.networks.images import (
     WholeDiscriminator,
     WholeGenerator,
 )
-from gandetect.networks.patches import GRID, PatchDiscriminator, PatchGenerator, positions
+from gandetect.networks.patches import PatchDiscriminator, PatchGenerator
 from gandetect.schema import quoted
 from gandetect.training import Course, Plan, Progress, State, step_random, train
 
@@ -35,9 +30,6 @@ Floats = NDArray[np.float32]
 
 BEFORE_TRAINING = 2**62
 """Keys the randomness of the initial weights: a step that training never reaches."""
-
-AFTER_TRAINING = BEFORE_TRAINING + 1
-"""Keys the randomness of what is measured of the trained networks."""
 
 DETECTORS: dict[str, dict[str, Any]] = {
     "whole": {
@@ -60,7 +52,7 @@ DETECTORS: dict[str, dict[str, Any]] = {
         "n_real": 12,
         "n_negatives": 6,
         "n_generated": 2,
-        "n_features": 64,
+        "n_features": 56,
         "n_codes": 8,
         "n_past": 0,
         "learning_rate": 3e-3,
@@ -95,8 +87,9 @@ class ImageSettings:
     n_real, n_negatives, n_generated : int
         Real images of a step, images of every kind of reference negative, and of every kind that the generator makes.
     width, n_features, n_codes, n_past : int
-        Channels of the first convolution, features that the discriminator's heads look at, entries of a generator's
-        code (at each of its positions), and images of earlier steps that are remembered.
+        Channels of the first convolution (half of it where patches are judged), features that the discriminator's
+        heads look at, entries of a generator's code (at each of its positions), and images of earlier steps that are
+        remembered.
     learning_rate, weight_decay, adversarial_weight : float
         See `gandetect.training.Plan`.
     realness_weight, distance_weight, map_weight : float
@@ -186,11 +179,12 @@ def train_images(
     callback: Callable[[Progress], None] | None = None,
     keep: Callable[[State], None] | None = None,
     start: State | None = None,
+    members: Sequence[int] | None = None,
 ) -> tuple[ImagePair, Course]:
-    """Train all members at once; see `gandetect.training.train`."""
+    """Train all members at once, or those only that are named; see `gandetect.training.train`."""
     samples = torch.from_numpy(rows.samples)
-    seen = [torch.from_numpy(rows.seen_by(member)) for member in range(settings.n_members)]
-    pair = _new_pair(rows, settings, seed, device)
+    seen = [torch.from_numpy(rows.seen_by(member)) for member in members or range(settings.n_members)]
+    pair = _new_pair(rows, replace(settings, n_members=len(seen)), seed, device)
 
     def draw(step: int, random: torch.Generator) -> Tensor:
         chosen = [own[torch.randint(len(own), (settings.n_real,), generator=random)] for own in seen]
@@ -202,13 +196,21 @@ def train_images(
         draw,
         settings.plan(),
         seed,
-        n_members=settings.n_members,
+        n_members=len(seen),
         callback=callback,
         keep=keep,
         start=start,
     )
     _round(pair)
     return pair, course
+
+
+@torch.no_grad()
+def transplant(pair: ImagePair, members: Sequence[int], donor: ImagePair) -> None:
+    """Replace members of a pair by those of another pair, in its order."""
+    for mine, new in ((pair.discriminator, donor.discriminator), (pair.generator, donor.generator)):
+        for parameter, replacement in zip(mine.parameters(), new.parameters(), strict=True):
+            parameter[list(members)] = replacement
 
 
 @torch.no_grad()
@@ -250,168 +252,5 @@ def _patch_networks(
         members, channels, settings.width, settings.n_features, n_heads, random, positional=rows.positional
     )
     image = channels, height, width
-    generator = PatchGenerator(members, image, settings.width, settings.n_codes, settings.n_past, random)
+    generator = PatchGenerator(members, image, settings.width // 2, settings.n_codes, settings.n_past, random)
     return discriminator, generator
-
-
-# --- what scoring needs -----------------------------------------------------------------------------------------------
-
-MAX_FEATURED = 1000
-"""Images that the features' normal distribution is fitted on, at most."""
-
-HIGHEST = 0.005
-"""Share of the positions whose highest values speak for an image."""
-
-RIDGE = 0.02
-"""Share of the features' mean variance that is added to the variance in every direction."""
-
-BLOCKS, COMMON = 8, 0.1
-"""Blocks per side of the grid with a covariance of their own, and the share of the common one in each."""
-
-BATCH = 16
-"""Images that go through the discriminator at a time, after training."""
-
-
-def trained_weights(pair: ImagePair, rows: ImageRows, settings: ImageSettings) -> ImageWeights:
-    """Take what scoring needs out of the trained networks."""
-    discriminator, generator = pair.discriminator, pair.generator
-    n_scored = len({"whole": WHOLE, "patch": PATCH}[settings.detector])
-    weight, bias = (parameter[..., :n_scored].mean(2, keepdim=True) for parameter in discriminator.heads.parameters())
-    grid = rows.samples.shape[2:]
-    if isinstance(discriminator, WholeDiscriminator):
-        fine, coarse, placed = discriminator.convs, nn.ModuleList(), False
-    else:
-        grid = tuple(side // GRID for side in grid)
-        fine, coarse, placed = discriminator.fine, discriminator.coarse, discriminator.positional
-    return ImageWeights(
-        _layers(fine),
-        _layers(coarse),
-        _layer(discriminator.features_of),
-        Layer(_array(weight), _array(bias)),
-        _layers(generator.encoder),
-        _layer(generator.to_code),
-        _layer(generator.from_code),
-        _layers(generator.decoder),
-        _gaussians(pair, rows),
-        (grid[0], grid[1]),
-        max(1, round(HIGHEST * math.prod(grid))),
-        _array(positions(*grid)) if placed else None,
-    )
-
-
-def _gaussians(pair: ImagePair, rows: ImageRows) -> Gaussian:
-    """Fit a normal distribution to each member's features of the images that it was trained on."""
-    fitted = [_gaussian(pair, member, rows) for member in range(len(pair.generator.past))]
-    return Gaussian(*(np.stack(parts) for parts in zip(*fitted, strict=True)))
-
-
-@torch.no_grad()
-def _gaussian(pair: ImagePair, member: int, rows: ImageRows) -> tuple[Floats, Floats]:
-    seen = rows.seen_by(member)
-    seen = seen[:: -(-len(seen) // MAX_FEATURED)]
-    features = np.concatenate(
-        [_features(pair, member, rows.samples[seen[start : start + BATCH]]) for start in range(0, len(seen), BATCH)]
-    )  # (n, n_features) or (n, height, width, n_features)
-    # Whole images are a grid of one position.
-    features = features.reshape(len(features), *(features.shape[1:-1] or (1, 1)), features.shape[-1])
-    blocks = BLOCKS if rows.positional and features.shape[1] >= BLOCKS else 1
-    mean = features.mean(0 if rows.positional else (0, 1, 2), dtype=np.float64, keepdims=True)[0]
-    whitening = _whitening((features - mean).astype(np.float32), blocks)
-    mean = np.moveaxis(mean, 2, 0) if pair.discriminator.JUDGES_POSITIONS else mean[0, 0]
-    return mean.astype(np.float32), whitening
-
-
-def _whitening(deviations: Floats, blocks: int) -> Floats:
-    """Return what whitens deviations of shape (n, height, width, n_features), block by block."""
-    _, height, width, n_features = deviations.shape
-    cut = deviations.reshape(-1, blocks, height // blocks, blocks, width // blocks, n_features)
-    each = cut.transpose(1, 3, 0, 2, 4, 5).reshape(blocks, blocks, -1, n_features)
-    own = each.swapaxes(-1, -2) @ each / each.shape[2]  # (blocks, blocks, n_features, n_features)
-    covariance = (1 - COMMON) * own + COMMON * own.mean((0, 1))
-    ridge = RIDGE * max(np.trace(own.mean((0, 1))) / n_features, 1e-6) * np.eye(n_features)
-    inverse = np.linalg.inv(np.linalg.cholesky(covariance.astype(np.float64) + ridge))
-    return inverse.swapaxes(-1, -2).astype(np.float32)
-
-
-def _features(pair: ImagePair, member: int, samples: Floats) -> Floats:
-    images = torch.from_numpy(samples).to(pair.generator.past.device)
-    return _array(pair.discriminator.features(images.expand(len(pair.generator.past), *images.shape))[member])
-
-
-def _array(tensor: Tensor) -> Floats:
-    array: Floats = tensor.detach().cpu().numpy()
-    return array
-
-
-def _layer(layer: nn.Module) -> Layer:
-    weight, bias = (_array(parameter) for parameter in layer.parameters())
-    if isinstance(layer, MemberConv):
-        return Layer(weight, bias, layer.stride, layer.transposed)
-    return Layer(weight, bias)
-
-
-def _layers(layers: nn.ModuleList) -> tuple[Layer, ...]:
-    return tuple(_layer(layer) for layer in layers)
-
-
-# --- health -----------------------------------------------------------------------------------------------------------
-
-MAX_PROBED = 200
-"""Images of each sort that a member's health is measured on."""
-
-LIMITS = Limits(coverage=0.1, precision=0.2, accuracy=0.995)
-"""Where a sickness begins: far from what members show that detect well.
-
-Of three each on single digits, coverage was at least 0.23 of what real images reach, precision at least 0.46, and the
-accuracy of the two-sample test, which images drawn after so few steps seldom pass, at most 0.973.
-"""
-
-PROBED_SIDE = 8
-"""Pixels per side of the images that are compared: neighbours are sought in what can be seen from afar."""
-
-
-@torch.no_grad()
-def probes(pair: ImagePair, rows: ImageRows, course: Course, seed: int) -> list[Probe]:
-    """Ask every member of a pair what its health is measured by."""
-    random = step_random(seed, AFTER_TRAINING)
-    members = range(len(pair.generator.past))
-    n_images = min(MAX_PROBED, *(len(sort(member)) for member in members for sort in (rows.unseen_by, rows.seen_by)))
-    late = course.realness[-max(1, len(course.realness) // 10) :].mean(0)  # (2, members)
-    drawn = pair.imagine(n_images, random)
-    finite = [_is_finite(pair, member) for member in members]
-    return [
-        Probe(
-            unseen=_from_afar(torch.from_numpy(rows.samples[rows.unseen_by(member)[:n_images]])),
-            seen=_from_afar(torch.from_numpy(rows.samples[rows.seen_by(member)[:n_images]])),
-            generated=_from_afar(drawn[member]),
-            **_logits(pair, rows, member, n_images, random),
-            realness_real=float(late[0, member]),
-            realness_generated=float(late[1, member]),
-            finite=finite[member],
-        )
-        for member in members
-    ]
-
-
-def _from_afar(images: Tensor) -> Floats:
-    return _array(adaptive_avg_pool2d(images, PROBED_SIDE).flatten(1))
-
-
-def _logits(pair: ImagePair, rows: ImageRows, member: int, n_images: int, random: torch.Generator) -> dict[str, Floats]:
-    """Return a member's logits of images that it was trained on, and of the negatives made from them.
-
-    Where positions are judged, an image counts by the one that is the least real to a head.
-    """
-    chosen = rows.samples[rows.seen_by(member)[: min(n_images, BATCH)]]
-    images = torch.from_numpy(chosen).to(pair.generator.past).expand(len(pair.generator.past), *chosen.shape)
-    noise = pair.made(images, random)  # (members, kinds, n, ...)
-    kinds = noise.shape[1]
-    on_real = pair.discriminator(pair.seen(images))[member, :, :kinds].unflatten(0, (len(chosen), -1)).amin(1)
-    on_noise = pair.discriminator(noise.flatten(1, 2))[member, :, :kinds]
-    on_noise = on_noise.unflatten(0, (kinds, len(chosen), -1)).amin(2)  # (kinds, n, kinds)
-    return {"logits_seen": _array(on_real), "logits_noise": _array(on_noise.diagonal(dim1=0, dim2=2))}
-
-
-def _is_finite(pair: ImagePair, member: int) -> bool:
-    parameters = (*pair.discriminator.parameters(), *pair.generator.parameters())
-    return all(bool(parameter[member].isfinite().all()) for parameter in parameters)

@@ -144,6 +144,8 @@ class ImageGANDetector(ModelFileDetector):
         """
         from gandetect.image_fitting import fit_images
 
+        for name in ("n_features_in_", "feature_names_in_"):
+            self.__dict__.pop(name, None)  # of an earlier fit on rows
         model = fit_images(
             self._images(X, "train"),
             detector=self.detector,

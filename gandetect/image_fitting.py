@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import platform
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
-from importlib.metadata import version
+from dataclasses import asdict
 from itertools import chain, islice
 from numbers import Real
 from typing import Any, Literal
@@ -15,22 +13,26 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gandetect.calibration import Calibration, Evidence, calibrate, default_alpha, fit_evidence, float32_at_most
+from gandetect.calibration import float32_at_most
 from gandetect.checkpoint import kept
 from gandetect.errors import InputError
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.heatmap import add_conspicuousness, add_heatmap
-from gandetect.graph.images import ImageWeights, Seen, add_images, add_networks, add_standing_out
+from gandetect.graph.images import Seen, add_images, add_networks
 from gandetect.graph.score import add_evidence, add_verdict
 from gandetect.health import examine, health_record
-from gandetect.heatmap import Heat, MapScale, depends_on_position, fit_heat, fit_scale
-from gandetect.image_ensemble import LIMITS, ImageRows, ImageSettings, probes, train_images, trained_weights
+from gandetect.heatmap import depends_on_position
+from gandetect.image_calibration import LearnedImages, add_components, calibrated
+from gandetect.image_ensemble import ImageRows, ImageSettings, train_images, transplant
+from gandetect.image_health import LIMITS, probes
 from gandetect.image_schema import IMAGE_INPUT, ImageSchema, batches
-from gandetect.model_file import DIGEST_KEY, DIGEST_PLACEHOLDER, FORMAT, MANIFEST_KEY, manifest_json, seal
+from gandetect.image_weights import trained_weights
+from gandetect.model_file import DIGEST_KEY, DIGEST_PLACEHOLDER, MANIFEST_KEY, manifest_json, seal
 from gandetect.networks.images import ImagePair
+from gandetect.record import clear_of_steps, manifest_of
 from gandetect.schema import MIN_ROWS
 from gandetect.scorer import open_session, run_in_chunks
-from gandetect.training import Progress, find_device
+from gandetect.training import Course, Progress, find_device
 
 Floats = NDArray[np.float32]
 Image = NDArray[np.uint8]
@@ -49,18 +51,6 @@ N_IMAGINED = 8
 
 N_LOOKED_AT = 64
 """Images that are looked at to choose the detector and its size."""
-
-
-@dataclass(frozen=True)
-class LearnedImages:
-    """Everything that the final graph is built from."""
-
-    schema: ImageSchema
-    weights: ImageWeights
-    scale: MapScale
-    heat: Heat
-    evidence: Evidence
-    calibration: Calibration
 
 
 def fit_images(
@@ -129,21 +119,15 @@ def fit_images(
     with kept(checkpoint, [rows.samples], asdict(settings), seed, where.type) as state:
         keep, start = (state.keep, state.load() if resume else None) if state else (None, None)
         pair, course = train_images(rows, settings, seed, where, callback, keep, start)
-        found = [examine(probe, LIMITS) for probe in probes(pair, rows, course, seed)]
-        if any("diverged" in health.diagnoses for health in found):
-            raise InputError(
-                f"Expected the training to stay finite, found that it diverged with the loss {loss!r}; choose another "
-                "loss or seed."
-            )
-        learned, scores = _calibrated(rows, schema, trained_weights(pair, rows, settings), settings)
+        health = _heal(pair, rows, settings, seed, course)
+        learned, scores = calibrated(rows, schema, trained_weights(pair, rows, settings), settings)
         if imagined is not None:
             drawn = pair.imagine(N_IMAGINED, torch.Generator().manual_seed(seed)).detach().cpu()
             imagined(_as_bytes(drawn.permute(0, 1, 3, 4, 2).numpy()))
     threshold = None if contamination == "auto" else float(float32_at_most(np.quantile(scores, 1 - contamination)))
-    manifest = _manifest(learned, settings, threshold) | {
-        "golden": _golden(learned, threshold, _drawn(pair, seed)),
-        "health": health_record(found, [], course.realness),
-    }
+    about = {"image": schema.to_json()}
+    manifest = manifest_of("image", about, learned.calibration, settings, threshold, health)
+    manifest["golden"] = _golden(learned, threshold, _drawn(pair, seed))
     share = contamination if contamination == "auto" else float(contamination)
     manifest["training"] |= {"seed": seed, "contamination": share, "positional": rows.positional}
     return seal(build_image_model(learned, threshold, manifest))
@@ -192,62 +176,28 @@ def _resized(images: Iterable[Image], schema: ImageSchema) -> Iterator[Floats]:
         yield run_in_chunks(session, ["samples"], feeds, chunk_size=schema.chunk_size(feeds))["samples"]
 
 
-# --- calibration ------------------------------------------------------------------------------------------------------
+# --- health -----------------------------------------------------------------------------------------------------------
 
 
-def _calibrated(
-    rows: ImageRows, schema: ImageSchema, weights: ImageWeights, settings: ImageSettings
-) -> tuple[LearnedImages, Floats]:
-    """Look at every training image with the member that never saw it, and calibrate on what it finds.
-
-    Returns what was learned and the images' scores, (n,).
-    """
-    values, maps = _out_of_fold(rows, weights)
-    map_weights = np.array([0.3, 1.0, 0.2]) if weights.judges_positions else np.ones(1)
-    scale = fit_scale(maps, map_weights, positional=rows.positional)
-    builder = GraphBuilder()
-    seen = builder.input("values", np.float32, ["n", None]), builder.input("maps", np.float32, ["n", *maps.shape[1:]])
-    conspicuous = add_conspicuousness(builder, seen[1], scale)
-    builder.output("conspicuous", conspicuous, np.float32, ["n", None, None, None])
-    components_of = _add_components(builder, seen[0], conspicuous, weights.n_highest)
-    builder.output("components", components_of, np.float32, ["n", None])
-    answers = _run(builder, {"values": values, "maps": maps}, ["conspicuous", "components"])
-    components = answers["components"]
-    smallest = np.full(components.shape[1], 0.05)  # logarithms and sums of them that vary less are rounding
-    evidence = fit_evidence(components.astype(np.float64), *settings.evidence_weights(), smallest)
-    scores = _scores(components, evidence)
-    return LearnedImages(schema, weights, scale, fit_heat(answers["conspicuous"]), evidence, calibrate(scores)), scores
-
-
-def _out_of_fold(rows: ImageRows, weights: ImageWeights) -> tuple[Floats, Floats]:
-    """Run each member, as an ensemble of its own, on the images that it never saw."""
-    parts = []
-    for member in range(weights.n_members):
-        builder = GraphBuilder()
-        samples = builder.input("samples", np.float32, ["n", *rows.samples.shape[1:]])
-        seen = add_networks(builder, samples, weights.member(member))
-        builder.output("values", seen.values, np.float32, ["n", None])
-        builder.output("maps", seen.maps, np.float32, ["n", None, None, None])
-        parts.append(_run(builder, {"samples": rows.samples[rows.unseen_by(member)]}, ["values", "maps"]))
-    order = np.argsort(np.concatenate([rows.unseen_by(member) for member in range(weights.n_members)]), kind="stable")
-    values, maps = (np.concatenate([part[name] for part in parts])[order] for name in ("values", "maps"))
-    return values, maps
-
-
-def _run(builder: GraphBuilder, feeds: dict[str, Floats], outputs: list[str]) -> dict[str, Floats]:
-    return run_in_chunks(open_session(builder.build()), outputs, feeds, chunk_size=64)
-
-
-def _add_components(builder: GraphBuilder, values: str, conspicuous: str, n_highest: int) -> str:
-    """Join what is found of an image: (n, 3)."""
-    return builder.node("Concat", values, add_standing_out(builder, conspicuous, n_highest), axis=1)
-
-
-def _scores(components: Floats, evidence: Evidence) -> Floats:
-    builder = GraphBuilder()
-    tensor = builder.input("components", np.float32, ["n", components.shape[1]])
-    builder.output("score", add_evidence(builder, tensor, evidence), np.float32, ["n", 1])
-    return _run(builder, {"components": components}, ["score"])["score"][:, 0]
+def _heal(pair: ImagePair, rows: ImageRows, settings: ImageSettings, seed: int, course: Course) -> dict[str, Any]:
+    """Examine all members, train sick ones once more from other weights, and return what the file says of it."""
+    limits, everyone = LIMITS[settings.detector], range(settings.n_members)
+    found = [examine(probe, limits) for probe in probes(pair, rows, course, seed, everyone)]
+    sick = [member for member, health in enumerate(found) if health.diagnoses]
+    if sick:
+        again, device = int(np.random.SeedSequence([seed, 1]).generate_state(1)[0]), pair.generator.past.device
+        donor, new_course = train_images(rows, settings, again, device, members=sick)
+        better = [examine(probe, limits) for probe in probes(donor, rows, new_course, again, sick)]
+        transplant(pair, sick, donor)
+        course.realness[..., sick] = new_course.realness
+        for member, health in zip(sick, better, strict=True):
+            found[member] = health
+    if any("diverged" in health.diagnoses for health in found):
+        raise InputError(
+            f"Expected the training to stay finite, found that it diverged twice with the loss {settings.loss!r}; "
+            "choose another loss or seed."
+        )
+    return health_record(found, sick, course.realness)
 
 
 # --- the model file ---------------------------------------------------------------------------------------------------
@@ -258,7 +208,7 @@ def build_image_model(learned: LearnedImages, threshold: float | None, manifest:
     builder = GraphBuilder()
     seen = add_networks(builder, add_images(builder, learned.schema), learned.weights)
     conspicuous = add_conspicuousness(builder, seen.maps, learned.scale)
-    components = _add_components(builder, seen.values, conspicuous, learned.weights.n_highest)
+    components = add_components(builder, seen.values, conspicuous, learned.weights.n_highest)
     score = add_evidence(builder, components, learned.evidence)
     add_verdict(builder, score, learned.calibration, threshold)
     _add_looks(builder, seen)
@@ -297,37 +247,8 @@ def _golden(learned: LearnedImages, threshold: float | None, images: Image) -> d
     session = open_session(build_image_model(learned, threshold, {}))
     schema = learned.schema
     answers = run_in_chunks(session, list(schema.outputs), schema.feeds(images))
-    # Beside a step of the p-value another machine's rounding could fall on its other side.
-    steps = np.append(learned.calibration.scores, np.inf if threshold is None else threshold)
-    scores = answers["anomaly_score"][:, None]
-    clear = (np.abs(scores - steps) > 1e-3 * np.maximum(1, np.abs(scores))).all(1)
-    clear |= not clear.any()
+    clear = clear_of_steps(answers["anomaly_score"], learned.calibration, threshold, 1e-3)
     return {
         "inputs": {IMAGE_INPUT: images[clear].tolist()},
         "outputs": {name: schema.golden_view(name, values[clear]).tolist() for name, values in answers.items()},
-    }
-
-
-def _manifest(learned: LearnedImages, settings: ImageSettings, threshold: float | None) -> dict[str, Any]:
-    """Return what the model file says of itself, as JSON values; without golden images and arguments."""
-    calibration = learned.calibration
-    alpha = default_alpha(calibration.n_rows)
-    packages = ("gandetect", "numpy", "onnx", "onnxruntime", "scikit-learn", "torch")
-    return {
-        "format": FORMAT,
-        "modality": "image",
-        "gandetect_version": version("gandetect"),
-        "image": learned.schema.to_json(),
-        "training": {
-            "n_rows": calibration.n_rows,
-            "settings": asdict(settings),
-            "versions": {"python": platform.python_version()} | {name: version(name) for name in packages},
-        },
-        "calibration": {
-            "n": calibration.n_rows,
-            "alpha": alpha,
-            "threshold": threshold,
-            "critical_score": calibration.critical_score(alpha),
-        },
-        "quality": {},
     }

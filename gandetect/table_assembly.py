@@ -1,18 +1,16 @@
-"""Puts a trained table detector into its model file: the whole graph, golden rows and the manifest."""
+"""Puts a trained table detector into its model file: the whole graph and golden rows."""
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from importlib.metadata import version
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gandetect.calibration import Calibration, Evidence, default_alpha, float32_at_most
+from gandetect.calibration import Calibration, Evidence, float32_at_most
 from gandetect.distribution import remembered
 from gandetect.encoding import Encoding, decode
 from gandetect.graph.builder import GraphBuilder
@@ -20,11 +18,11 @@ from gandetect.graph.encoding import add_encoding, add_inputs
 from gandetect.graph.expectation import add_expectation
 from gandetect.graph.score import add_answers, add_measures, add_score
 from gandetect.graph.tables import TableWeights, add_networks
-from gandetect.model_file import DIGEST_KEY, DIGEST_PLACEHOLDER, FORMAT, MANIFEST_KEY, manifest_json
+from gandetect.model_file import DIGEST_KEY, DIGEST_PLACEHOLDER, MANIFEST_KEY, manifest_json
 from gandetect.networks.tables import TablePair
+from gandetect.record import clear_of_steps
 from gandetect.schema import DEFAULT_OUTPUTS, NUMERIC, Schema
 from gandetect.scorer import open_session, run_in_chunks
-from gandetect.table_ensemble import TableSettings
 
 Columns = Mapping[str, NDArray[Any]]
 Floats = NDArray[np.float32]
@@ -118,11 +116,7 @@ _HARD: dict[str, list[Any]] = {"f": [np.nan, 1e30], "O": ["", "\u2400 unheard of
 def golden_rows(learned: Learned, threshold: float | None, columns: Columns) -> dict[str, Any]:
     """Return rows and what the file answers to them, as JSON values, so that any machine can check itself."""
     answers = _answers(learned, threshold, columns, list(DEFAULT_OUTPUTS))
-    # Beside a step of the p-value another machine's rounding could fall on its other side.
-    scores = answers["anomaly_score"][:, None]
-    steps = np.append(learned.calibration.scores, np.inf if threshold is None else threshold)
-    clear = (np.abs(scores - steps) > 1e-4 * np.maximum(1, np.abs(scores))).all(1)
-    clear |= not clear.any()
+    clear = clear_of_steps(answers["anomaly_score"], learned.calibration, threshold, 1e-4)
     columns, answers = ({name: values[clear] for name, values in group.items()} for group in (columns, answers))
     numeric = {column.name for column in learned.schema.used if column.kind in NUMERIC}
     inputs = {
@@ -130,31 +124,3 @@ def golden_rows(learned: Learned, threshold: float | None, columns: Columns) -> 
         for name, values in columns.items()
     }
     return {"inputs": inputs, "outputs": {name: values.tolist() for name, values in answers.items()}}
-
-
-def manifest_of(
-    learned: Learned, settings: TableSettings, threshold: float | None, health: dict[str, Any]
-) -> dict[str, Any]:
-    """Return what the model file says of itself, as JSON values; golden rows and the arguments of `fit` come later."""
-    calibration = learned.calibration
-    packages = ("gandetect", "numpy", "onnx", "onnxruntime", "scikit-learn", "torch")
-    return {
-        "format": FORMAT,
-        "modality": "table",
-        "gandetect_version": version("gandetect"),
-        "columns": learned.schema.to_json(),
-        "training": {
-            "n_rows": calibration.n_rows,
-            "settings": asdict(settings),
-            "versions": {"python": platform.python_version()} | {name: version(name) for name in packages},
-        },
-        "calibration": {
-            "n": calibration.n_rows,
-            "alpha": default_alpha(calibration.n_rows),
-            "threshold": threshold,
-            "critical_score": calibration.critical_score(default_alpha(calibration.n_rows)),
-            "percentiles": list(calibration.percentiles),
-        },
-        "quality": {},
-        "health": health,
-    }

@@ -19,12 +19,12 @@ from gandetect.losses import LOSSES
 from gandetect.model_file import seal
 from gandetect.networks.tables import TablePair
 from gandetect.out_of_fold import calibrated, certified, run_encoding
+from gandetect.record import manifest_of
 from gandetect.schema import MIN_ROWS, Schema, quoted
 from gandetect.table_assembly import (
     build_model,
     generated_rows,
     golden_rows,
-    manifest_of,
     share_threshold,
     with_distributions,
 )
@@ -116,7 +116,11 @@ def fit_table(
     certificate = certified(columns, rows, learned, scores, settings.n_planted, seed)
     threshold = None if contamination == "auto" else share_threshold(learned, everything, contamination)
     golden = golden_rows(learned, threshold, generated_rows(pair, encoding, seed))
-    manifest = manifest_of(learned, settings, threshold, health) | {"certificate": certificate, "golden": golden}
+    about = {"columns": learned.schema.to_json()}
+    manifest = manifest_of("table", about, learned.calibration, settings, threshold, health) | {
+        "certificate": certificate,
+        "golden": golden,
+    }
     share = contamination if contamination == "auto" else float(contamination)
     manifest["training"] |= {"seed": seed, "contamination": share, "named": named, "n_known_anomalies": len(rows.known)}
     manifest["training"] |= {"trimmed_share": round(gross.share, 6), "trimmed_columns": gross.columns}

@@ -50,8 +50,10 @@ def learn_pictures(
     imagined: list[Image] = []
     pictures = _pictures(reader, shown, quiet=quiet)
     fit: Callable[..., bytes] = partial(fit_images, pictures, detector=detector, imagined=imagined.append)
-    model = learn(fit, output, arguments, "NEW_FOLDER", reporter, quiet=quiet)
-    report_unreadable(reporter, reader)
+    try:
+        model = learn(fit, output, arguments, "NEW_FOLDER", reporter, quiet=quiet)
+    finally:  # too few pictures may be left because of those that cannot be read
+        report_unreadable(reporter, reader)
     manifest = gandetect.read_model(model)[1]
     size, settings = manifest["image"], manifest["training"]["settings"]
     reporter.say(

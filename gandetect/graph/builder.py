@@ -35,6 +35,7 @@ class GraphBuilder:
         self._defaults: list[onnx.TensorProto] = []
         self._inputs: list[onnx.ValueInfoProto] = []
         self._outputs: list[onnx.ValueInfoProto] = []
+        self._output_start: str | None = None
 
     def input(self, name: str, dtype: type[np.generic] | type[str], shape: Sequence[Dim]) -> str:
         """Declare an input and return its name."""
@@ -48,8 +49,16 @@ class GraphBuilder:
 
     def output(self, name: str, tensor: str, dtype: type[np.generic] | type[str], shape: Sequence[Dim]) -> None:
         """Declare that a tensor leaves the graph under `name`."""
-        self._nodes.append(helper.make_node("Identity", [tensor], [name]))
+        if self._output_start is None:
+            self._nodes.append(helper.make_node("Identity", [tensor], [name]))
+        else:
+            bounds = self._output_start, self.ints([2**31]), self.ints([0])
+            self._nodes.append(helper.make_node("Slice", [tensor, *bounds], [name]))
         self._outputs.append(helper.make_tensor_value_info(name, _element_type(dtype), list(shape)))
+
+    def start_outputs_at(self, start: str) -> None:
+        """Let outputs that are declared from now on leave out what stands before an index along axis 0, (1,)."""
+        self._output_start = start
 
     def constant(self, value: ArrayLike, dtype: type[np.generic], label: str = "") -> str:
         """Return the name of a constant; equal constants without a label are stored once."""

@@ -8,9 +8,6 @@ from gandetect.graph.builder import GraphBuilder
 from gandetect.heatmap import Heat, MapScale
 from gandetect.image_schema import ImageSchema
 
-BLUR = 1.0
-"""Standard deviation of the Gaussian that maps are blurred with, in positions."""
-
 
 def add_conspicuousness(builder: GraphBuilder, maps: str, scale: MapScale) -> str:
     """Compare maps, (n, n_maps, height, width), with what is usual, and blur them: (n, 1, height, width)."""
@@ -18,7 +15,7 @@ def add_conspicuousness(builder: GraphBuilder, maps: str, scale: MapScale) -> st
     relative = builder.node("Div", deviation, builder.halves(scale.deviation))
     summed = builder.node("Conv", relative, builder.floats(scale.weights[None, :, None, None]))
     steps = np.arange(-3, 4)
-    kernel = np.exp(-np.square(steps / BLUR) / 2)
+    kernel = np.exp(-np.square(steps / scale.blur) / 2)
     kernel /= kernel.sum()
     for shape, pads in (((1, 1, 7, 1), [3, 0, 3, 0]), ((1, 1, 1, 7), [0, 3, 0, 3])):
         summed = builder.node("Conv", summed, builder.floats(kernel.reshape(shape)), pads=pads)

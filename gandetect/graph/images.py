@@ -140,10 +140,15 @@ class Seen:
 def add_images(builder: GraphBuilder, schema: ImageSchema) -> str:
     """Add the input and what makes samples of it: (n, channels, height, width), values -1 to 1.
 
-    The first node resizes images of any size; averaging over what falls into one pixel, it leaves no moiré.
+    Images of any size are resized; averaging over what falls into one pixel, it leaves no moiré. Some runtimes crash
+    where no image goes through the networks, so one is added to an empty batch, and the outputs leave it out.
     """
     ((name, dtype, shape),) = schema.inputs
     raw = builder.input(name, dtype, ["n", "height", "width", shape[3]])
+    missing = builder.node("Max", builder.node("Sub", builder.ints([1]), builder.node("Shape", raw)), builder.ints([0]))
+    in_front = builder.node("Concat", missing, builder.ints([0] * 4), axis=0)  # of every axis, and nothing behind
+    builder.start_outputs_at(builder.node("Slice", missing, builder.ints([0]), builder.ints([1])))
+    raw = builder.node("Pad", raw, in_front, builder.constant(0, np.uint8))
     planes = builder.node("Cast", builder.node("Transpose", raw, perm=[0, 3, 1, 2]), to=1)
     sizes = builder.ints([schema.height, schema.width])
     resized = builder.node("Resize", planes, "", "", sizes, axes=[2, 3], mode="linear", antialias=1)
@@ -186,7 +191,7 @@ def _see_whole(builder: GraphBuilder, samples: str, weights: ImageWeights) -> Se
 def _see_positions(builder: GraphBuilder, samples: str, weights: ImageWeights) -> Seen:
     features = _position_features(builder, samples, weights)
     kernel = builder.floats(weights.realness.weight[0].T[..., None, None])
-    logit = builder.node("Conv", features, kernel, builder.floats(weights.realness.bias[0, 0]))
+    logit = builder.node("Conv", _leaky(builder, features), kernel, builder.floats(weights.realness.bias[0, 0]))
     unreal = builder.node("Neg", logit)  # (n, 1, height, width)
     deviation = builder.node("Sub", features, builder.floats(weights.gaussian.mean))
     distance = _distances(builder, deviation, weights)
@@ -218,7 +223,7 @@ def _distances(builder: GraphBuilder, deviation: str, weights: ImageWeights) -> 
 
 
 def _position_features(builder: GraphBuilder, samples: str, weights: ImageWeights) -> str:
-    """Return the discriminator's features at every position of its grid: (n, n_features, height, width)."""
+    """Return the discriminator's features at every position, not rectified: (n, n_features, height, width)."""
     fine = _convolved(builder, samples, weights.convolutions)
     coarse = _convolved(builder, fine, weights.coarse)
     kernel, bias = weights.features.weight[0].T[..., None, None], weights.features.bias[0, 0]
@@ -231,7 +236,7 @@ def _position_features(builder: GraphBuilder, samples: str, weights: ImageWeight
     if weights.positions is not None:
         place = builder.node("Conv", builder.floats(weights.positions[None]), builder.halves(of_position))
         joined = builder.node("Add", joined, place)
-    return _leaky(builder, joined)
+    return joined
 
 
 # --- layers -----------------------------------------------------------------------------------------------------------

@@ -43,9 +43,9 @@ class PatchDiscriminator(nn.Module):
         self.positional = positional
         self.fine = nn.ModuleList(
             [
-                MemberConv(n_members, channels, width, 4, 2, random),
-                MemberConv(n_members, width, width, 3, 1, random),
-                MemberConv(n_members, width, 2 * width, 4, 2, random),
+                MemberConv(n_members, channels, width // 2, 4, 2, random),
+                MemberConv(n_members, width // 2, width // 2, 3, 1, random),
+                MemberConv(n_members, width // 2, 2 * width, 4, 2, random),
             ]
         )
         self.coarse = nn.ModuleList(
@@ -58,7 +58,10 @@ class PatchDiscriminator(nn.Module):
         self.heads = MemberLinear(n_members, n_features, n_heads, random)
 
     def features(self, images: Tensor) -> Tensor:
-        """Return what the heads look at, (members, n_samples, height / 4, width / 4, n_features)."""
+        """Return what the heads look at once it is rectified, (members, n_samples, height / 4, width / 4, n_features).
+
+        Their distribution over normal images is closer to a normal one than that of rectified features.
+        """
         fine = images
         for conv in self.fine:
             fine = leaky_relu(conv(fine), SLOPE)
@@ -71,12 +74,12 @@ class PatchDiscriminator(nn.Module):
         if self.positional:
             parts.append(positions(height, width).to(fine).expand(members, n_samples, -1, -1, -1))
         joined = torch.cat(parts, 2).permute(0, 1, 3, 4, 2)  # (members, n_samples, height, width, channels)
-        flat = leaky_relu(self.features_of(joined.flatten(1, 3)), SLOPE)
-        return flat.reshape(members, n_samples, height, width, -1)
+        flat = self.features_of(joined.flatten(1, 3))
+        return cast(Tensor, flat.reshape(members, n_samples, height, width, -1))
 
     def forward(self, samples: Tensor) -> Tensor:
         """Return the logits at every position."""
-        return cast(Tensor, self.heads(self.features(samples[:, :, :-1]).flatten(1, 3)))
+        return cast(Tensor, self.heads(leaky_relu(self.features(samples[:, :, :-1]).flatten(1, 3), SLOPE)))
 
 
 class PatchGenerator(nn.Module):

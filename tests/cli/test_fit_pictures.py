@@ -91,6 +91,15 @@ def test_one_picture_is_too_few(cli, photos):
     assert result.err.endswith("Expected at least 8 images to fit, found 1; add normal images.\n")
 
 
+def test_where_pictures_are_too_few_the_broken_ones_are_named(cli, photos):
+    for path in list(photos.iterdir())[1:]:
+        path.write_text("no picture")
+    result = cli("fit", photos)
+    assert result.code == 2
+    assert "could not be read and left out" in result.err
+    assert "Expected at least 8 images to fit, found 1; add normal images.\n" in result.err
+
+
 def test_an_empty_folder_is_one_sentence(cli, tmp_path):
     (tmp_path / "empty").mkdir()
     result = cli("fit", "empty")

@@ -129,6 +129,11 @@ def test_rows_of_another_length_than_in_fit_are_refused():
         detector.predict(ZEROS.reshape(120, -1))
 
 
+def test_a_fit_on_arrays_forgets_the_columns_of_an_earlier_one_on_rows():
+    detector = ImageGANDetector(n_steps=1, image_shape=(8, 8)).fit(ZEROS.reshape(60, -1))
+    assert not hasattr(detector.fit(ZEROS), "n_features_in_")
+
+
 def test_maps_and_reconstructions_have_the_models_size(detector):
     assert detector.heatmap(ONES).shape == (20, 32, 32)
     assert detector.reconstruct(ONES).shape == (20, 32, 32, 1)

@@ -8,7 +8,8 @@ from sklearn.metrics import roc_auc_score
 
 from gandetect import InputError, Scorer, fit_images, read_model
 from gandetect.image_fitting import N_IMAGINED
-from gandetect.image_schema import IMAGE_OUTPUTS
+from gandetect.image_schema import IMAGE_INPUT, IMAGE_OUTPUTS
+from gandetect.scorer import open_session
 
 NEW = {"whole": digits(0, 1)[:40], "patch": textures(4, seed=1)}
 DETECTORS = sorted(NEW)
@@ -73,6 +74,14 @@ def test_an_image_does_not_depend_on_its_neighbours(scorer, detector):
         assert np.allclose(values, together[name][1:2], rtol=1e-5, atol=1e-5), name
 
 
+@pytest.mark.parametrize("side", [0, 9])
+def test_no_images_give_no_answers_in_the_bare_runtime(detector, side):
+    session = open_session(fitted(detector))
+    channels = session.get_inputs()[0].shape[3]
+    answers = session.run(None, {IMAGE_INPUT: np.zeros((0, side, side, channels), np.uint8)})
+    assert [len(answer) for answer in answers] == [0] * len(IMAGE_OUTPUTS)
+
+
 def test_images_of_any_size_are_scored(scorer):
     channels = scorer.schema.channels
     for height, width in ((1, 1), (7, 300), (200, 150)):
@@ -115,6 +124,17 @@ def test_a_resumed_fit_ends_with_the_same_bytes(tmp_path):
 def test_images_of_several_sizes_train_one_model():
     images = [*digits(0)[:20], *np.kron(digits(0)[20:40], np.ones((1, 3, 2, 1), np.uint8))]
     assert read_model(fit_images(images, n_steps=2))[1]["training"]["n_rows"] == 40
+
+
+def test_sick_members_are_trained_once_more():
+    health = read_model(fit_images(digits(0)[:40], n_steps=2))[1]["health"]
+    assert health["restarted"] == [0, 1, 2]
+    assert len(health["members"]) == 3
+
+
+def test_no_patch_member_is_sick_for_images_that_do_not_look_real_from_afar():
+    health = read_model(fitted("patch"))[1]["health"]
+    assert not [diagnosis for diagnosis in health["diagnoses"] if "generator draws" in diagnosis]
 
 
 def test_a_share_of_the_training_images_can_be_flagged():

@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 import torch
 from made_images import digits, textures
+from torch.nn.functional import leaky_relu
 
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.images import add_images, add_networks
-from gandetect.image_ensemble import ImageRows, ImageSettings, train_images, trained_weights
+from gandetect.image_ensemble import ImageRows, ImageSettings, train_images
 from gandetect.image_negatives import PATCH, WHOLE, negatives
 from gandetect.image_schema import IMAGE_INPUT, ImageSchema
+from gandetect.image_weights import trained_weights
 from gandetect.networks.patches import GRID
 from gandetect.scorer import open_session, run_in_chunks
 
@@ -62,7 +64,8 @@ def test_the_graph_computes_what_torch_does(detector):
         reconstruction = pair.generator.decode(pair.generator.encode(images)).mean(0).numpy()
     n_scored = len(WHOLE if detector == "whole" else PATCH)
     head, bias = (p.detach().double()[..., :n_scored].mean(2).numpy() for p in pair.discriminator.heads.parameters())
-    unreal = -(np.einsum("mn...f,mf->mn...", features, head) + bias.reshape(-1, *[1] * (features.ndim - 2)))
+    rectified = features if detector == "whole" else np.where(features < 0, 0.2 * features, features)
+    unreal = -(np.einsum("mn...f,mf->mn...", rectified, head) + bias.reshape(-1, *[1] * (features.ndim - 2)))
     expected = np.stack([unreal.mean(0), distances(features, weights).mean(0)], axis=1)
     found = answers["values"] if detector == "whole" else answers["maps"][:, :2]
     assert np.abs(found - expected).max() <= 1e-4
@@ -110,7 +113,7 @@ def test_a_patch_discriminator_judges_every_position_and_does_not_see_what_was_a
     images = torch.from_numpy(samples_of(textures(2), 64)).expand(2, 2, 3, 64, 64)
     with torch.no_grad():
         judged = pair.discriminator(torch.cat([images, torch.rand(2, 2, 1, 64, 64)], 2))
-        expected = pair.discriminator.heads(pair.discriminator.features(images).flatten(1, 3))
+        expected = pair.discriminator.heads(leaky_relu(pair.discriminator.features(images).flatten(1, 3), 0.2))
     assert judged.shape[1] == 2 * (64 // GRID) ** 2
     assert torch.equal(judged, expected)
 

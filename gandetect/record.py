@@ -1,0 +1,92 @@
+"""What model files of every modality record of themselves, and which golden samples they may hold."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gandetect.calibration import Calibration, default_alpha
+from gandetect.model_file import FORMAT
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+PACKAGES = ("gandetect", "numpy", "onnx", "onnxruntime", "scikit-learn", "torch")
+"""Packages whose versions a model file remembers."""
+
+
+def manifest_of(
+    modality: str,
+    about: dict[str, Any],
+    calibration: Calibration,
+    settings: DataclassInstance,
+    threshold: float | None,
+    health: dict[str, Any],
+) -> dict[str, Any]:
+    """Return what a model file says of itself, as JSON values; golden samples and the arguments of `fit` come later.
+
+    Parameters
+    ----------
+    modality : str
+        Of its samples.
+    about : dict
+        Further entries, which only this modality has.
+    calibration : Calibration
+        Of its p-values.
+    settings : dataclass
+        All hyper-parameters.
+    threshold : float or None
+        Scores above it are flagged; None: the p-value decides.
+    health : dict
+        How the training went.
+    """
+    alpha = default_alpha(calibration.n_rows)
+    return {
+        "format": FORMAT,
+        "modality": modality,
+        "gandetect_version": version("gandetect"),
+        **about,
+        "training": {
+            "n_rows": calibration.n_rows,
+            "settings": asdict(settings),
+            "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
+        },
+        "calibration": {
+            "n": calibration.n_rows,
+            "alpha": alpha,
+            "threshold": threshold,
+            "critical_score": calibration.critical_score(alpha),
+            "percentiles": list(calibration.percentiles),
+        },
+        "quality": {},
+        "health": health,
+    }
+
+
+def clear_of_steps(
+    scores: NDArray[np.float32], calibration: Calibration, threshold: float | None, tolerance: float
+) -> NDArray[np.bool_]:
+    """Return which samples may be golden, (n,): those on no step of the p-value or flag, or all if there are none.
+
+    Beside a step another machine's rounding could fall on its other side.
+
+    Parameters
+    ----------
+    scores : array of shape (n,)
+        Anomaly scores.
+    calibration : Calibration
+        Holds the steps of the p-value.
+    threshold : float or None
+        The step of the flag, if it is another one.
+    tolerance : float
+        How near to a step is too near, as a share of the score, or of 1 if that is more.
+    """
+    steps = np.append(calibration.scores, np.inf if threshold is None else threshold)
+    each = scores[:, None]
+    clear: NDArray[np.bool_] = (np.abs(each - steps) > tolerance * np.maximum(1, np.abs(each))).all(1)
+    return clear | ~clear.any()
