@@ -96,7 +96,7 @@ class DriftMonitor:
     Attributes
     ----------
     counts : dict of str to array of shape (n_bins,)
-        New rows in each bin of every feature.
+        New rows in each bin of every feature and given column.
     distributions : dict of str to Distribution
         The bins.
     p_values : PValueCounts
@@ -117,7 +117,7 @@ class DriftMonitor:
     """
 
     def __init__(self, manifest: Mapping[str, Any], schema: Schema) -> None:
-        self.distributions = {column.name: Distribution.of(column) for column in schema.features}
+        self.distributions = {column.name: Distribution.of(column) for column in schema.used}
         self.counts = {name: np.zeros(len(bins.labels), dtype=np.int64) for name, bins in self.distributions.items()}
         self.p_values = PValueCounts()
         calibration = manifest["calibration"]

@@ -66,6 +66,8 @@ class NumberEncoding:
         range of a constant is its absolute value, or 1 if that is more.
     is_constant : bool
         Whether there was one training value only; another one is more than `scale` away from it.
+    is_whole : bool
+        Whether all training values were whole numbers, so that others are not to be expected.
     """
 
     centre: float
@@ -73,6 +75,7 @@ class NumberEncoding:
     middle: float
     half_range: float
     is_constant: bool = False
+    is_whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -225,7 +228,8 @@ def _fit_number(values: Floats) -> NumberEncoding:
         change = max(1e-6 * abs(middle), _SMALLEST) if middle else 1e-9
         return NumberEncoding(middle, change, middle, max(abs(middle), 1.0), is_constant=True)
     centre, scale = _mean_and_deviation(_winsorized(values))
-    return NumberEncoding(centre, max(scale, _SMALLEST), middle, max(half_range, _SMALLEST))
+    is_whole = bool((values == np.rint(values)).all())
+    return NumberEncoding(centre, max(scale, _SMALLEST), middle, max(half_range, _SMALLEST), is_whole=is_whole)
 
 
 _SMALLEST = 1e-38

@@ -6,6 +6,7 @@ occurs is therefore all that is needed, whatever the number of rows.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 
 import numpy as np
@@ -65,11 +66,10 @@ class PValueCounts:
         return int(np.ceil(self.n_rows / (rate * (n_calibration + 1))))
 
     def chance_of_so_many(self, alpha: float, n_calibration: int) -> float:
-        """Bound the chance that normal rows have as many p-values of at most `alpha` as these rows.
+        """Return the chance that normal rows have as many p-values of at most `alpha` as these rows.
 
-        Given the calibration rows, the share of normal rows with such a p-value is some ``q`` that itself follows a
-        Beta distribution (Vovk, 2012), and their number is binomial. Both tails have the bound of Chernoff; the best
-        ``q`` to divide the chance between them is sought on a grid.
+        Their number then follows a beta-binomial distribution (Vovk, 2012): given the calibration rows, the share of
+        normal rows with such a p-value is drawn from a Beta distribution.
 
         Parameters
         ----------
@@ -86,14 +86,28 @@ class PValueCounts:
         n_small, rank = self.at_most(alpha), int(alpha * (n_calibration + 1) + 1e-9)
         if n_small <= alpha * self.n_rows or not 1 <= rank <= n_calibration:
             return 1.0
-        share, lowest = n_small / self.n_rows, (rank - 1) / n_calibration
-        q = np.linspace(lowest, share, 402)[1:-1]
-        bound = np.exp(-n_calibration * _divergence(lowest, q)) + np.exp(-self.n_rows * _divergence(share, q))
-        return float(min(1.0, bound.min()))
+        # Beyond so many rows only the calibration rows' chance is left.
+        n_rows = min(self.n_rows, MAX_ROWS)
+        return _beta_binomial_tail(n_small * n_rows // self.n_rows, n_rows, rank, n_calibration + 1 - rank)
 
 
-def _divergence(share: float, q: Floats) -> Floats:
-    """Kullback and Leibler's divergence of a coin from coins with chance `q`."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        parts = share * np.log(share / q), (1 - share) * np.log((1 - share) / (1 - q))
-    return np.asarray(np.nansum(parts, axis=0))
+MAX_ROWS = 1_000_000
+"""The share of small p-values among more rows is judged like that among so many."""
+
+
+def _beta_binomial_tail(at_least: int, n_draws: int, a: int, b: int) -> float:
+    """Return the chance of `at_least` hits, one or more, in `n_draws` draws with a chance from ``Beta(a, b)``."""
+    first = (
+        _log_beta(at_least + a, n_draws - at_least + b)
+        - _log_beta(a, b)
+        - _log_beta(at_least + 1, n_draws - at_least + 1)
+        - math.log(n_draws + 1)
+    )
+    hits = np.arange(at_least, n_draws, dtype=np.float64)
+    ratios = (n_draws - hits) / (hits + 1) * (hits + a) / (n_draws - hits - 1 + b)  # of one chance to the one before
+    logs = first + np.concatenate([[0.0], np.cumsum(np.log(ratios))])
+    return float(min(1.0, np.exp(logs).sum()))
+
+
+def _log_beta(a: int, b: int) -> float:
+    return math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)

@@ -105,7 +105,7 @@ def with_distributions(schema: Schema, columns: Columns, pair: TablePair, encodi
     return schema.with_summaries(
         {
             column.name: {"distribution": remembered(column, columns[column.name], generated[column.name])}
-            for column in schema.features
+            for column in schema.used
         }
     )
 

@@ -60,17 +60,24 @@ def test_of_the_discoveries_among_many_files_no_larger_share_is_normal_than_anno
 
 
 @pytest.mark.parametrize(("n_calibration", "n_rows", "alpha"), [(99, 500, 0.1), (999, 200, 0.05), (400, 5000, 0.05)])
-def test_the_bound_on_the_chance_of_many_small_p_values_holds_and_is_of_use(n_calibration, n_rows, alpha):
+def test_the_chance_of_many_small_p_values_is_that_of_scipys_beta_binomial(n_calibration, n_rows, alpha):
     rank = int(alpha * (n_calibration + 1))
     exact = betabinom(n_rows, rank, n_calibration + 1 - rank)
-    bounds = []
-    for n_small in range(0, n_rows + 1, max(1, n_rows // 50)):
-        p_values = np.repeat([1 / (n_calibration + 1), 1.0], [n_small, n_rows - n_small])
-        bounds.append(counted(p_values).chance_of_so_many(alpha, n_calibration))
-        assert bounds[-1] >= exact.sf(n_small - 1) - 1e-9
-    assert bounds == sorted(bounds, reverse=True)
-    assert bounds[0] == 1
-    assert bounds[-1] < 1e-9
+    for n_small in range(int(alpha * n_rows) + 1, n_rows + 1, max(1, n_rows // 50)):
+        chance = chance_of(n_small, n_rows, alpha, n_calibration)
+        assert chance == pytest.approx(exact.sf(n_small - 1), rel=1e-3, abs=1e-10)
+    assert chance_of(int(alpha * n_rows), n_rows, alpha, n_calibration) == 1
+
+
+def test_many_rows_are_judged_like_a_million():
+    few, many = (chance_of(n_rows // 8, n_rows, 0.1, 400) for n_rows in (1_000_000, 8_000_000))
+    assert 0.01 < few < 0.2
+    assert many == pytest.approx(few)
+
+
+def chance_of(n_small, n_rows, alpha, n_calibration):
+    p_values = np.repeat([1 / (n_calibration + 1), 1.0], [n_small, n_rows - n_small])
+    return counted(p_values).chance_of_so_many(alpha, n_calibration)
 
 
 def test_without_rows_there_are_not_too_many_small_p_values():

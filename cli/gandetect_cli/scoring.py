@@ -178,7 +178,7 @@ class TableScoring:
 def warn_of_change(reporter: Reporter, counts: PValueCounts, manifest: Mapping[str, Any]) -> None:
     """Warn where so many p-values are small that the rows are hardly like the training rows.
 
-    Rows like them have at most twice as many as announced: that is what is proven of p-values from folds.
+    Twice as many as announced are let pass: p-values from folds are only about as small as announced.
     """
     alpha, n_calibration = manifest["calibration"]["alpha"], manifest["calibration"]["n"]
     n_small = counts.at_most(alpha)
@@ -200,4 +200,8 @@ def flag_rule(manifest: Mapping[str, Any], alpha: float | None) -> str:
     if alpha is None and calibration.get("threshold") is not None:
         return f"the model's own threshold, an anomaly score above {calibration['threshold']:.4g}"
     rate = calibration.get("alpha") if alpha is None else alpha
-    return "the model's own rule" if rate is None else f"a false-alarm rate of {rate:.4g}"
+    if rate is None:
+        return "the model's own rule"
+    smallest = 1 / (calibration["n"] + 1) if "n" in calibration else 0.0
+    unreachable = f", which no row can reach: no p-value is below {smallest:.3g}" if rate < smallest else ""
+    return f"a false-alarm rate of {rate:.4g}{unreachable}"

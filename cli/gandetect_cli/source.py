@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -20,8 +21,11 @@ from gandetect.readers.tables import Chunk, read_table
 
 _PACKED = (".gz", ".zst")
 
-MAX_SPOOLED = 2**34
+MAX_SPOOLED = 2**32
 """Bytes of a pipe that are kept in a temporary file to be read once more; what is longer counts as endless."""
+
+DISK_SHARE = 2
+"""Of the free space for temporary files at most one part in so many is taken."""
 
 
 class Table:
@@ -90,11 +94,12 @@ class Table:
     def _kept(self, opening: ExitStack, stream: BinaryIO) -> _Tapped:
         """Copy a stream to a temporary file, from which it can be read again."""
         copy = opening.enter_context(tempfile.TemporaryFile())  # noqa: SIM115
+        limit = min(MAX_SPOOLED, shutil.disk_usage(tempfile.gettempdir()).free // DISK_SHARE)
         try:
             while data := stream.read(2**20):
                 copy.write(data)
-                if copy.tell() > MAX_SPOOLED:
-                    raise self._endless(f"more than {MAX_SPOOLED:,} bytes")
+                if copy.tell() > limit:
+                    raise self._endless(f"more than {limit:,} bytes")
             copy.flush()
         except OSError as error:
             raise access_error(self.name, "keep a copy of", error) from error

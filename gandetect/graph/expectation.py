@@ -59,14 +59,19 @@ def add_expectation(builder: GraphBuilder, expected: str, encoding: Encoding, in
 
 
 def _numbers(builder: GraphBuilder, expected: str, positions: list[int], numbers: list[NumberEncoding]) -> str:
-    """Undo centring and scaling: (n, n_numbers) float64."""
+    """Undo centring and scaling, within what was seen, whole numbers where all were whole: (n, n_numbers) float64."""
     largest = np.finfo(np.float64).max
+    low, high = (np.clip([n.middle + side * n.half_range for n in numbers], -largest, largest) for side in (-1, 1))
     entries = builder.node("Gather", expected, builder.ints(np.array(positions, dtype=np.int64)), axis=1)
     centres, scales = (
         builder.constant([getattr(number, name) for number in numbers], np.float64) for name in ("centre", "scale")
     )
     values = builder.node("Add", builder.node("Mul", builder.node("Cast", entries, to=11), scales), centres)
-    return builder.node("Clip", values, builder.constant(-largest, np.float64), builder.constant(largest, np.float64))
+    is_whole = [number.is_whole for number in numbers]
+    if any(is_whole):
+        values = builder.node("Where", builder.constant(is_whole, np.bool_), builder.node("Round", values), values)
+    seen = builder.node("Max", values, builder.constant(low, np.float64))
+    return builder.node("Min", seen, builder.constant(high, np.float64))
 
 
 def _time(builder: GraphBuilder, block: str, time: TimeEncoding, given: str) -> str:

@@ -17,7 +17,7 @@ from gandetect.errors import MissingExtraError
 from gandetect.explanation import explain
 from gandetect.report.charts import HEIGHT, WIDTH, Bars, Line, column_bars, curve, over_time, score_bars
 from gandetect.report.rows import ReportRows
-from gandetect.schema import NUMERIC, Column, Role, Schema, table_of
+from gandetect.schema import NUMERIC, Column, Schema, table_of
 from gandetect.scorer import Scorer
 from gandetect.wording import time_in_words, usual_range, verdicts
 
@@ -100,7 +100,7 @@ def render_report(
         height=HEIGHT,
         features=[(column, *_described(column)) for column in shown],
         n_features=len(schema.features),
-        left_out=[column for column in schema.columns if column.role is not Role.FEATURE][:MAX_COLUMNS],
+        left_out=[column for column in schema.columns if column not in schema.used][:MAX_COLUMNS],
         rows=rows,
         drift=drift,
         training=_training(manifest),

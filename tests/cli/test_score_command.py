@@ -233,6 +233,13 @@ def test_explain_names_no_more_columns_than_there_are(cli, machines_new, small_m
     assert header.endswith(",blame_14,blame_14_share,blame_14_reason")
 
 
+def test_a_false_alarm_rate_that_no_row_can_reach_is_named(cli, machines_new, small_model):
+    result = cli("score", machines_new, "-m", small_model, "--false-alarm-rate", 1e-9)
+    assert (
+        "0 anomalies (0.0 %) at a false-alarm rate of 1e-09, which no row can reach: no p-value is below" in result.err
+    )
+
+
 def test_alpha_rules_the_flag(cli, machines_new, small_model):
     for name in ("--alpha", "--false-alarm-rate"):
         result = cli("score", machines_new, "-m", small_model, name, "0.2")

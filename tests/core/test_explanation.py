@@ -135,6 +135,21 @@ def test_what_never_varied_is_not_blamed_for_what_others_do():
     np.testing.assert_array_equal(explanation.expected["date"], strange["date"])
 
 
+def test_what_is_expected_could_be_there():
+    # The price follows from the size beyond all bounds, but no price like that was ever seen, nor a half piece.
+    random = np.random.default_rng(0)
+    schema = Schema(tuple(Column(name, Kind.NUMBER) for name in ("size", "price", "pieces")))
+    size = random.uniform(10, 90, 300)
+    rows = {"size": size, "price": 10 * size, "pieces": np.rint(size / 10)}
+    scorer = Scorer(fit_table(rows, schema, settings=quick(n_steps=300)))
+    strange = {"size": np.linspace(-2000, 2000, 50), "price": 10 * size[:50], "pieces": np.rint(size[:50] / 10)}
+    expected = explain(scorer, strange).expected
+    assert expected["price"].min() > rows["price"].min() - 1e-9
+    assert expected["price"].max() < rows["price"].max() + 1e-9
+    np.testing.assert_array_equal(expected["pieces"], np.rint(expected["pieces"]))
+    assert len(np.unique(expected["price"])) > 10
+
+
 # --- in words ---------------------------------------------------------------------------------------------------------
 
 AMOUNT = Column("amount", Kind.NUMBER, summary={"quantiles": [1.0, 120.0, 300.0, 410.0, 600.0, 900.0, 1000.0]})
