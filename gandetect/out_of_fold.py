@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gandetect.calibration import Disagreement, Evidence, calibrate, default_alpha, fit_evidence
+from gandetect.calibration import Disagreement, Evidence, calibrate, fit_evidence
 from gandetect.certificate import FEWEST, MAX_ROWS, PLAIN, Scores, certificate, plant, scores_of
 from gandetect.encoding import LEVEL_STEP, Encoding
 from gandetect.graph.builder import GraphBuilder
@@ -111,9 +111,12 @@ def _disagreement(
 
 
 def certified(
-    columns: Columns, rows: Rows, learned: Learned, scores: Floats, n_planted: int, seed: int
+    columns: Columns, rows: Rows, learned: Learned, scores: Floats, alpha: float, n_planted: int, seed: int
 ) -> dict[str, Any]:
-    """Plant anomalies, and say which share is found out of fold, also by plain detectors; empty with too few rows."""
+    """Plant anomalies, and say which share is found out of fold, also by plain detectors; empty with too few rows.
+
+    `alpha` is the false-alarm rate at which they are to be found.
+    """
     n_rows = len(rows.samples)
     if not n_planted or n_rows < FEWEST:
         return {}
@@ -127,7 +130,7 @@ def certified(
     for name, fit in PLAIN.items():
         normal, found = scores_of(fit, rows.samples[compared], folds, encoded["samples"], planted_folds)
         by_detector[name] = Scores(normal, folds, found)
-    return certificate(default_alpha(n_rows), list(planted), by_detector)
+    return certificate(alpha, list(planted), by_detector)
 
 
 def _scores_of_folds(encoded: dict[str, Floats], folds: NDArray[np.int64], learned: Learned) -> NDArray[np.float64]:

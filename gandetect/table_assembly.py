@@ -79,16 +79,9 @@ def _answers(
 
 
 def generated_rows(pair: TablePair, encoding: Encoding, seed: int, n_rows: int = 6) -> dict[str, NDArray[Any]]:
-    """Draw rows from the generator, and add two hard ones: everything missing, everything unheard of.
-
-    The generator sees nothing but what is given; that comes from its memory.
-    """
-    generator, random = pair.generator, torch.Generator().manual_seed(seed)
-    noise = torch.randn(n_rows, generator.noise_dim, generator=random)
+    """Draw rows from the generator, and add two hard ones: everything missing, everything unheard of."""
     with torch.no_grad():
-        noise = noise.to(generator.column_of.device).expand(generator.n_members, -1, -1)
-        mask = generator.maskable.expand(*noise.shape[:2], -1)
-        rows = generator.fill_in(generator.recall(n_rows, random), mask, noise)[0]
+        rows = pair.imagine(n_rows, torch.Generator().manual_seed(seed))[0]
     columns = decode(encoding, rows.cpu().numpy().astype(np.float64))
     return {name: np.append(values, _HARD[values.dtype.kind]) for name, values in columns.items()}
 

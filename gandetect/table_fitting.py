@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from gandetect.calibration import default_alpha
 from gandetect.checkpoint import kept
 from gandetect.encoding import Encoding, fit_encoding, summaries
 from gandetect.errors import InputError
@@ -113,7 +114,8 @@ def fit_table(
         health = _heal(pair, rows, encoding, settings, seed, course)
         schema = with_distributions(schema, columns, pair, encoding, seed)
         learned, scores = calibrated(rows, schema, encoding, trained_weights(pair, rows), settings)
-    certificate = certified(columns, rows, learned, scores, settings.n_planted, seed)
+    alpha = default_alpha(len(rows.samples)) if contamination == "auto" else float(contamination)
+    certificate = certified(columns, rows, learned, scores, alpha, settings.n_planted, seed)
     threshold = None if contamination == "auto" else share_threshold(learned, everything, contamination)
     golden = golden_rows(learned, threshold, generated_rows(pair, encoding, seed))
     about = {"columns": learned.schema.to_json()}

@@ -83,7 +83,7 @@ def _text(file: dict[str, Any], manifest: dict[str, Any]) -> str:
         for name in ("training", "calibration", "quality", "export")
         if manifest.get(name)
     ]
-    if manifest.get("certificate"):
+    if "certificate" in manifest:
         parts.append(_certificate(manifest["certificate"]))
     if manifest.get("health"):
         parts.append(_health(manifest["health"]))
@@ -110,6 +110,8 @@ def _images(schema: ImageSchema) -> list[str]:
 
 def _certificate(certificate: Mapping[str, Any]) -> str:
     """Say what is found of planted anomalies, and where a plain detector finds more."""
+    if not certificate:
+        return "certificate\n  none: there were too few rows to plant anomalies into\n"
     power, rates = certificate["power"], certificate["false_alarm_rate"]
     rows = [
         (kind, f"{certificate['strengths'][kind]:g}", *(f"{found[name]:.2f}" for name in rates))

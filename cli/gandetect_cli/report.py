@@ -19,7 +19,7 @@ from gandetect_cli.output import open_output, require_writable
 from gandetect_cli.progress import ProgressBar
 from gandetect_cli.scoring import Tally, flag_rule, score_table
 from gandetect_cli.source import Table
-from gandetect_cli.terminal import Reporter
+from gandetect_cli.terminal import Reporter, counted
 
 HELP = {
     "report": """\
@@ -61,13 +61,18 @@ def report(
         rows, tally = ReportRows(scorer, n_top=top), Tally()
         with Table(data, delimiter) as source, ProgressBar("scoring", quiet=quiet, delay=1) as bar:
             chunks = score_table(source, scorer, list(rows.outputs), alpha, on_error, tally)
-            labels = _collect(chunks, rows, source, label_column, bar)
+            labels, n_otherwise = _collect(chunks, rows, source, label_column, bar)
         title = f"{title}: {Path(source.name).name}"
         is_anomaly = None
         if label_column is not None:
             known = anomaly or learned_anomalies(table_of(scorer.schema), label_column)
             is_anomaly = _labels(labels, known, label_column, source.name)
         tally.report(reporter, flag_rule(scorer.manifest, alpha))
+        if n_otherwise:
+            reporter.warn(
+                f"{counted(n_otherwise, 'row')} flagged otherwise than the column {_FLAG!r} says; pass the "
+                "--false-alarm-rate that they were scored with, or after --fdr the p-value up to which score flagged."
+            )
     page = gandetect.render_report(scorer, rows, title=title, alpha=alpha, is_anomaly=is_anomaly)
     with open_output(output) as write:
         write(page.encode("utf-8", "backslashreplace"))
@@ -77,16 +82,25 @@ def report(
 
 def _collect(
     chunks: Iterable[Scored], rows: ReportRows, source: Table, label_column: str | None, bar: ProgressBar
-) -> list[str]:
-    """Take scored rows into `rows`; return their labels, if a column holds some."""
+) -> tuple[list[str], int]:
+    """Take scored rows into `rows`; return their labels, and how many were flagged otherwise when they were scored."""
     labels: list[str] = []
+    n_otherwise = 0
     for scored in chunks:
         rows.add(scored.columns, scored.answers, [scored.chunk.lines[row] for row in scored.rows.tolist()])
         if label_column is not None:
             require_label_column(scored.chunk.names, label_column, source.name)
             labels += [text.strip(BLANKS) for text in scored.chunk.columns[label_column][scored.rows].tolist()]
+        if _FLAG in scored.chunk.names:
+            flags = scored.chunk.columns[_FLAG][scored.rows]
+            known = np.isin(flags, ["true", "false"])
+            n_otherwise += int((known & ((flags == "true") != scored.answers["is_anomaly"])).sum())
         bar.update(*source.progress)
-    return labels
+    return labels, n_otherwise
+
+
+_FLAG = "is_anomaly"
+"""The column with the flags of rows that are scored already."""
 
 
 def _labels(labels: list[str], anomaly: list[str], label_column: str, name: str) -> NDArray[np.bool_]:

@@ -141,7 +141,7 @@ def _page() -> Any:
 def _shown(schema: Schema, drift: Drift | None) -> list[Column]:
     """Return the columns to show: those that have drifted most first, if there are new rows."""
     if drift is None:
-        return list(schema.features[:MAX_COLUMNS])
+        return list(schema.used[:MAX_COLUMNS])
     return [schema[column.column] for column in drift.columns[:MAX_COLUMNS]]
 
 
@@ -252,7 +252,7 @@ def _labelled(rows: ReportRows, is_anomaly: NDArray[np.bool_]) -> Labelled:
 def _generated(schema: Schema, shown: Sequence[Column], manifest: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
     """Return generated rows, column by column: those of the rows to be verified that a generator made."""
     inputs = manifest.get("golden", {}).get("inputs", {})
-    names = [column.name for column in schema.features if column.name in inputs]
+    names = [column.name for column in schema.used if column.name in inputs]
     made = [
         i for i, row in enumerate(zip(*(inputs[name] for name in names), strict=True)) if not any(map(_is_hard, row))
     ]

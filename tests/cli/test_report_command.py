@@ -152,6 +152,22 @@ def test_the_rate_moves_the_threshold_and_the_flags(cli, machines_new, small_mod
     assert "not flagged" not in many
 
 
+def test_rows_that_were_flagged_otherwise_are_counted(cli, machines_new, small_model):
+    scored = cli("score", machines_new, "-m", small_model, "--false-alarm-rate", "0.2").out.encode()
+    said = [
+        cli("report", small_model, "-", "-o", "page.html", *rate, stdin=scored).err
+        for rate in ((), ("--false-alarm-rate", "0.2"))
+    ]
+    assert "flagged otherwise than the column 'is_anomaly' says; pass the --false-alarm-rate" in said[0]
+    assert "otherwise" not in said[1]
+
+
+def test_generated_examples_are_not_all_alike(small_model):
+    scorer = Scorer(small_model)
+    inputs = scorer.manifest["golden"]["inputs"]
+    assert len({*inputs["machine"]} - {"", "\u2400 unheard of"}) > 1
+
+
 def test_a_failure_leaves_no_page(cli, small_model, tmp_path):
     result = cli("report", small_model, "absent.csv", "-o", "page.html")
     assert result.code == 4

@@ -133,6 +133,14 @@ def test_the_model_file_holds_the_certificate_of_every_detector():
     assert found["power"]["global"]["kNN"] > 0.3
 
 
+def test_what_a_contamination_flags_is_certified():
+    X = np.random.default_rng(0).normal(size=(200, 3))
+    model = fit_table(by_column(X), numbers(3), settings=quick(n_planted=40), contamination=0.2)
+    found = Scorer(model).manifest["certificate"]
+    assert found["alpha"] == 0.2
+    assert 0.1 < found["false_alarm_rate"]["gandetect"] <= 0.2
+
+
 @pytest.mark.parametrize(("n_rows", "n_planted"), [(39, 40), (200, 0)])
 def test_too_few_rows_or_no_wish_for_one_give_no_certificate(n_rows, n_planted):
     X = np.random.default_rng(0).normal(size=(n_rows, 2))

@@ -9,7 +9,7 @@ from sklearn.ensemble import IsolationForest
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 
-from gandetect import export_model
+from gandetect import DriftMonitor, export_model
 from gandetect.errors import InputError
 from gandetect.explanation import explain
 from gandetect.networks.tables import TableBatch
@@ -82,6 +82,17 @@ def test_a_row_does_not_depend_on_its_neighbours(scorer):
     together = scorer(columns)["anomaly_score"]
     alone = scorer({name: values[:7] for name, values in columns.items()})["anomaly_score"]
     np.testing.assert_allclose(alone, together[:7], rtol=1e-5)
+
+
+def test_given_columns_can_drift(scorer):
+    rows, moved = mixed_rows(300), mixed_rows(300)
+    moved["city"] = np.full(300, "elsewhere", dtype=object)
+    found = []
+    for columns in (rows, moved):
+        monitor = DriftMonitor(scorer.manifest, scorer.schema)
+        monitor.add(columns, np.ones(300))
+        found.append([column.column for column in monitor.result().columns if column.drifted])
+    assert found == [[], ["city"]]
 
 
 def test_explanations_never_blame_or_repair_what_is_given(scorer):
