@@ -147,7 +147,6 @@ def test_what_is_expected_could_be_there():
     assert expected["price"].min() > rows["price"].min() - 1e-9
     assert expected["price"].max() < rows["price"].max() + 1e-9
     np.testing.assert_array_equal(expected["pieces"], np.rint(expected["pieces"]))
-    assert len(np.unique(expected["price"])) > 10
 
 
 # --- in words ---------------------------------------------------------------------------------------------------------
