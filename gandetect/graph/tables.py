@@ -163,8 +163,7 @@ def add_student(
     completed = _with_one(builder, _filled_in(builder, samples, masked, filled, column_of), rank=3)
     typical = builder.floats(np.pad(weights.typical, ((0, 0), (0, 1)), constant_values=1.0)[:, None])
     apart = builder.node("Sub", completed, typical)  # (members, n, sample_dim + 1)
-    atypical = builder.node("ReduceL1", apart, builder.ints([2]), keepdims=1)
-    distances = _log_distances(builder, _recall_error_single(builder, completed, weights.memory), atypical, n_entries)
+    distances = _log_distances(builder, _recall_error_single(builder, completed, weights.memory), apart, n_entries)
     unreal, expected, distances = (
         builder.node("ReduceMean", part, builder.ints([0]), keepdims=0) for part in (unreal, filled, distances)
     )
@@ -256,15 +255,15 @@ def _judge(
     apart = builder.node("Sub", samples, typical)
     if weights.given.any():
         apart = builder.node("Mul", apart, builder.floats(np.append(~weights.given[column_of], False)))
-    atypical = builder.node("ReduceL1", apart, builder.ints([2]), keepdims=1)
     recalled = _recall_error_given(builder, samples, weights.memory, weights.given[column_of])
-    log_distances = _log_distances(builder, recalled, atypical, weights.memory.shape[2])
+    log_distances = _log_distances(builder, recalled, apart, weights.memory.shape[2])
     each = builder.node("Concat", unreal, log_distances, axis=2)
     return builder.node("ReduceMean", each, builder.ints([0]), keepdims=0)
 
 
-def _log_distances(builder: GraphBuilder, recalled: str, atypical: str, n_entries: int) -> str:
-    """Return the logarithms of both distances: (members, n, 2)."""
+def _log_distances(builder: GraphBuilder, recalled: str, apart: str, n_entries: int) -> str:
+    """Return the logarithms of both distances: (members, n, 2); `apart` is the difference to the typical row."""
+    atypical = builder.node("ReduceL1", apart, builder.ints([2]), keepdims=1)
     distances = builder.node("Concat", recalled, atypical, axis=2)
     # The offset is small beside usual distances: below it rounding would show.
     return builder.node("Log", builder.node("Add", distances, builder.floats(0.01 * n_entries)))
