@@ -51,7 +51,7 @@ class Lessons:
 
     width: int = 96
     depth: int = 3
-    n_steps: int = 3000
+    n_steps: int = 4500
     batch_size: int = 512
     learning_rate: float = 4e-3
 
