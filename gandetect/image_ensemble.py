@@ -52,7 +52,7 @@ DETECTORS: dict[str, dict[str, Any]] = {
         "n_real": 12,
         "n_negatives": 6,
         "n_generated": 2,
-        "n_features": 56,
+        "n_features": 48,
         "n_codes": 8,
         "n_past": 0,
         "learning_rate": 3e-3,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 from typing import cast
 
@@ -54,8 +55,8 @@ class PatchDiscriminator(nn.Module):
                 MemberConv(n_members, 3 * width, 3 * width, 3, 1, random),
             ]
         )
-        self.features_of = MemberLinear(n_members, 5 * width + 2 * positional, n_features, random)
-        self.heads = MemberLinear(n_members, n_features, n_heads, random)
+        self.features_of = _linear(n_members, 5 * width + 2 * positional, n_features, random)
+        self.heads = _linear(n_members, n_features, n_heads, random)
 
     def features(self, images: Tensor) -> Tensor:
         """Return what the heads look at once it is rectified, (members, n_samples, height / 4, width / 4, n_features).
@@ -80,6 +81,15 @@ class PatchDiscriminator(nn.Module):
     def forward(self, samples: Tensor) -> Tensor:
         """Return the logits at every position."""
         return cast(Tensor, self.heads(leaky_relu(self.features(samples[:, :, :-1]).flatten(1, 3), SLOPE)))
+
+
+def _linear(n_members: int, in_dim: int, out_dim: int, random: torch.Generator) -> MemberLinear:
+    """Return a layer with the initial weights of a convolution: smaller ones are slow to learn what counts."""
+    layer = MemberLinear(n_members, in_dim, out_dim, random)
+    with torch.no_grad():
+        layer.weight.mul_(math.sqrt(6 / (1 + SLOPE**2)))
+        layer.bias.zero_()
+    return layer
 
 
 class PatchGenerator(nn.Module):
