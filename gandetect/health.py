@@ -7,7 +7,7 @@ on stand for the data.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 from sklearn.neighbors import NearestNeighbors
+
+from gandetect.errors import InputError
 
 Floats = NDArray[np.float32]
 
@@ -156,6 +158,49 @@ def summarised(found: Sequence[Health]) -> list[str]:
         for name, meaning in DIAGNOSES.items()
         if (n_sick := sum(name in health.diagnoses for health in found))
     ]
+
+
+def heal(
+    found: list[Health],
+    realness: NDArray[np.float64],
+    train_again: Callable[[list[int], int], tuple[list[Health], NDArray[np.float64]]],
+    seed: int,
+    loss: str,
+) -> dict[str, Any]:
+    """Have sick members trained once more, from other weights, and return what the model file says of all.
+
+    Parameters
+    ----------
+    found : list of Health
+        Of every member.
+    realness : array of shape (n_reports, 2, members)
+        As for `health_record`.
+    train_again : callable
+        From the sick members and a seed to their new health and their new realness, of shape (n_reports, 2, sick); puts
+        the new members in the places of the old ones.
+    seed : int
+        Of the first training.
+    loss : str
+        Name of the game, for the message.
+
+    Raises
+    ------
+    InputError
+        A member diverged twice.
+    """
+    sick = [member for member, health in enumerate(found) if health.diagnoses]
+    if sick:
+        better, new_realness = train_again(sick, int(np.random.SeedSequence([seed, 1]).generate_state(1)[0]))
+        healed = dict(zip(sick, better, strict=True))
+        found = [healed.get(member, health) for member, health in enumerate(found)]
+        realness = realness.copy()
+        realness[..., sick] = new_realness
+    if any("diverged" in health.diagnoses for health in found):
+        raise InputError(
+            f"Expected the training to stay finite, found that it diverged twice with the loss {loss!r}; "
+            "choose another loss or seed."
+        )
+    return health_record(found, sick, realness)
 
 
 def health_record(found: Sequence[Health], restarted: Sequence[int], realness: NDArray[np.float64]) -> dict[str, Any]:

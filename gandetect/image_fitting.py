@@ -20,7 +20,7 @@ from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.heatmap import add_conspicuousness, add_heatmap
 from gandetect.graph.images import Seen, add_images, add_networks
 from gandetect.graph.score import add_evidence, add_verdict
-from gandetect.health import examine, health_record
+from gandetect.health import Health, examine, heal
 from gandetect.heatmap import depends_on_position
 from gandetect.image_calibration import LearnedImages, add_components, calibrated
 from gandetect.image_ensemble import ImageRows, ImageSettings, train_images, transplant
@@ -183,21 +183,14 @@ def _heal(pair: ImagePair, rows: ImageRows, settings: ImageSettings, seed: int, 
     """Examine all members, train sick ones once more from other weights, and return what the file says of it."""
     limits, everyone = LIMITS[settings.detector], range(settings.n_members)
     found = [examine(probe, limits) for probe in probes(pair, rows, course, seed, everyone)]
-    sick = [member for member, health in enumerate(found) if health.diagnoses]
-    if sick:
-        again, device = int(np.random.SeedSequence([seed, 1]).generate_state(1)[0]), pair.generator.past.device
-        donor, new_course = train_images(rows, settings, again, device, members=sick)
-        better = [examine(probe, limits) for probe in probes(donor, rows, new_course, again, sick)]
+
+    def train_again(sick: list[int], again: int) -> tuple[list[Health], NDArray[np.float64]]:
+        donor, new = train_images(rows, settings, again, pair.generator.past.device, members=sick)
+        better = [examine(probe, limits) for probe in probes(donor, rows, new, again, sick)]
         transplant(pair, sick, donor)
-        course.realness[..., sick] = new_course.realness
-        for member, health in zip(sick, better, strict=True):
-            found[member] = health
-    if any("diverged" in health.diagnoses for health in found):
-        raise InputError(
-            f"Expected the training to stay finite, found that it diverged twice with the loss {settings.loss!r}; "
-            "choose another loss or seed."
-        )
-    return health_record(found, sick, course.realness)
+        return better, new.realness
+
+    return heal(found, course.realness, train_again, seed, settings.loss)
 
 
 # --- the model file ---------------------------------------------------------------------------------------------------

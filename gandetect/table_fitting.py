@@ -15,7 +15,7 @@ from gandetect.calibration import default_alpha
 from gandetect.checkpoint import kept
 from gandetect.encoding import Encoding, fit_encoding, summaries
 from gandetect.errors import InputError
-from gandetect.health import examine, health_record
+from gandetect.health import Health, examine, heal
 from gandetect.losses import LOSSES
 from gandetect.model_file import seal
 from gandetect.networks.tables import TablePair
@@ -162,23 +162,15 @@ def _heal(
 ) -> dict[str, Any]:
     """Examine all members, train sick ones once more from other weights, and return what the file says of it."""
     found = [examine(probe) for probe in probes(pair, rows, course, seed, range(settings.n_members))]
-    sick = [member for member, health in enumerate(found) if health.diagnoses]
-    if sick:
-        again, device = int(np.random.SeedSequence([seed, 1]).generate_state(1)[0]), pair.generator.memory.device
-        donor, new_course = train_pair(
-            rows, encoding.column_of, encoding.is_level, settings, again, device, members=sick
-        )
-        better = [examine(probe) for probe in probes(donor, rows, new_course, again, sick)]
+
+    def train_again(sick: list[int], again: int) -> tuple[list[Health], NDArray[np.float64]]:
+        device = pair.generator.memory.device
+        donor, new = train_pair(rows, encoding.column_of, encoding.is_level, settings, again, device, members=sick)
+        better = [examine(probe) for probe in probes(donor, rows, new, again, sick)]
         transplant(pair, sick, donor)
-        course.realness[..., sick] = new_course.realness
-        for member, health in zip(sick, better, strict=True):
-            found[member] = health
-    if any("diverged" in health.diagnoses for health in found):
-        raise InputError(
-            f"Expected the training to stay finite, found that it diverged twice with the loss {settings.loss!r}; "
-            "choose another loss or seed."
-        )
-    return health_record(found, sick, course.realness)
+        return better, new.realness
+
+    return heal(found, course.realness, train_again, seed, settings.loss)
 
 
 # --- encoding ---------------------------------------------------------------------------------------------------------

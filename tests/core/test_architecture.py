@@ -43,7 +43,7 @@ FLOORS = {
     "graph": {"errors", "schema", "image_schema", "core_schema", "encoding", "calibration", "heatmap"},
     # What wires the rooms.
     "checkpoint": {"errors", "files"},
-    "health": set(),
+    "health": {"errors"},
     "table_ensemble": {"errors", "schema", "health", "networks", "table_negatives", "losses", "training", "graph"},
     "record": {"calibration", "model_file"},
     "table_assembly": {
