@@ -87,9 +87,8 @@ class ImageSettings:
     n_real, n_negatives, n_generated : int
         Real images of a step, images of every kind of reference negative, and of every kind that the generator makes.
     width, n_features, n_codes, n_past : int
-        Channels of the first convolution (half of it where patches are judged), features that the discriminator's
-        heads look at, entries of a generator's code (at each of its positions), and images of earlier steps that are
-        remembered.
+        Channels of the discriminator's first convolution, features that its heads look at, entries of a generator's
+        code (at each of its positions), and images of earlier steps that are remembered.
     learning_rate, weight_decay, adversarial_weight : float
         See `gandetect.training.Plan`.
     realness_weight, distance_weight, map_weight : float
@@ -181,7 +180,10 @@ def train_images(
     start: State | None = None,
     members: Sequence[int] | None = None,
 ) -> tuple[ImagePair, Course]:
-    """Train all members at once, or those only that are named; see `gandetect.training.train`."""
+    """Train all members at once, or those only that are named; see `gandetect.training.train`.
+
+    What the networks were normalised by while they learned is folded into their weights.
+    """
     samples = torch.from_numpy(rows.samples)
     seen = [torch.from_numpy(rows.seen_by(member)) for member in members or range(settings.n_members)]
     pair = _new_pair(rows, replace(settings, n_members=len(seen)), seed, device)
@@ -201,6 +203,7 @@ def train_images(
         keep=keep,
         start=start,
     )
+    pair.discriminator.fold()
     _round(pair)
     return pair, course
 

@@ -302,9 +302,11 @@ class _DiscriminatorTurn(_Turn):
     def _penalty(self, real: Tensor, fakes: Tensor, n_references: int, random: torch.Generator) -> Tensor:
         """Mean gradient penalty of the adversarial heads, each between real samples and its own kind."""
         terms = []
+        self.discriminator.eval()  # the gradient of each sample by itself, whatever else is in the batch
         for kind, fake in enumerate(fakes.unbind(1)):
             share = torch.rand(*fake.shape[:2], *[1] * (fake.dim() - 2), generator=random).to(fake)
             terms.append(gradient_norm_penalty(self._head(n_references + kind), real[:, : fake.shape[1]], fake, share))
+        self.discriminator.train()
         return torch.stack(terms).mean()
 
 
@@ -316,12 +318,12 @@ class _GeneratorTurn(_Turn):
     def move(self, fakes: Tensor, reconstruction: Tensor) -> tuple[Tensor, Tensor]:
         """Learn to fill in and to pass for real; return the loss and the generated samples' logits."""
         members, kinds = fakes.shape[:2]
-        self.discriminator.requires_grad_(False)
+        self.discriminator.requires_grad_(False).eval()
         logits = self.discriminator(fakes.flatten(1, 2))[..., -kinds:]
         on_own = _own(logits)
         loss = reconstruction + self.weight * self.game.generator(on_own).mean(2).sum() / members
         self.step(loss)
-        self.discriminator.requires_grad_(True)
+        self.discriminator.requires_grad_(True).train()
         return loss.detach(), on_own.detach()
 
 

@@ -7,7 +7,7 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, conv_transpose2d, leaky_relu
+from torch.nn.functional import batch_norm, conv2d, conv_transpose2d, leaky_relu
 
 SLOPE = 0.2
 """Slope of the leaky ReLU behind every hidden layer."""
@@ -55,6 +55,51 @@ class MemberConv(nn.Module):
         members = zip(x, self.weight, self.bias, strict=True)
         # One after the other: on a CPU a convolution in groups takes twice as long.
         return torch.stack([convolve(images, w, b, self.stride, self.padding) for images, w, b in members])
+
+
+class NormedConv(nn.Module):
+    """A convolution with batch normalisation (Ioffe and Szegedy, 2015) between its weights and its bias.
+
+    Where the network is not in training, what was usual in training takes the batch's place. Parameters and shapes are
+    those of `MemberConv`.
+    """
+
+    MOMENTUM, SMALLEST_VARIANCE = 0.1, 1e-5
+
+    mean: Tensor
+    variance: Tensor
+
+    def __init__(
+        self, n_members: int, in_channels: int, out_channels: int, kernel: int, stride: int, random: torch.Generator
+    ) -> None:
+        super().__init__()
+        self.conv = MemberConv(n_members, in_channels, out_channels, kernel, stride, random)
+        self.gain = nn.Parameter(torch.ones(n_members, out_channels))
+        self.register_buffer("mean", torch.zeros(n_members, out_channels))
+        self.register_buffer("variance", torch.ones(n_members, out_channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve every member's images, normalise every channel of what comes of it, scale and shift it."""
+        conv = self.conv
+
+        def normalised(
+            images: Tensor, weight: Tensor, mean: Tensor, variance: Tensor, gain: Tensor, bias: Tensor
+        ) -> Tensor:
+            convolved = conv2d(images, weight, None, conv.stride, conv.padding)
+            return batch_norm(
+                convolved, mean, variance, gain, bias, self.training, self.MOMENTUM, self.SMALLEST_VARIANCE
+            )
+
+        members = zip(x, conv.weight, self.mean, self.variance, self.gain, conv.bias, strict=True)
+        return torch.stack([normalised(*member) for member in members])
+
+    @torch.no_grad()
+    def folded(self) -> MemberConv:
+        """Return a convolution without normalisation that does the same as this one does after training."""
+        factor = self.gain / (self.variance + self.SMALLEST_VARIANCE).sqrt()
+        self.conv.weight.mul_(factor[..., None, None, None])
+        self.conv.bias.sub_(self.mean * factor)
+        return self.conv
 
 
 def grown(decoder: nn.ModuleList, x: Tensor) -> Tensor:

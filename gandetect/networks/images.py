@@ -45,6 +45,9 @@ class WholeDiscriminator(nn.Module):
             x = leaky_relu(conv(x), SLOPE)
         return leaky_relu(self.features_of(x.flatten(2)), SLOPE)
 
+    def fold(self) -> None:
+        """Change nothing: there is no normalisation to leave out."""
+
     def forward(self, images: Tensor) -> Tensor:
         """Return one logit per image and head."""
         return cast(Tensor, self.heads(self.features(images)))

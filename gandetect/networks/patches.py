@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, leaky_relu
 
-from gandetect.networks.convolutions import SLOPE, MemberConv, grown, on_sphere
+from gandetect.networks.convolutions import SLOPE, MemberConv, NormedConv, grown, on_sphere
 from gandetect.networks.tables import MemberLinear
 
 GRID = 4
@@ -19,6 +19,9 @@ GRID = 4
 
 class PatchDiscriminator(nn.Module):
     """Judges every position of a grid: convolutions at two scales, joined with the position, one logit per kind.
+
+    While it learns, its convolutions are normalised over the batch. Without that, chance decides how many directions of
+    its features tell anything, and with them the distance from normal ones.
 
     Its samples have one channel more than the images, which says where they were altered. It does not look at that.
 
@@ -42,20 +45,19 @@ class PatchDiscriminator(nn.Module):
     ) -> None:
         super().__init__()
         self.positional = positional
+        middle, last = width * 3 // 2, 2 * width
         self.fine = nn.ModuleList(
             [
-                MemberConv(n_members, channels, width // 2, 4, 2, random),
-                MemberConv(n_members, width // 2, width // 2, 3, 1, random),
-                MemberConv(n_members, width // 2, 2 * width, 4, 2, random),
+                NormedConv(n_members, channels, width, 5, 2, random),
+                NormedConv(n_members, width, width, 3, 1, random),
+                NormedConv(n_members, width, middle, 3, 2, random),
+                NormedConv(n_members, middle, middle, 3, 1, random),
             ]
         )
         self.coarse = nn.ModuleList(
-            [
-                MemberConv(n_members, 2 * width, 3 * width, 4, 2, random),
-                MemberConv(n_members, 3 * width, 3 * width, 3, 1, random),
-            ]
+            [NormedConv(n_members, middle, last, 3, 2, random), NormedConv(n_members, last, last, 3, 1, random)]
         )
-        self.features_of = _linear(n_members, 5 * width + 2 * positional, n_features, random)
+        self.features_of = _linear(n_members, middle + last + 2 * positional, n_features, random)
         self.heads = _linear(n_members, n_features, n_heads, random)
 
     def features(self, images: Tensor) -> Tensor:
@@ -77,6 +79,11 @@ class PatchDiscriminator(nn.Module):
         joined = torch.cat(parts, 2).permute(0, 1, 3, 4, 2)  # (members, n_samples, height, width, channels)
         flat = self.features_of(joined.flatten(1, 3))
         return cast(Tensor, flat.reshape(members, n_samples, height, width, -1))
+
+    def fold(self) -> None:
+        """Leave out the normalisation, now that the training is over: the convolutions take it over."""
+        for name in ("fine", "coarse"):
+            setattr(self, name, nn.ModuleList(conv.folded() for conv in getattr(self, name)))
 
     def forward(self, samples: Tensor) -> Tensor:
         """Return the logits at every position."""

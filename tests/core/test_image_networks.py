@@ -12,6 +12,7 @@ from gandetect.image_ensemble import ImageRows, ImageSettings, train_images
 from gandetect.image_negatives import PATCH, WHOLE, negatives
 from gandetect.image_schema import IMAGE_INPUT, ImageSchema
 from gandetect.image_weights import trained_weights
+from gandetect.networks.convolutions import NormedConv
 from gandetect.networks.patches import GRID
 from gandetect.scorer import open_session, run_in_chunks
 
@@ -116,6 +117,35 @@ def test_a_patch_discriminator_judges_every_position_and_does_not_see_what_was_a
         expected = pair.discriminator.heads(leaky_relu(pair.discriminator.features(images).flatten(1, 3), 0.2))
     assert judged.shape[1] == 2 * (64 // GRID) ** 2
     assert torch.equal(judged, expected)
+
+
+def test_normalised_convolutions_are_folded_into_ones_that_do_the_same():
+    random = torch.Generator().manual_seed(0)
+    normed, images = NormedConv(2, 3, 5, 3, 2, random), torch.randn(2, 4, 3, 8, 8, generator=random)
+    with torch.no_grad():
+        normed.gain.uniform_(0.5, 2, generator=random)
+        normed.conv.bias.uniform_(-1, 1, generator=random)
+        for _ in range(3):
+            normed(images)
+        expected = normed.eval()(images)
+        found = normed.folded()(images)
+    assert (found - expected).abs().max() < 1e-5
+
+
+def test_normalisation_leaves_each_members_channels_with_mean_0_and_variance_1():
+    random = torch.Generator().manual_seed(0)
+    images = 3 + torch.randn(2, 4, 3, 8, 8, generator=random)
+    normed = NormedConv(2, 3, 5, 3, 1, random)(images)
+    assert normed.mean((1, 3, 4)).abs().max() < 1e-5
+    assert (normed.var((1, 3, 4), correction=0) - 1).abs().max() < 1e-3
+
+
+def test_a_trained_discriminator_judges_each_image_by_itself():
+    rows, pair, _ = trained("patch")
+    images = torch.from_numpy(rows.samples).expand(2, *rows.samples.shape)
+    with torch.no_grad():
+        together, alone = pair.discriminator.features(images), pair.discriminator.features(images[:, :1])
+    assert (together[:, :1] - alone).abs().max() < 1e-5
 
 
 def test_altered_positions_are_to_be_rejected_and_all_others_are_real():
