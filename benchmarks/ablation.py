@@ -68,10 +68,12 @@ def measure(split: Split, seed: int) -> Iterator[tuple[str, float, float]]:
 
 
 def _once(train_pair: Callable[..., Any]) -> Callable[..., Any]:
-    """Train the first time only."""
+    """Train all members the first time only; sick ones are trained again each time."""
     trained: list[Any] = []
 
-    def train_or_recall(*arguments: Any, **options: Any) -> Any:
+    def train_or_recall(*arguments: Any, members: Any = None, **options: Any) -> Any:
+        if members is not None:
+            return train_pair(*arguments, members=members, **options)
         if not trained:
             trained.append(train_pair(*arguments, **options))
         return trained[0]

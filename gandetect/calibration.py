@@ -217,6 +217,11 @@ def default_alpha(n_rows: int) -> float:
     return max(0.05, 1 / (n_rows + 1))
 
 
+def threshold_exceeded_by(share: float, scores: Floats) -> float:
+    """Return a threshold, a float32, that the given share of scores is above."""
+    return float(float32_at_most(-np.percentile(-scores.astype(np.float64), 100 * share)))
+
+
 def float32_at_most(value: float) -> np.float32:
     """Return the largest float32 not above `value`: float32 scores compare with both in the same way."""
     rounded = np.float32(value)

@@ -74,7 +74,7 @@ def plant(columns: Columns, encoding: Encoding, rows: NDArray[np.int64], seed: i
     Returns
     -------
     dict of str to dict
-        Raw columns by kind; a kind that the table has no columns for is left out.
+        Raw columns by kind; a kind that changes nothing in this table is left out.
     """
     random = np.random.default_rng([seed, len(rows)])
     numbers = {
@@ -93,7 +93,12 @@ def plant(columns: Columns, encoding: Encoding, rows: NDArray[np.int64], seed: i
         planted["dependency"] = base | {name: random.choice(columns[name], len(rows)) for name in free}
     if numbers:
         planted["cluster"] = base | cloud.cluster(base, STRENGTHS["cluster"])
-    return planted
+    return {kind: made for kind, made in planted.items() if any(_differ(made[name], base[name]) for name in base)}
+
+
+def _differ(one: NDArray[Any], other: NDArray[Any]) -> bool:
+    """Tell whether any value differs, missing ones being alike."""
+    return not np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
 
 
 def _global(

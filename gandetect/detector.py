@@ -50,6 +50,11 @@ class ModelFileDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         """Return -1 for outliers and +1 for inliers, shape (n_samples,)."""
         return np.where(self.decision_function(X) < 0, -1, 1)
 
+    def fit_predict(self, X: Any, y: Any = None) -> NDArray[np.int64]:
+        """Fit, and return -1 for outliers and +1 for inliers among the same rows or images, shape (n_samples,)."""
+        labels: NDArray[np.int64] = self.fit(X, y).predict(X)
+        return labels
+
     def p_value(self, X: Any) -> Floats:
         """Return the share of normal rows at least as anomalous, shape (n_samples,): small = anomalous."""
         return np.asarray(self._answer(X, "p_value"), dtype=np.float64)

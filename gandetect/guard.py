@@ -42,11 +42,10 @@ MAX_RANK = 8
 """Most dimensions of a tensor."""
 
 _CORE_OPERATORS = """
-    Abs Add And ArgMax Asinh AveragePool Cast Clip Concat Constant Conv ConvTranspose Cos Div Equal Erf Exp Expand
-    Flatten Floor Gather GatherElements GatherND Gemm Greater GreaterOrEqual Identity IsInf IsNaN LeakyRelu Less
-    LessOrEqual Log MatMul Max Min Mod Mul Neg Not Or Pad Pow ReduceL1 ReduceMax ReduceMean ReduceMin ReduceSum
-    ReduceSumSquare Relu Reshape Resize Round Shape Sigmoid Sign Sin Slice Softplus Split Sqrt Squeeze Sub Tanh Tile
-    TopK Transpose Unsqueeze Where
+    Abs Add And ArgMax Asinh AveragePool Cast Clip Concat Constant Conv ConvTranspose Cos Div Equal Flatten Floor
+    Gather GatherElements Gemm Greater GreaterOrEqual Identity IsNaN LeakyRelu Less LessOrEqual Log MatMul Max Min
+    Mul Neg Or Pad ReduceL1 ReduceMax ReduceMean ReduceSum ReduceSumSquare Relu Reshape Resize Round Shape Sigmoid
+    Sin Slice Split Sqrt Squeeze Sub Tanh TopK Transpose Unsqueeze Where
 """
 
 OPERATORS = {"": frozenset(_CORE_OPERATORS.split()), "ai.onnx.ml": frozenset({"LabelEncoder"})}

@@ -80,6 +80,14 @@ class Health:
     realness_generated: float | None = None
     diagnoses: tuple[str, ...] = ()
 
+    def is_healthier_than(self, other: Health) -> bool:
+        """Tell whether this member has fewer sicknesses, one that diverged being sicker than any other."""
+        return self._sickness < other._sickness
+
+    @property
+    def _sickness(self) -> tuple[bool, int]:
+        return "diverged" in self.diagnoses, len(self.diagnoses)
+
 
 DIAGNOSES = {
     "diverged": "the training diverged, weights are no longer numbers",
@@ -151,6 +159,25 @@ def examine(probe: Probe, limits: Limits = TABLE_LIMITS) -> Health:
     )
 
 
+@dataclass(frozen=True)
+class Retrained:
+    """Members that were trained to take the places of sick ones.
+
+    Parameters
+    ----------
+    found : list of Health
+        Of every one.
+    realness : array of shape (n_reports, 2, members)
+        As for `health_record`.
+    transplant : callable
+        From members of the ensemble and as many of these, by number: puts the latter in the places of the former.
+    """
+
+    found: list[Health]
+    realness: NDArray[np.float64]
+    transplant: Callable[[list[int], list[int]], None]
+
+
 def summarised(found: Sequence[Health]) -> list[str]:
     """Return one sentence for each sickness, with the number of members that have it."""
     return [
@@ -163,7 +190,7 @@ def summarised(found: Sequence[Health]) -> list[str]:
 def heal(
     found: list[Health],
     realness: NDArray[np.float64],
-    train_again: Callable[[list[int], int], tuple[list[Health], NDArray[np.float64]]],
+    train_again: Callable[[list[int], int], Retrained],
     seed: int,
     loss: str,
 ) -> dict[str, Any]:
@@ -176,8 +203,7 @@ def heal(
     realness : array of shape (n_reports, 2, members)
         As for `health_record`.
     train_again : callable
-        From the sick members and a seed to their new health and their new realness, of shape (n_reports, 2, sick); puts
-        the new members in the places of the old ones.
+        From the sick members and a seed to new ones for their places, which are taken where they are no sicker.
     seed : int
         Of the first training.
     loss : str
@@ -190,11 +216,14 @@ def heal(
     """
     sick = [member for member, health in enumerate(found) if health.diagnoses]
     if sick:
-        better, new_realness = train_again(sick, int(np.random.SeedSequence([seed, 1]).generate_state(1)[0]))
-        healed = dict(zip(sick, better, strict=True))
+        new = train_again(sick, int(np.random.SeedSequence([seed, 1]).generate_state(1)[0]))
+        taken = [place for place, member in enumerate(sick) if not found[member].is_healthier_than(new.found[place])]
+        replaced = [sick[place] for place in taken]
+        new.transplant(replaced, taken)
+        healed = {sick[place]: new.found[place] for place in taken}
         found = [healed.get(member, health) for member, health in enumerate(found)]
         realness = realness.copy()
-        realness[..., sick] = new_realness
+        realness[..., replaced] = new.realness[..., taken]
     if any("diverged" in health.diagnoses for health in found):
         raise InputError(
             f"Expected the training to stay finite, found that it diverged twice with the loss {loss!r}; "

@@ -32,13 +32,8 @@ class LearnedImages:
     calibration: Calibration
 
 
-def calibrated(
-    rows: ImageRows, schema: ImageSchema, weights: ImageWeights, settings: ImageSettings
-) -> tuple[LearnedImages, Floats]:
-    """Look at every training image with the member that never saw it, and calibrate on what it finds.
-
-    Returns what was learned and the images' scores, (n,).
-    """
+def calibrated(rows: ImageRows, schema: ImageSchema, weights: ImageWeights, settings: ImageSettings) -> LearnedImages:
+    """Look at every training image with the member that never saw it, and calibrate on what it finds."""
     values, maps = _out_of_fold(rows, weights)
     # Positions of patches are four pixels apart.
     map_weights, blur = (np.array([0.1, 1.0, 0.2]), 0.6) if weights.judges_positions else (np.ones(1), 1.0)
@@ -49,7 +44,7 @@ def calibrated(
     evidence = fit_evidence(components.astype(np.float64), *settings.evidence_weights(), smallest)
     scores = _scores(components, evidence)
     calibration = calibrate(scores, _disagreement(rows, weights, scale, evidence, scores))
-    return LearnedImages(schema, weights, scale, fit_heat(answers["conspicuous"]), evidence, calibration), scores
+    return LearnedImages(schema, weights, scale, fit_heat(answers["conspicuous"]), evidence, calibration)
 
 
 def _out_of_fold(rows: ImageRows, weights: ImageWeights) -> tuple[Floats, Floats]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,7 @@ DETECTORS: dict[str, dict[str, Any]] = {
         "n_features": 96,
         "n_codes": 32,
         "n_past": 256,
-        "realness_weight": 1.0,
+        "realness_weight": 2.0,
         "distance_weight": 1.0,
         "map_weight": 0.2,
         "strong_distance_weight": 0.0,
@@ -139,8 +140,9 @@ class ImageSettings:
         defaults["n_steps"] = round(defaults["n_steps"] * EFFORTS[effort])
         settings = defaults | {name: value for name, value in given.items() if value is not None}
         for name, smallest in {"n_members": 2, "n_steps": 1}.items():
-            if not settings[name] >= smallest:
-                raise InputError(f"Expected {name} to be at least {smallest}, found {settings[name]!r}.")
+            value = settings[name]
+            if not isinstance(value, Integral) or value < smallest:
+                raise InputError(f"Expected {name} to be a whole number of at least {smallest}, found {value!r}.")
         return cls(detector=detector, effort=effort, loss=loss, **settings)
 
     def evidence_weights(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -209,11 +211,11 @@ def train_images(
 
 
 @torch.no_grad()
-def transplant(pair: ImagePair, members: Sequence[int], donor: ImagePair) -> None:
-    """Replace members of a pair by those of another pair, in its order."""
-    for mine, new in ((pair.discriminator, donor.discriminator), (pair.generator, donor.generator)):
-        for parameter, replacement in zip(mine.parameters(), new.parameters(), strict=True):
-            parameter[list(members)] = replacement
+def transplant(pair: ImagePair, donor: ImagePair, members: Sequence[int], new: Sequence[int]) -> None:
+    """Put members of another pair, by their numbers there, in the places of members of a pair."""
+    for mine, other in ((pair.discriminator, donor.discriminator), (pair.generator, donor.generator)):
+        for parameter, replacement in zip(mine.parameters(), other.parameters(), strict=True):
+            parameter[list(members)] = replacement[list(new)]
 
 
 @torch.no_grad()

@@ -14,8 +14,8 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from gandetect.detector import ModelFileDetector
-from gandetect.errors import InputError, ModelFileError
-from gandetect.image_schema import ImageSchema, batches
+from gandetect.errors import InputError
+from gandetect.image_schema import batches, images_of
 from gandetect.model_file import modality_of, read_model
 from gandetect.readers.images import ImageReader
 
@@ -155,6 +155,7 @@ class ImageGANDetector(ModelFileDetector):
             n_steps=self.n_steps,
             seed=self._seed(),
             contamination=self.contamination,
+            image_shape=self.image_shape,
             device=self.device,
             callback=callback,
         )
@@ -179,14 +180,19 @@ class ImageGANDetector(ModelFileDetector):
         FileAccessError
             The file cannot be read.
         ModelFileError
-            It is not a model file for images, is damaged, or needs a newer gandetect.
+            It is not a model file, is damaged, or needs a newer gandetect.
+        InputError
+            It is a model for something else than images.
         """
         model, manifest = read_model(path)
-        if not isinstance(modality_of(manifest), ImageSchema):
-            raise ModelFileError("Expected a model for images, found one for tables; open it with GANDetector.load.")
+        images_of(modality_of(manifest))
         training = manifest["training"]
         settings = {name: training["settings"][name] for name in ("detector", "loss", "effort", "n_members", "n_steps")}
-        return cls(**settings, contamination=training["contamination"], random_state=training["seed"])._use(model)
+        detector = cls(**settings, contamination=training["contamination"], random_state=training["seed"])._use(model)
+        if training["image_shape"]:
+            detector.image_shape = tuple(training["image_shape"])
+            detector.n_features_in_ = int(np.prod(detector.image_shape))
+        return detector
 
     def _answer(self, X: Any, output: str) -> NDArray[Any]:
         """Run the model file on images and return one of its outputs."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
+from functools import partial
 from itertools import chain, islice
 from numbers import Real
 from typing import Any, Literal
@@ -13,14 +14,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gandetect.calibration import float32_at_most
+from gandetect.calibration import threshold_exceeded_by
 from gandetect.checkpoint import kept
 from gandetect.errors import InputError
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.heatmap import add_conspicuousness, add_heatmap
 from gandetect.graph.images import Seen, add_images, add_networks
 from gandetect.graph.score import add_evidence, add_verdict
-from gandetect.health import Health, examine, heal
+from gandetect.health import Retrained, examine, heal
 from gandetect.heatmap import depends_on_position
 from gandetect.image_calibration import LearnedImages, add_components, calibrated
 from gandetect.image_ensemble import ImageRows, ImageSettings, train_images, transplant
@@ -63,6 +64,7 @@ def fit_images(
     n_steps: int | None = None,
     seed: int = 0,
     contamination: float | Literal["auto"] = "auto",
+    image_shape: tuple[int, ...] | None = None,
     device: str = "auto",
     callback: Callable[[Progress], None] | None = None,
     imagined: Callable[[Image], None] | None = None,
@@ -87,6 +89,8 @@ def fit_images(
         Same images, seed, package versions and kind of CPU: same bytes.
     contamination : float in (0, 0.5] or "auto", default="auto"
         Share of the training images that the file flags as long as no `alpha` is given; "auto": the p-value decides.
+    image_shape : tuple of int, optional
+        Shape of an image where images come as rows of a table; only kept, for whoever loads the model.
     device : str, default="auto"
         A torch device; "auto" is a GPU when there is one, else the CPU.
     imagined : callable, optional
@@ -119,17 +123,18 @@ def fit_images(
     with kept(checkpoint, [rows.samples], asdict(settings), seed, where.type) as state:
         keep, start = (state.keep, state.load() if resume else None) if state else (None, None)
         pair, course = train_images(rows, settings, seed, where, callback, keep, start)
-        health = _heal(pair, rows, settings, seed, course)
-        learned, scores = calibrated(rows, schema, trained_weights(pair, rows, settings), settings)
+        health = _heal(pair, rows, settings, seed, course, callback)
+        learned = calibrated(rows, schema, trained_weights(pair, rows, settings), settings)
         if imagined is not None:
             drawn = pair.imagine(N_IMAGINED, torch.Generator().manual_seed(seed)).detach().cpu()
             imagined(_as_bytes(drawn.permute(0, 1, 3, 4, 2).numpy()))
-    threshold = None if contamination == "auto" else float(float32_at_most(np.quantile(scores, 1 - contamination)))
+    threshold = None if contamination == "auto" else _share_threshold(learned, rows, contamination)
     about = {"image": schema.to_json()}
     manifest = manifest_of("image", about, learned.calibration, settings, threshold, health)
     manifest["golden"] = _golden(learned, threshold, _drawn(pair, seed))
     share = contamination if contamination == "auto" else float(contamination)
     manifest["training"] |= {"seed": seed, "contamination": share, "positional": rows.positional}
+    manifest["training"]["image_shape"] = image_shape and list(image_shape)
     return seal(build_image_model(learned, threshold, manifest))
 
 
@@ -179,16 +184,22 @@ def _resized(images: Iterable[Image], schema: ImageSchema) -> Iterator[Floats]:
 # --- health -----------------------------------------------------------------------------------------------------------
 
 
-def _heal(pair: ImagePair, rows: ImageRows, settings: ImageSettings, seed: int, course: Course) -> dict[str, Any]:
+def _heal(
+    pair: ImagePair,
+    rows: ImageRows,
+    settings: ImageSettings,
+    seed: int,
+    course: Course,
+    callback: Callable[[Progress], None] | None,
+) -> dict[str, Any]:
     """Examine all members, train sick ones once more from other weights, and return what the file says of it."""
     limits, everyone = LIMITS[settings.detector], range(settings.n_members)
     found = [examine(probe, limits) for probe in probes(pair, rows, course, seed, everyone)]
 
-    def train_again(sick: list[int], again: int) -> tuple[list[Health], NDArray[np.float64]]:
-        donor, new = train_images(rows, settings, again, pair.generator.past.device, members=sick)
-        better = [examine(probe, limits) for probe in probes(donor, rows, new, again, sick)]
-        transplant(pair, sick, donor)
-        return better, new.realness
+    def train_again(sick: list[int], again: int) -> Retrained:
+        donor, new = train_images(rows, settings, again, pair.generator.past.device, callback, members=sick)
+        found_again = [examine(probe, limits) for probe in probes(donor, rows, new, again, sick)]
+        return Retrained(found_again, new.realness, partial(transplant, pair, donor))
 
     return heal(found, course.realness, train_again, seed, settings.loss)
 
@@ -199,10 +210,7 @@ def _heal(pair: ImagePair, rows: ImageRows, settings: ImageSettings, seed: int, 
 def build_image_model(learned: LearnedImages, threshold: float | None, manifest: dict[str, Any]) -> bytes:
     """Build the whole graph: raw images in, all answers out."""
     builder = GraphBuilder()
-    seen = add_networks(builder, add_images(builder, learned.schema), learned.weights)
-    conspicuous = add_conspicuousness(builder, seen.maps, learned.scale)
-    components = add_components(builder, seen.values, conspicuous, learned.weights.n_highest)
-    score = add_evidence(builder, components, learned.evidence)
+    seen, conspicuous, score = _add_score(builder, add_images(builder, learned.schema), learned)
     add_verdict(builder, score, learned.calibration, threshold)
     _add_looks(builder, seen)
     height, width, channels = learned.schema.height, learned.schema.width, learned.schema.channels
@@ -212,6 +220,23 @@ def build_image_model(learned: LearnedImages, threshold: float | None, manifest:
     shown = builder.node("Transpose", shown, perm=[0, 2, 3, 1])
     builder.output("reconstruction", shown, np.float32, ["n", height, width, channels])
     return builder.build({MANIFEST_KEY: manifest_json(manifest), DIGEST_KEY: DIGEST_PLACEHOLDER})
+
+
+def _add_score(builder: GraphBuilder, samples: str, learned: LearnedImages) -> tuple[Seen, str, str]:
+    """Add the networks and the score: what they find, how conspicuous each position is, and the score, (n, 1)."""
+    seen = add_networks(builder, samples, learned.weights)
+    conspicuous = add_conspicuousness(builder, seen.maps, learned.scale)
+    components = add_components(builder, seen.values, conspicuous, learned.weights.n_highest)
+    return seen, conspicuous, add_evidence(builder, components, learned.evidence)
+
+
+def _share_threshold(learned: LearnedImages, rows: ImageRows, contamination: float) -> float:
+    """Return the score that is exceeded by the given share of the training images, as the model file scores them."""
+    builder = GraphBuilder()
+    samples = builder.input("samples", np.float32, ["n", *rows.samples.shape[1:]])
+    builder.output("score", _add_score(builder, samples, learned)[2], np.float32, ["n", 1])
+    scores = run_in_chunks(open_session(builder.build()), ["score"], {"samples": rows.samples}, chunk_size=64)["score"]
+    return threshold_exceeded_by(contamination, scores)
 
 
 def _add_looks(builder: GraphBuilder, seen: Seen) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandetect.errors import InputError
-from gandetect.schema import ANSWERS, GraphInput
+from gandetect.schema import ANSWERS, GraphInput, Modality
 
 IMAGE_INPUT = "images"
 """Name of the input of a model for images."""
@@ -129,3 +129,16 @@ class ImageSchema:
     def to_json(self) -> dict[str, int]:
         """Return JSON values for the manifest."""
         return asdict(self)
+
+
+def images_of(schema: Modality) -> ImageSchema:
+    """Return the schema of a model for images.
+
+    Raises
+    ------
+    InputError
+        The model is for something else.
+    """
+    if not isinstance(schema, ImageSchema):
+        raise InputError(f"Expected a model for images, found one for {schema.takes}; name another model file.")
+    return schema

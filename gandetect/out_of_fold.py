@@ -113,7 +113,9 @@ def _disagreement(
 def certified(
     columns: Columns, rows: Rows, learned: Learned, scores: Floats, alpha: float, n_planted: int, seed: int
 ) -> dict[str, Any]:
-    """Plant anomalies, and say which share is found out of fold, also by plain detectors; empty with too few rows.
+    """Plant anomalies, and say which share is found out of fold, also by plain detectors.
+
+    Empty where there are too few rows, or nothing to plant.
 
     `alpha` is the false-alarm rate at which they are to be found.
     """
@@ -122,6 +124,8 @@ def certified(
         return {}
     chosen, compared = (np.random.default_rng([seed, n]).permutation(n_rows)[:n] for n in (n_planted, MAX_ROWS))
     planted = plant(columns, learned.encoding, chosen, seed)
+    if not planted:
+        return {}
     together = {name: np.concatenate([kind[name] for kind in planted.values()]) for name in learned.encoding.columns}
     encoded = dict(zip(_ENCODED, run_encoding(together, learned.schema, learned.encoding), strict=True))
     folds, planted_folds = rows.folds[compared], np.tile(rows.folds[chosen], len(planted))

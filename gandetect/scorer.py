@@ -108,28 +108,33 @@ class Scorer:
         ModelFileError
             A difference is larger than 1e-5 for tables or 1e-4 for images, or there are no golden rows.
         """
+        inputs, expected = self._golden()
+        answers = self(inputs)
+        largest = {name: self._difference(values, name, expected[name]) for name, values in answers.items()}
+        for name, difference in largest.items():
+            if not difference <= self.schema.tolerance:
+                raise ModelFileError(
+                    f"Expected the golden rows' {name} within {self.schema.tolerance:g}, found a difference of "
+                    f"{difference:.3g}: this machine does not compute what was trained; update onnxruntime."
+                )
+        return max(largest.values())
+
+    def _golden(self) -> tuple[Any, dict[str, NDArray[np.float64]]]:
+        """Return the golden rows, as what the scorer takes, and the stored outputs."""
         try:
             golden = self.manifest["golden"]
             inputs = self.schema.raw_from_json(golden["inputs"])
-            outputs = {name: np.array(golden["outputs"][name], dtype=float) for name in self.schema.default_outputs}
-            answers = self(inputs)
-            computed = {name: self.schema.golden_view(name, values) for name, values in answers.items()}
-            differences = {name: np.abs(computed[name] - expected) for name, expected in outputs.items()}
-            relative = {
-                name: float((d / np.maximum(1, np.abs(outputs[name]))).max()) for name, d in differences.items()
-            }
+            self.schema.feeds(inputs)
+            return inputs, {name: np.array(golden["outputs"][name], float) for name in self.schema.default_outputs}
         except (KeyError, TypeError, ValueError) as error:
-            raise ModelFileError(
-                "Expected golden rows and their outputs in the model file, found none that can be used; "
-                "fit the model again."
-            ) from error
-        for name, largest in relative.items():
-            if not largest <= self.schema.tolerance:
-                raise ModelFileError(
-                    f"Expected the golden rows' {name} within {self.schema.tolerance:g}, found a difference of "
-                    f"{largest:.3g}: this machine does not compute what was trained; update onnxruntime."
-                )
-        return max(relative.values())
+            raise ModelFileError(_NO_GOLDEN_ROWS) from error
+
+    def _difference(self, values: NDArray[Any], name: str, expected: NDArray[np.float64]) -> float:
+        """Return the largest difference to what is stored, relative to ``max(1, abs(stored))``."""
+        computed = self.schema.golden_view(name, values)
+        if computed.shape != expected.shape or not expected.size:
+            raise ModelFileError(_NO_GOLDEN_ROWS)
+        return float((np.abs(computed - expected) / np.maximum(1, np.abs(expected))).max())
 
     def _session(self, outputs: frozenset[str]) -> onnxruntime.InferenceSession:
         """Return the session that computes these outputs and no others."""
@@ -139,6 +144,11 @@ class Scorer:
                 model = self._contents if every else prune(self._contents, outputs)
                 self._sessions[outputs] = open_session(model, self._threads)
             return self._sessions[outputs]
+
+
+_NO_GOLDEN_ROWS = (
+    "Expected golden rows and their outputs in the model file, found none that can be used; fit the model again."
+)
 
 
 def open_session(contents: bytes, threads: int = 1) -> onnxruntime.InferenceSession:

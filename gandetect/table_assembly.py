@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gandetect.calibration import Calibration, Evidence, float32_at_most
+from gandetect.calibration import Calibration, Evidence, threshold_exceeded_by
 from gandetect.distribution import remembered
 from gandetect.encoding import Encoding, decode
 from gandetect.graph.builder import GraphBuilder
@@ -42,8 +42,7 @@ class Learned:
 
 def share_threshold(learned: Learned, columns: Columns, contamination: float) -> float:
     """Return the score that is exceeded by the given share of the training rows, as the model file scores them."""
-    scores = _answers(learned, None, columns, ["anomaly_score"])["anomaly_score"].astype(np.float64)
-    return float(float32_at_most(-np.percentile(-scores, 100 * contamination)))
+    return threshold_exceeded_by(contamination, _answers(learned, None, columns, ["anomaly_score"])["anomaly_score"])
 
 
 def build_model(learned: Learned, threshold: float | None, manifest: dict[str, Any]) -> bytes:

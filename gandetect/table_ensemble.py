@@ -276,12 +276,12 @@ def _new_pair(
     return TablePair(discriminator.to(samples.device), generator.to(samples.device), surround, hideable)
 
 
-def transplant(pair: TablePair, members: Sequence[int], donor: TablePair) -> None:
-    """Replace members of a pair by those of another pair, in its order."""
+def transplant(pair: TablePair, donor: TablePair, members: Sequence[int], new: Sequence[int]) -> None:
+    """Put members of another pair, by their numbers there, in the places of members of a pair."""
     with torch.no_grad():
-        for mine, new in ((pair.discriminator, donor.discriminator), (pair.generator, donor.generator)):
-            for parameter, replacement in zip(mine.parameters(), new.parameters(), strict=True):
-                parameter[list(members)] = replacement
+        for mine, other in ((pair.discriminator, donor.discriminator), (pair.generator, donor.generator)):
+            for parameter, replacement in zip(mine.parameters(), other.parameters(), strict=True):
+                parameter[list(members)] = replacement[list(new)]
 
 
 MAX_PROBED = 500

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -168,7 +168,7 @@ class GANDetector(ModelFileDetector):
             X = validate_data(self, X, dtype=np.float64, ensure_all_finite=False)
             schema = array_schema(X.shape[1])
             columns = array_columns(X, schema)
-        schema = schema.with_given([_name(column, schema) for column in self.given])
+        schema = schema.with_given(_names(self.given, schema))
         known = _known(y, X.shape[0]) if self.use_labels else np.zeros(X.shape[0], dtype=bool)
         model = fit_table(
             {name: values[~known] for name, values in columns.items()},
@@ -212,6 +212,8 @@ class GANDetector(ModelFileDetector):
             The file cannot be read.
         ModelFileError
             It is not a model file, is damaged, or needs a newer gandetect.
+        InputError
+            It is a model for something else than tables.
         """
         model, manifest = read_model(path)
         schema = table_of(modality_of(manifest))
@@ -261,17 +263,23 @@ class GANDetector(ModelFileDetector):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         tags.input_tags.categorical = True
-        tags.input_tags.string = True
+        tags.target_tags.required = self.use_labels
         return tags
 
 
-def _name(column: str | int, schema: Schema) -> str:
-    """Return a column's name from its name or position."""
-    if isinstance(column, str):
-        return column
-    if not 0 <= column < len(schema.columns):
-        raise InputError(f"Expected positions of columns below {len(schema.columns)}, found given={column!r}.")
-    return schema.columns[column].name
+def _names(given: Any, schema: Schema) -> list[str]:
+    """Return columns' names from their names or positions."""
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise InputError(f"Expected given to be a list of columns, found {given!r}; pass [{given!r}].")
+    return [column if isinstance(column, str) else _name(column, schema) for column in given]
+
+
+def _name(position: int, schema: Schema) -> str:
+    """Return a column's name from its position."""
+    n_columns = len(schema.columns)
+    if not 0 <= position < n_columns:
+        raise InputError(f"Expected positions of columns from 0 to {n_columns - 1}, found {position!r} in given.")
+    return schema.columns[position].name
 
 
 def _known(y: Any, n_rows: int) -> NDArray[np.bool_]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, Literal
 
@@ -15,7 +16,7 @@ from gandetect.calibration import default_alpha
 from gandetect.checkpoint import kept
 from gandetect.encoding import Encoding, fit_encoding, summaries
 from gandetect.errors import InputError
-from gandetect.health import Health, examine, heal
+from gandetect.health import Retrained, examine, heal
 from gandetect.losses import LOSSES
 from gandetect.model_file import seal
 from gandetect.networks.tables import TablePair
@@ -74,7 +75,8 @@ def fit_table(
         Rows that are known to be anomalies, as raw columns; they must not be among `columns`. They become negatives of
         their own, and likeness to them counts in the score.
     callback : callable, optional
-        Called with `gandetect.training.Progress` after every step; what it raises ends the fit.
+        Called with `gandetect.Progress` about a hundred times, and again from the first step on where sick members are
+        trained once more; what it raises ends the fit.
     checkpoint : path-like, optional
         File that holds the training's state: written every ten seconds, and when an exception ends the fit. It stays
         until you remove it: only you know when the model is safe.
@@ -111,7 +113,7 @@ def fit_table(
         pair, course = train_pair(
             rows, encoding.column_of, encoding.is_level, settings, seed, where, callback, keep, start
         )
-        health = _heal(pair, rows, encoding, settings, seed, course)
+        health = _heal(pair, rows, encoding, settings, seed, course, callback)
         schema = with_distributions(schema, columns, pair, encoding, seed)
         learned, scores = calibrated(rows, schema, encoding, trained_weights(pair, rows), settings)
     alpha = default_alpha(len(rows.samples)) if contamination == "auto" else float(contamination)
@@ -158,17 +160,24 @@ def _require_rows(columns: Columns, schema: Schema, n_members: int) -> None:
 
 
 def _heal(
-    pair: TablePair, rows: Rows, encoding: Encoding, settings: TableSettings, seed: int, course: Course
+    pair: TablePair,
+    rows: Rows,
+    encoding: Encoding,
+    settings: TableSettings,
+    seed: int,
+    course: Course,
+    callback: Callable[[Progress], None] | None,
 ) -> dict[str, Any]:
     """Examine all members, train sick ones once more from other weights, and return what the file says of it."""
     found = [examine(probe) for probe in probes(pair, rows, course, seed, range(settings.n_members))]
 
-    def train_again(sick: list[int], again: int) -> tuple[list[Health], NDArray[np.float64]]:
+    def train_again(sick: list[int], again: int) -> Retrained:
         device = pair.generator.memory.device
-        donor, new = train_pair(rows, encoding.column_of, encoding.is_level, settings, again, device, members=sick)
-        better = [examine(probe) for probe in probes(donor, rows, new, again, sick)]
-        transplant(pair, sick, donor)
-        return better, new.realness
+        donor, new = train_pair(
+            rows, encoding.column_of, encoding.is_level, settings, again, device, callback, members=sick
+        )
+        found_again = [examine(probe) for probe in probes(donor, rows, new, again, sick)]
+        return Retrained(found_again, new.realness, partial(transplant, pair, donor))
 
     return heal(found, course.realness, train_again, seed, settings.loss)
 

@@ -196,7 +196,7 @@ def train(
         for turn in turns:
             turn.restore(start)
     report_every = max(1, plan.n_steps // 100)
-    with _one_thread():
+    with one_thread():
         for step in range(first, plan.n_steps):
             random = step_random(seed, step)
             batch = draw(step, random)
@@ -334,8 +334,8 @@ def _own(logits: Tensor) -> Tensor:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
-    """Run the loop on one thread: such small products gain nothing from more, and their bits would depend on it."""
+def one_thread() -> Iterator[None]:
+    """Train on one thread: such small products gain nothing from more, and their bits would depend on it."""
     n_threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -1,5 +1,8 @@
 """The guard against hostile graphs: everything that gandetect does not write is refused before a runtime sees it."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from onnx import AttributeProto, TensorProto, helper, numpy_helper
@@ -338,6 +341,12 @@ def test_listed_operators_have_neither_bodies_nor_randomness_nor_state():
     }
     assert not risky & OPERATORS[""]
     assert set(OPERATORS) == {"", "ai.onnx.ml"}
+
+
+def test_no_operator_is_listed_that_no_graph_of_ours_has_but_constants_as_other_tools_write_them():
+    rooms = Path(guard.__file__).parent.joinpath("graph").glob("*.py")
+    written = set(re.findall(r'"([A-Z][A-Za-z0-9]+)"', "".join(room.read_text() for room in rooms)))
+    assert OPERATORS[""] | OPERATORS["ai.onnx.ml"] <= written | {"Constant"}
 
 
 def test_attribute_types_that_hold_graphs_are_not_allowed():

@@ -31,6 +31,7 @@ from gandetect.graph.surgery import OpenModel
 from gandetect.graph.tables import MAX_ERROR, StudentWeights, add_student
 from gandetect.schema import INTERNAL_PREFIX
 from gandetect.scorer import open_session, run_in_chunks
+from gandetect.training import one_thread
 
 Floats = NDArray[np.float32]
 
@@ -171,19 +172,20 @@ def taught(
         student = Student(source, teacher.n_logits, lessons)
     optimizer = torch.optim.AdamW(student.parameters(), lr=lessons.learning_rate, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lessons.learning_rate, lessons.n_steps, pct_start=0.1)
-    for step in range(lessons.n_steps):
-        if step % _ROUND == 0:
-            rows = source.draw(_ROUND * lessons.batch_size, random)
-            order = torch.from_numpy(random.permutation(len(rows.samples)))
-            whole = [torch.from_numpy(part) for part in rows] + list(teacher(rows))
-            batches = [torch.split(part[order], lessons.batch_size) for part in whole]
-        loss = _loss(student, teacher, *(part[step % _ROUND] for part in batches))
-        optimizer.zero_grad()
-        torch.autograd.backward(loss)
-        optimizer.step()
-        schedule.step()
-        if callback:
-            callback(step + 1, lessons.n_steps)
+    with one_thread():
+        for step in range(lessons.n_steps):
+            if step % _ROUND == 0:
+                rows = source.draw(_ROUND * lessons.batch_size, random)
+                order = torch.from_numpy(random.permutation(len(rows.samples)))
+                whole = [torch.from_numpy(part) for part in rows] + list(teacher(rows))
+                batches = [torch.split(part[order], lessons.batch_size) for part in whole]
+            loss = _loss(student, teacher, *(part[step % _ROUND] for part in batches))
+            optimizer.zero_grad()
+            torch.autograd.backward(loss)
+            optimizer.step()
+            schedule.step()
+            if callback:
+                callback(step + 1, lessons.n_steps)
     return student.eval(), teacher
 
 

@@ -67,7 +67,10 @@ FLOORS = {
         *("scorer", "networks", "training", "graph"),
         *("image_ensemble", "image_weights", "image_health", "image_calibration"),
     },
-    "export": {"errors", "schema", "core_schema", "files", "encoding", "calibration", "model_file", "scorer", "graph"},
+    "export": {
+        *("errors", "schema", "core_schema", "files", "encoding", "calibration"),
+        *("model_file", "scorer", "graph", "training"),
+    },
     "frames": {"errors", "schema", "readers"},
     "drawing": set(),
     "evaluation": {"errors"},

@@ -69,6 +69,12 @@ def test_a_table_of_words_has_no_kinds_that_need_numbers():
     assert list(planted_on(columns, schema, 50)) == ["global", "dependency"]
 
 
+def test_a_kind_that_changes_nothing_is_left_out():
+    times = Schema((Column("at", Kind.TIME),))
+    assert planted_on({"at": mixed_rows(100)["at"]}, times, 50) == {}
+    assert planted_on(by_column(np.full((100, 2), 5.0)), numbers(2), 50) == {}
+
+
 RANDOM = np.random.default_rng(0)
 EXTREME = {
     "constant": np.full((100, 2), 5.0),
@@ -87,7 +93,8 @@ def test_extreme_tables_are_certified_without_a_warning(table):
     X = EXTREME[table]
     model = fit_table(by_column(X), numbers(X.shape[1]), settings=quick(n_planted=20, n_steps=5))
     found = Scorer(model).manifest["certificate"]
-    assert all(0 <= share <= 1 for shares in found["power"].values() for share in shares.values())
+    assert bool(found) == (table not in ("constant", "missing"))  # all known values are alike: nothing to plant
+    assert all(0 <= share <= 1 for shares in found.get("power", {}).values() for share in shares.values())
 
 
 def test_the_threshold_is_that_of_the_p_value():

@@ -13,8 +13,10 @@ from gandetect.health import (
     FEWEST,
     Health,
     Probe,
+    Retrained,
     coverage,
     examine,
+    heal,
     noise_skill,
     precision,
     summarised,
@@ -202,6 +204,24 @@ def test_a_training_that_diverges_twice_is_an_error(monkeypatch):
     monkeypatch.setitem(LOSSES, "hinge", Exploding)
     with pytest.raises(InputError, match=r"^Expected the training to stay finite, found that it diverged twice"):
         health_of(loss="hinge")
+
+
+def retrained(*diagnoses):
+    """Return what trains members again to be as sick as this, and the list of those that are then taken."""
+    taken = []
+    found = [Health(diagnoses=sicknesses) for sicknesses in diagnoses]
+    new = Retrained(found, np.full((3, 2, len(found)), 0.75), lambda *places: taken.append(places))
+    return lambda sick, seed: new, taken
+
+
+def test_a_member_that_is_trained_again_is_taken_unless_it_is_sicker():
+    found = [Health(), Health(diagnoses=("blind",)), Health(diagnoses=("blind",)), Health(diagnoses=("diverged",))]
+    again, taken = retrained(("diverged",), (), ("blind", "collapsed"))
+    record = heal(found, np.full((3, 2, 4), 0.25), again, 0, "logistic")
+    assert taken == [([2, 3], [1, 2])]
+    assert record["restarted"] == [1, 2, 3]
+    assert [member["diagnoses"] for member in record["members"]] == [(), ("blind",), (), ("blind", "collapsed")]
+    assert record["realness_real"] == [0.5] * 3
 
 
 def test_a_sick_member_alone_is_trained_once_more(monkeypatch):

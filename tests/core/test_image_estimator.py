@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from gandetect import GANDetector, ImageGANDetector, InputError, ModelFileError
+from gandetect import GANDetector, ImageGANDetector, InputError
 
 # So few steps teach no generator to draw.
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -69,6 +69,15 @@ def test_it_works_in_a_pipeline():
     )
     X = ZEROS.reshape(60, -1) / 255
     assert set(pipeline.fit(X).predict(X)) <= {-1, 1}
+
+
+def test_a_saved_detector_takes_rows_again(tmp_path):
+    X = ZEROS.reshape(60, -1)
+    fitted = ImageGANDetector(n_steps=3, image_shape=(8, 8)).fit(X)
+    fitted.save(tmp_path / "digits.onnx")
+    loaded = ImageGANDetector.load(tmp_path / "digits.onnx")
+    assert loaded.n_features_in_ == 64
+    assert np.array_equal(loaded.score_samples(X), fitted.score_samples(X))
 
 
 def test_a_saved_detector_is_the_same_again(detector, tmp_path):
@@ -143,7 +152,7 @@ def test_a_model_of_the_other_modality_is_refused(detector, tmp_path):
     table = GANDetector(n_steps=2).fit(np.random.default_rng(0).normal(size=(20, 2)))
     table.save(tmp_path / "table.onnx")
     detector.save(tmp_path / "images.onnx")
-    with pytest.raises(ModelFileError, match=r"^Expected a model for images, found one for tables; open it with "):
+    with pytest.raises(InputError, match=r"^Expected a model for images, found one for tables; name another model"):
         ImageGANDetector.load(tmp_path / "table.onnx")
     with pytest.raises(InputError, match=r"^Expected a model for tables, found one for images; "):
         GANDetector.load(tmp_path / "images.onnx")

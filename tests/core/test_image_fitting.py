@@ -138,9 +138,9 @@ def test_no_patch_member_is_sick_for_images_that_do_not_look_real_from_afar():
 
 
 def test_a_share_of_the_training_images_can_be_flagged():
-    images = digits(0)
+    images = digits(0)[:100]
     scorer = Scorer(fit_images(images, n_steps=20, contamination=0.2))
-    assert 0.05 < scorer(images, ["is_anomaly"])["is_anomaly"].mean() < 0.35
+    assert scorer(images, ["is_anomaly"])["is_anomaly"].sum() == 20
 
 
 def test_one_threshold_of_the_heat_is_one_false_alarm_rate_of_pixels():
@@ -190,7 +190,7 @@ def test_images_that_cannot_be_learned_from_are_refused(images, message):
         ({"detector": "both"}, "Expected detector to be one of 'whole', 'patch', found 'both'."),
         ({"effort": "huge"}, "Expected effort to be one of 'low', 'default', 'high', found 'huge'."),
         ({"loss": "l2"}, "Expected loss to be one of 'logistic', "),
-        ({"n_members": 1}, "Expected n_members to be at least 2, found 1."),
+        ({"n_members": 1}, "Expected n_members to be a whole number of at least 2, found 1."),
         ({"contamination": 0.6}, "Expected contamination to be 'auto' or in (0, 0.5], found 0.6."),
         ({"device": "abacus"}, "Expected a device that torch can use, found 'abacus'; try 'cpu'."),
     ],

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from made_tables import MIXED, hard_rows, mixed_rows, taken
 
@@ -245,6 +246,17 @@ def test_golden_rows_that_come_out_otherwise_are_an_error(mixed, scorer, output,
     message = rf"^Expected the golden rows' {output} within 1e-05, found a difference of .*: this machine does not "
     with pytest.raises(ModelFileError, match=message):
         with_golden(mixed, scorer, output, change).verify()
+
+
+def test_verify_says_what_the_runtime_says_of_a_model_that_it_cannot_load(mixed, monkeypatch):
+    def refuse(*arguments, **options):
+        raise RuntimeError("no such kernel")
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", refuse)
+    with pytest.raises(
+        ModelFileError, match=r"^Expected a model that ONNX Runtime .* can load, found: no such kernel; "
+    ):
+        Scorer(mixed.model).verify()
 
 
 def test_golden_rows_hold_no_training_row(scorer):

@@ -86,8 +86,13 @@ def test_given_columns_are_named_or_counted_and_remembered(tmp_path, frame):
 
 @pytest.mark.parametrize("given", [["x7"], [3], [-1]])
 def test_given_columns_that_are_not_there_are_an_error(given):
-    with pytest.raises(InputError, match=r"^Expected (given columns out of those|positions of columns below 3)"):
+    with pytest.raises(InputError, match=r"^Expected (given columns out of those|positions of columns from 0 to 2)"):
         quick(given=given).fit(X)
+
+
+def test_a_name_alone_is_no_list_of_given_columns():
+    with pytest.raises(InputError, match=r"^Expected given to be a list of columns, found 'x1'; pass \['x1'\]\.$"):
+        quick(given="x1").fit(X)
 
 
 def test_labels_are_ignored_unless_asked_for(clusters):
@@ -178,6 +183,9 @@ def test_a_contamination_is_the_exact_share_of_outliers_among_the_training_rows(
 
 def test_fit_predict_is_fit_and_predict():
     np.testing.assert_array_equal(quick().fit_predict(X), quick().fit(X).predict(X))
+    y = np.arange(200) < 20
+    labelled = quick(use_labels=True)
+    np.testing.assert_array_equal(labelled.fit_predict(X, y), clone(labelled).fit(X, y).predict(X))
 
 
 def test_p_values_are_shares_that_fall_with_the_anomaly_score(detector):
@@ -209,10 +217,6 @@ def test_a_random_state_instance_moves_on_and_none_is_random():
     shared = np.random.RandomState(0)
     assert quick(n_steps=1, random_state=shared).fit(X).model_ != quick(n_steps=1, random_state=shared).fit(X).model_
     assert quick(n_steps=1, random_state=None).fit(X).model_ != quick(n_steps=1, random_state=None).fit(X).model_
-
-
-def test_labels_are_ignored(detector):
-    assert quick(n_steps=60).fit(X, np.arange(200)).model_ == detector.model_
 
 
 def test_every_parameter_reaches_the_model_file():
@@ -250,7 +254,8 @@ def test_fitting_again_forgets_the_first_fit():
 def test_progress_is_told_while_fitting():
     steps = []
     quick(n_steps=5).fit(X, callback=lambda progress: steps.append(progress.step))
-    assert steps == [1, 2, 3, 4, 5]
+    assert steps[:5] == [1, 2, 3, 4, 5]
+    assert steps[5:] in ([], [1, 2, 3, 4, 5])  # so few steps leave members sick, which are trained once more
 
 
 @pytest.mark.parametrize(
