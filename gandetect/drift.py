@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gandetect.distribution import Distribution
+from gandetect.errors import InputError
 from gandetect.schema import Schema
 from gandetect.significance import PValueCounts
 
@@ -130,7 +131,15 @@ class DriftMonitor:
         self.p_values.add(p_values)
 
     def result(self, tolerance: float = TOLERANCE) -> Drift:
-        """Compare what was counted with the training rows."""
+        """Compare what was counted with the training rows.
+
+        Raises
+        ------
+        InputError
+            The tolerance is no share.
+        """
+        if not 0 <= tolerance <= 1:
+            raise InputError(f"Expected a tolerance between 0 and 1, a share of the rows, found {tolerance!r}.")
         n_rows, n_tests = self.p_values.n_rows, len(self.distributions) + 1
         columns = [self._compared(name, tolerance, CHANCE / n_tests) for name in self.distributions]
         n_flagged = self.p_values.at_most(self._alpha)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit, logit
 from scipy.stats import norm, rankdata
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
@@ -142,9 +143,7 @@ def auroc_interval(scores: ArrayLike, is_anomaly: ArrayLike, confidence: float =
         return auroc, auroc
     variance = sum(float(part.var(ddof=1)) / len(part) if len(part) > 1 else 0.25 for part in (above, below))
     reach = float(norm.ppf((1 + confidence) / 2)) * variance**0.5 / (auroc * (1 - auroc))
-    odds = auroc / (1 - auroc)
-    low, high = odds * np.exp(-reach), odds * np.exp(reach)
-    return float(low / (1 + low)), float(high / (1 + high)) if np.isfinite(high) else 1.0
+    return float(expit(logit(auroc) - reach)), float(expit(logit(auroc) + reach))
 
 
 def average_precision_interval(scores: ArrayLike, is_anomaly: ArrayLike, confidence: float = CONFIDENCE) -> Interval:

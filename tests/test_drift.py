@@ -1,12 +1,13 @@
 """New rows against what a model file remembers: what moved is named, chance is not called drift."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from gandetect import DriftMonitor, ModelFileError
+from gandetect import DriftMonitor, InputError, ModelFileError
 from gandetect.distribution import Distribution, remembered
 from gandetect.schema import Column, Kind, Schema
 
@@ -133,3 +134,10 @@ def test_too_many_small_p_values_are_drift():
 
 def test_no_rows_have_not_drifted():
     assert not monitor(100, a=np.arange(100.0)).result().drifted
+
+
+@pytest.mark.parametrize("tolerance", [np.nan, -0.1, 1.1])
+def test_a_tolerance_that_is_no_share_is_refused(tolerance):
+    sentence = f"Expected a tolerance between 0 and 1, a share of the rows, found {tolerance!r}."
+    with pytest.raises(InputError, match=f"^{re.escape(sentence)}$"):
+        monitor(50, a=np.arange(50.0)).result(tolerance)

@@ -150,3 +150,9 @@ def test_curves_begin_and_end_where_they_must_and_have_few_points():
     assert (found["roc"][0], found["roc"][-1]) == ((0, 0), (1, 1))
     assert found["precision_recall"][-1] == (1, pytest.approx(0.2))
     assert found["precision_recall"] == sorted(found["precision_recall"], key=lambda point: point[0])
+
+
+def test_the_interval_of_one_anomaly_among_many_normal_rows_is_wide_and_without_a_warning():
+    scores = np.arange(10_001.0)
+    labels = scores == 9_999
+    assert auroc_interval(scores, labels) == (0.0, 1.0)

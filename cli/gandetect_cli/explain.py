@@ -13,7 +13,7 @@ from gandetect.schema import Column, Kind
 from gandetect.wording import time_in_words, value_in_words
 from gandetect_cli import options
 from gandetect_cli.answers import Scored
-from gandetect_cli.output import open_output
+from gandetect_cli.output import open_output, require_other_files
 from gandetect_cli.progress import ProgressBar
 from gandetect_cli.scoring import Tally, flag_rule, score_table
 from gandetect_cli.source import Table
@@ -50,6 +50,7 @@ def explain(
     quiet: options.Quiet = False,
 ) -> None:
     """Say why rows are anomalous."""
+    require_other_files([output], [data, model])
     scorer, tally = Scorer(model, threads=threads), Tally()
     say: Say = _json if as_json else _text
     with (

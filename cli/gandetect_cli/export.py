@@ -16,7 +16,7 @@ from gandetect.model_file import modality_of
 from gandetect.readers.values import parse_columns
 from gandetect.schema import Schema, table_of
 from gandetect_cli import options
-from gandetect_cli.output import emit, require_writable
+from gandetect_cli.output import emit, require_other_files, require_writable
 from gandetect_cli.progress import ProgressBar
 from gandetect_cli.source import Table
 from gandetect_cli.stopping import stop_if_asked
@@ -35,6 +35,7 @@ Make a variant of a model for tables. It is a model file like its source: score,
 is written, both answer golden rows and rows that the generators make; a variant outside its bound is not written.
 
 With --core the device encodes raw rows itself: FILE.encoding.json says how, and is written together with FILE.onnx.
+Since it takes encoded rows, inspect and verify take such a file, but no command that reads a table does.
 
 Bounds: with --core alone, scores within 1e-5; with fp16, scores within 5 % and at most 0.5 % of the flags changed;
 distilled, at most 10 % of the flags changed and a rank correlation of at least 0.9. A distilled model has p-values of
@@ -57,10 +58,13 @@ def export(
     """Write a smaller or faster variant of a model file."""
     if data is not None and not distill:
         raise gandetect.InputError("Expected --distill together with --data, found --data alone; add --distill.")
+    outputs = [output, encoding_beside(output)] if core else [output]
+    if output == "-":
+        raise gandetect.InputError("Expected --output to name a file, found '-': a variant does not go to a pipe.")
+    require_other_files(outputs, [model, data])
     contents, manifest = gandetect.read_model(model)
-    require_writable(output)
-    if core:
-        require_writable(encoding_beside(output))
+    for path in outputs:
+        require_writable(path)
     columns = None if data is None else _columns(data, table_of(modality_of(manifest)))
     with ProgressBar("teaching", quiet=quiet) as bar:
         course = _Course(Reporter(quiet), bar)

@@ -8,6 +8,7 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -99,8 +100,9 @@ def fit(
     """Learn what normal rows or pictures look like and write one model file."""
     arguments = {"seed": seed, "contamination": contamination_of(contamination), "device": device, "resume": resume}
     settings = {"effort": effort, "loss": loss, "n_steps": steps}
-    require_output(output, resume=resume, as_json=as_json)
+    require_output(output, data, resume=resume, as_json=as_json)
     if are_pictures(data):
+        _require_sheet_elsewhere(sheet, data)
         refused = {"--label-column": label_column, "--known-anomalies": known_anomalies, "--kind": kind}
         options.refuse("pictures", "tables", refused | {"--drop": drop, "--columns": columns, "--delimiter": delimiter})
         learn_pictures(data, detector, output, sheet, settings | arguments, quiet=quiet, as_json=as_json)
@@ -131,6 +133,13 @@ def fit(
     model = learn(_fitting(lesson, settings, reporter), output, arguments, "NEW.csv", reporter, quiet=quiet)
     if as_json:
         emit(json.dumps(_summary(lesson, model, output, reporter), ensure_ascii=False) + "\n")
+
+
+def _require_sheet_elsewhere(sheet: str | None, data: str) -> None:
+    if sheet is not None and Path(sheet).resolve().is_relative_to(Path(data).resolve()):
+        raise gandetect.InputError(
+            f"Expected a sheet that is not among the pictures, found {sheet!r} in {data!r}; name a file elsewhere."
+        )
 
 
 def _known_labels(pairs: list[str], label_column: str | None) -> tuple[str | None, set[str]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import gandetect
 from gandetect_cli import options
-from gandetect_cli.output import require_writable, write_stdout
+from gandetect_cli.output import require_other_files, require_writable, write_stdout
 from gandetect_cli.progress import ProgressBar
 from gandetect_cli.stopping import Stopped, stop_if_asked
 from gandetect_cli.terminal import Reporter, size
@@ -51,10 +51,11 @@ def contamination_of(text: str) -> float | Literal["auto"]:
         ) from None
 
 
-def require_output(output: str, *, resume: bool, as_json: bool) -> None:
-    """Make sure before the work that the model can be written, and the checkpoint be found."""
+def require_output(output: str, data: str, *, resume: bool, as_json: bool) -> None:
+    """Make sure before the work that the model can be written, not over its data, and the checkpoint be found."""
     if output == "-" and as_json:
         raise gandetect.InputError("Expected one thing on standard output, found --output - and --json; drop one.")
+    require_other_files([output], [data])
     if output != "-":
         require_writable(output)
     _checkpoint(output, resume=resume)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -77,6 +77,29 @@ def open_output(path: str) -> Iterator[Write]:
                 yield _writer(packed)
         else:
             yield _writer(file)
+
+
+def require_other_files(outputs: Iterable[str], inputs: Iterable[str | None]) -> None:
+    """Refuse to write over a file that is read.
+
+    Parameters
+    ----------
+    outputs : iterable of str
+        Paths to write; ``-`` is standard output.
+    inputs : iterable of str or None
+        Paths to read; ``-`` is standard input.
+
+    Raises
+    ------
+    InputError
+        Two of them are one file, under whatever names.
+    """
+    read = [Path(path) for path in inputs if path not in (None, "-") and Path(path).is_file()]
+    for output in outputs:
+        if output != "-" and Path(output).is_file() and any(map(Path(output).samefile, read)):
+            raise InputError(
+                f"Expected an output that is not the input, found {output!r} for both; choose another name."
+            )
 
 
 def require_writable(path: str) -> None:

@@ -15,7 +15,7 @@ from gandetect.schema import table_of
 from gandetect_cli import options
 from gandetect_cli.answers import Scored
 from gandetect_cli.evaluate import are_anomalies, learned_anomalies, refuse_learned_label, require_label_column
-from gandetect_cli.output import open_output, require_writable
+from gandetect_cli.output import open_output, require_other_files, require_writable
 from gandetect_cli.progress import ProgressBar
 from gandetect_cli.scoring import Tally, flag_rule, score_table
 from gandetect_cli.source import Table
@@ -51,6 +51,7 @@ def report(
     """Write an HTML page about a model and new rows."""
     if label_column is not None and data is None:
         raise gandetect.InputError("Expected rows to compare with --label-column, found none; name their file.")
+    require_other_files([output], [data, model])
     if output != "-":
         require_writable(output)
     scorer, reporter = Scorer(model, threads=threads), Reporter(quiet)

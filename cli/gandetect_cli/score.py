@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import typer
 
@@ -14,7 +13,7 @@ from gandetect.image_schema import ImageSchema
 from gandetect.schema import Schema, quoted
 from gandetect_cli import options
 from gandetect_cli.answers import Csv, Format, JsonLines, Scored, answer_columns, answer_names, decimal_mark
-from gandetect_cli.output import open_output
+from gandetect_cli.output import open_output, require_other_files
 from gandetect_cli.progress import ProgressBar
 from gandetect_cli.scoring import Scoring, TableScoring, flag_rule
 from gandetect_cli.source import Table
@@ -70,7 +69,7 @@ def score(
     _require_one_rule(alpha, fdr)
     if raw_maps and not heatmaps:
         raise InputError("Expected --heatmaps FOLDER with --raw-maps, found none; say where the maps are to go.")
-    _require_another_file(data, output)
+    require_other_files([output], [data, model])
     scorer = Scorer(model, threads=threads)
     if isinstance(scorer.schema, ImageSchema):
         options.refuse("pictures", "tables", {"--explain": explain, "--delimiter": delimiter})
@@ -134,11 +133,6 @@ def _discoveries(counts: PValueCounts, rate: float, n_calibration: int) -> tuple
 
 _NO_P_VALUE = 1e-30
 """A false-alarm rate that no p-value reaches."""
-
-
-def _require_another_file(data: str, output: str) -> None:
-    if Path(data).exists() and Path(output).exists() and Path(data).samefile(output):
-        raise InputError(f"Expected an output that is not the input, found {output!r} for both; choose another name.")
 
 
 @dataclass(frozen=True)

@@ -60,3 +60,20 @@ def test_teaching_says_on_stderr_how_far_it_is_also_where_no_bar_is_drawn(capsys
     assert said.err == (
         "teaching the ensemble to one small network, in 100 steps\nabout 0 s to go\ntaught in 0 s; comparing\n"
     )
+
+
+def test_the_encoding_of_a_core_model_is_never_written_over_the_rows_to_teach_with(cli, small_model):
+    Path("small.encoding.json").write_text("a,b\n1,2\n")
+    result = cli(
+        *("export", small_model, "--distill", "--core"), *("--data", "small.encoding.json", "-o", "small.onnx")
+    )
+    assert result.code == 2
+    assert "Expected an output that is not the input, found 'small.encoding.json' for both" in result.err
+    assert Path("small.encoding.json").read_text() == "a,b\n1,2\n"
+
+
+def test_a_variant_goes_to_a_file(cli, small_model):
+    result = cli("export", small_model, "--storage", "fp16", "-o", "-")
+    sentence = "Expected --output to name a file, found '-': a variant does not go to a pipe."
+    assert result == (2, "", f"gandetect: {sentence}\n")
+    assert not Path("-").exists()

@@ -10,7 +10,6 @@ import pytest
 import gandetect
 from gandetect.losses import LOSSES
 from gandetect.schema import Role
-from gandetect_cli import fit
 from gandetect_cli.progress import ProgressBar
 
 
@@ -298,15 +297,15 @@ def test_a_signal_during_learning_leaves_the_old_model(start, machines_train, tm
 @pytest.fixture
 def stopping(monkeypatch):
     """Make the first progress of learning a signal to stop, once."""
-    update, stopped = ProgressBar.update, []
+    stopped = []
 
-    def terminate(bar, *arguments, **keywords):
-        if bar._title == "learning" and not stopped:
-            stopped.append(True)
-            os.kill(os.getpid(), signal.SIGTERM)
-        update(bar, *arguments, **keywords)
+    class StoppingBar(ProgressBar):
+        def update(self, *_, **__):
+            if not stopped:
+                stopped.append(True)
+                os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(ProgressBar, "update", terminate)
+    monkeypatch.setattr("gandetect_cli.learning.ProgressBar", StoppingBar)
 
 
 @pytest.mark.usefixtures("stopping")
@@ -352,14 +351,9 @@ def test_resume_needs_a_file_to_write(cli, numbers, output):
     assert "Expected --output to name a file" in result.err
 
 
-def test_a_signal_between_two_steps_leaves_the_old_model(cli, numbers, monkeypatch, tmp_path):
+@pytest.mark.usefixtures("stopping")
+def test_a_signal_between_two_steps_leaves_the_old_model(cli, numbers, tmp_path):
     (tmp_path / "gandetect.onnx").write_bytes(b"old")
-
-    def terminate(bar, *_, **__):
-        if bar._title == "learning":
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    monkeypatch.setattr(ProgressBar, "update", terminate)
     result = cli("fit", "-", "-q", stdin=numbers.encode())
     assert result == (143, "", "gandetect: stopped.\n")
     assert (tmp_path / "gandetect.onnx").read_bytes() == b"old"
@@ -398,8 +392,3 @@ def test_a_bar_with_a_delay_is_not_drawn_for_short_tasks(monkeypatch, capsys):
     with ProgressBar("scoring", quiet=False, delay=60) as bar:
         bar.update(1, 2)
     assert capsys.readouterr().err == ""
-
-
-def test_the_help_starts_with_examples(cli):
-    assert cli("fit", "--help").out.split("\n")[2].strip() == "Examples:"
-    assert "gandetect fit normal.csv" in fit.HELP["fit"]

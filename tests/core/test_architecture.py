@@ -32,7 +32,7 @@ FLOORS = {
     "wording": {"schema"},
     "explanation": {"errors", "schema", "scorer", "wording"},
     "distribution": {"errors", "schema"},
-    "drift": {"schema", "distribution", "significance"},
+    "drift": {"errors", "schema", "distribution", "significance"},
     # The workshop: torch; it knows neither files nor columns.
     "losses": set(),
     "networks": {"losses"},
