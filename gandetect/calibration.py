@@ -162,6 +162,15 @@ class Disagreement:
     scores: NDArray[np.float32]
     deviations: NDArray[np.float32]
 
+    @classmethod
+    def between(
+        cls, by_member: NDArray[np.float32], scores: NDArray[np.float32], folds: NDArray[np.int64]
+    ) -> Disagreement:
+        """Compare the scores that all members give, (members, n_rows); every row's own fold's member is left out."""
+        saw = folds != np.arange(len(by_member))[:, None]  # (members, n_rows)
+        seen = by_member.T[saw.T].reshape(len(scores), -1)
+        return cls(scores, seen - seen.mean(1, keepdims=True))
+
     def share_lost(self, limits: NDArray[np.float32]) -> Floats:
         """Return the estimated share of rows that score above each limit with one member but not with the mean.
 

@@ -74,9 +74,7 @@ def _disagreement(
         )
         for member in range(weights.n_members)
     ]
-    saw = rows.folds[chosen] != np.arange(weights.n_members)[:, None]  # (members, n_chosen)
-    seen = np.stack(by_member).T[saw.T].reshape(len(chosen), -1)
-    return Disagreement(scores[chosen], seen - seen.mean(1, keepdims=True))
+    return Disagreement.between(np.stack(by_member), scores[chosen], rows.folds[chosen])
 
 
 def _run_member(samples: Floats, member: ImageWeights) -> tuple[Floats, Floats]:

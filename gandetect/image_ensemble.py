@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gandetect.errors import InputError
+from gandetect.folds import Folded
 from gandetect.image_negatives import PATCH, WHOLE, negatives
 from gandetect.losses import LOSSES
 from gandetect.networks.images import (
@@ -156,20 +157,12 @@ class ImageSettings:
 
 
 @dataclass(frozen=True)
-class ImageRows:
+class ImageRows(Folded):
     """Training images as the networks see them, (n, channels, height, width), and the fold of each."""
 
     samples: Floats
     folds: NDArray[np.int64]
     positional: bool
-
-    def unseen_by(self, member: int) -> NDArray[np.int64]:
-        """Return the images of a member's own fold, which it is never trained on."""
-        return np.flatnonzero(self.folds == member)
-
-    def seen_by(self, member: int) -> NDArray[np.int64]:
-        """Return the images that a member is trained on."""
-        return np.flatnonzero(self.folds != member)
 
 
 def train_images(
@@ -208,14 +201,6 @@ def train_images(
     pair.discriminator.fold()
     _round(pair)
     return pair, course
-
-
-@torch.no_grad()
-def transplant(pair: ImagePair, donor: ImagePair, members: Sequence[int], new: Sequence[int]) -> None:
-    """Put members of another pair, by their numbers there, in the places of members of a pair."""
-    for mine, other in ((pair.discriminator, donor.discriminator), (pair.generator, donor.generator)):
-        for parameter, replacement in zip(mine.parameters(), other.parameters(), strict=True):
-            parameter[list(members)] = replacement[list(new)]
 
 
 @torch.no_grad()

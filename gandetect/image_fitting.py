@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from gandetect.calibration import threshold_exceeded_by
 from gandetect.checkpoint import kept
 from gandetect.errors import InputError
+from gandetect.folds import draw_folds
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.heatmap import add_conspicuousness, add_heatmap
 from gandetect.graph.images import Seen, add_images, add_networks
@@ -24,10 +25,11 @@ from gandetect.graph.score import add_evidence, add_verdict
 from gandetect.health import Retrained, examine, heal
 from gandetect.heatmap import depends_on_position
 from gandetect.image_calibration import LearnedImages, add_components, calibrated
-from gandetect.image_ensemble import ImageRows, ImageSettings, train_images, transplant
+from gandetect.image_ensemble import ImageRows, ImageSettings, train_images
 from gandetect.image_health import LIMITS, probes
 from gandetect.image_schema import IMAGE_INPUT, ImageSchema, batches
 from gandetect.image_weights import trained_weights
+from gandetect.members import transplant
 from gandetect.model_file import DIGEST_KEY, DIGEST_PLACEHOLDER, MANIFEST_KEY, manifest_json, seal
 from gandetect.networks.images import ImagePair
 from gandetect.record import clear_of_steps, manifest_of
@@ -167,7 +169,7 @@ def _rows(images: Iterable[Image], schema: ImageSchema, settings: ImageSettings,
         raise InputError(f"Expected at least {smallest} images to fit, found {len(samples)}; add normal images.")
     if not np.ptp(samples, axis=0).any():
         raise InputError(f"Expected images that differ, found {len(samples)} identical ones; add other normal images.")
-    folds = np.random.default_rng([seed, len(samples)]).permutation(len(samples)) % settings.n_members
+    folds = draw_folds(len(samples), settings.n_members, seed)
     return ImageRows(samples, folds, depends_on_position(samples))
 
 

@@ -12,6 +12,7 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 from gandetect.health import Limits, Probe
 from gandetect.image_ensemble import BEFORE_TRAINING, ImageRows
+from gandetect.members import is_finite
 from gandetect.networks.images import ImagePair
 from gandetect.training import Course, step_random
 
@@ -46,7 +47,7 @@ def probes(pair: ImagePair, rows: ImageRows, course: Course, seed: int, members:
     """Ask every member of a pair what its health is measured by; `members` are their numbers among all folds."""
     random = step_random(seed, AFTER_TRAINING)
     n_images = min(MAX_PROBED, *(len(sort(member)) for member in members for sort in (rows.unseen_by, rows.seen_by)))
-    late = course.realness[-max(1, len(course.realness) // 10) :].mean(0)  # (2, members)
+    late = course.late_realness
     drawn = pair.imagine(n_images, random)
     return [
         Probe(
@@ -56,7 +57,7 @@ def probes(pair: ImagePair, rows: ImageRows, course: Course, seed: int, members:
             **_logits(pair, own, rows.samples[rows.seen_by(member)[: min(n_images, N_JUDGED)]], random),
             realness_real=float(late[0, own]),
             realness_generated=float(late[1, own]),
-            finite=_is_finite(pair, own),
+            finite=is_finite(pair, own),
         )
         for own, member in enumerate(members)
     ]
@@ -80,8 +81,3 @@ def _logits(pair: ImagePair, own: int, seen: Floats, random: torch.Generator) ->
     on_noise = on_noise.unflatten(0, (kinds, len(seen), -1)).amin(2)  # (kinds, n, kinds)
     on_noise = on_noise.diagonal(dim1=0, dim2=2)
     return {"logits_seen": on_real.numpy(force=True), "logits_noise": on_noise.numpy(force=True)}
-
-
-def _is_finite(pair: ImagePair, own: int) -> bool:
-    parameters = (*pair.discriminator.parameters(), *pair.generator.parameters())
-    return all(bool(parameter[own].isfinite().all()) for parameter in parameters)

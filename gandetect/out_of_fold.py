@@ -105,9 +105,7 @@ def _disagreement(
             for m in range(weights.n_members)
         ]
     )
-    saw = rows.folds[chosen] != np.arange(weights.n_members)[:, None]  # (members, n_chosen)
-    seen = by_member.T[saw.T].reshape(len(chosen), -1)
-    return Disagreement(scores(some["values"]), seen - seen.mean(1, keepdims=True))
+    return Disagreement.between(by_member, scores(some["values"]), rows.folds[chosen])
 
 
 def certified(

@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gandetect.errors import InputError
+from gandetect.folds import Folded
 from gandetect.graph.tables import TableWeights
 from gandetect.health import Probe
 from gandetect.losses import LOSSES
+from gandetect.members import is_finite
 from gandetect.networks.tables import Discriminator, Generator, TableBatch, TablePair
 from gandetect.schema import quoted
 from gandetect.table_negatives import REFERENCES, SCORED, Batch, Cloud, around_known, references
@@ -131,7 +133,7 @@ class TableSettings:
 
 
 @dataclass(frozen=True)
-class Rows:
+class Rows(Folded):
     """Encoded training rows and the fold of each; arrays of shape (n_rows, ...).
 
     `excess` is measured out of fold; `departure` is that of a constant that leaves its value. `known` holds the samples
@@ -150,14 +152,6 @@ class Rows:
     def encoded(self, chosen: NDArray[np.int64]) -> dict[str, Floats]:
         """Return samples and presence of some rows."""
         return {"samples": self.samples[chosen], "present": self.present[chosen]}
-
-    def unseen_by(self, member: int) -> NDArray[np.int64]:
-        """Return the rows of a member's own fold, which it is never trained on."""
-        return np.flatnonzero(self.folds == member)
-
-    def seen_by(self, member: int) -> NDArray[np.int64]:
-        """Return the rows that a member is trained on."""
-        return np.flatnonzero(self.folds != member)
 
 
 def train_pair(
@@ -276,14 +270,6 @@ def _new_pair(
     return TablePair(discriminator.to(samples.device), generator.to(samples.device), surround, hideable)
 
 
-def transplant(pair: TablePair, donor: TablePair, members: Sequence[int], new: Sequence[int]) -> None:
-    """Put members of another pair, by their numbers there, in the places of members of a pair."""
-    with torch.no_grad():
-        for mine, other in ((pair.discriminator, donor.discriminator), (pair.generator, donor.generator)):
-            for parameter, replacement in zip(mine.parameters(), other.parameters(), strict=True):
-                parameter[list(members)] = replacement[list(new)]
-
-
 MAX_PROBED = 500
 """Rows of each sort that a member's health is measured on."""
 
@@ -307,7 +293,7 @@ def probes(pair: TablePair, rows: Rows, course: Course, seed: int, members: Sequ
         of_noise = pair.discriminator(noise.flatten(1, 2)).unflatten(1, noise.shape[1:3])
         of_noise = of_noise[..., :kinds].diagonal(dim1=1, dim2=3)  # (members, n_rows, kinds)
     arrays = [values.cpu().numpy() for values in (real, seen, pair.imagine(n_rows, random), of_real, of_noise)]
-    late = course.realness[-max(1, len(course.realness) // 10) :].mean(0)  # (2, members)
+    late = course.late_realness
     return [
         Probe(
             unseen=unseen,
@@ -317,7 +303,7 @@ def probes(pair: TablePair, rows: Rows, course: Course, seed: int, members: Sequ
             logits_noise=on_noise,
             realness_real=float(late[0, index]),
             realness_generated=float(late[1, index]),
-            finite=_is_finite(pair, index),
+            finite=is_finite(pair, index),
         )
         for index, (unseen, like_unseen, drawn, on_real, on_noise) in enumerate(zip(*arrays, strict=True))
     ]
@@ -327,11 +313,6 @@ def _sorts(rows: Rows, member: int, random: torch.Generator) -> list[NDArray[np.
     """Return the rows that a member never saw, and those that it did, in random order."""
     sorts = rows.unseen_by(member), rows.seen_by(member)
     return [own[torch.randperm(len(own), generator=random).numpy()] for own in sorts]
-
-
-def _is_finite(pair: TablePair, index: int) -> bool:
-    parameters = (*pair.discriminator.parameters(), *pair.generator.parameters())
-    return all(bool(parameter[index].isfinite().all()) for parameter in parameters)
 
 
 def trained_weights(pair: TablePair, rows: Rows) -> TableWeights:

@@ -16,8 +16,10 @@ from gandetect.calibration import default_alpha
 from gandetect.checkpoint import kept
 from gandetect.encoding import Encoding, fit_encoding, summaries
 from gandetect.errors import InputError
+from gandetect.folds import draw_folds
 from gandetect.health import Retrained, examine, heal
 from gandetect.losses import LOSSES
+from gandetect.members import transplant
 from gandetect.model_file import seal
 from gandetect.networks.tables import TablePair
 from gandetect.out_of_fold import calibrated, certified, run_encoding
@@ -30,7 +32,7 @@ from gandetect.table_assembly import (
     share_threshold,
     with_distributions,
 )
-from gandetect.table_ensemble import Rows, TableSettings, probes, train_pair, trained_weights, transplant
+from gandetect.table_ensemble import Rows, TableSettings, probes, train_pair, trained_weights
 from gandetect.training import Course, Progress, find_device
 from gandetect.trimming import find_gross
 
@@ -192,7 +194,7 @@ def _encode(columns: Columns, schema: Schema, encoding: Encoding, seed: int, n_m
     """
     samples, present, *_ = run_encoding(columns, schema, encoding)
     n_rows = len(samples)
-    folds = np.random.default_rng([seed, n_rows]).permutation(n_rows) % n_members
+    folds = draw_folds(n_rows, n_members, seed)
     excess, departed = np.zeros_like(present), np.zeros(present.shape, dtype=bool)
     for member in range(n_members):
         own = folds == member

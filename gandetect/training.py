@@ -140,6 +140,12 @@ class Course:
     losses: NDArray[np.float64]
     realness: NDArray[np.float64]
 
+    @property
+    def late_realness(self) -> NDArray[np.float64]:
+        """Mean of the realness over the last tenth of the reports, (2, members)."""
+        late: NDArray[np.float64] = self.realness[-max(1, len(self.realness) // 10) :].mean(0)
+        return late
+
     def told(self, losses: list[float], realness: list[list[float]]) -> Course:
         """Return the course with one more report."""
         return Course(np.concatenate([self.losses, [losses]]), np.concatenate([self.realness, [realness]]))
