@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import typer
 from numpy.typing import NDArray
 
 import gandetect
@@ -22,6 +23,7 @@ from gandetect.schema import MIN_ROWS, Role, Schema
 from gandetect_cli import options
 from gandetect_cli.doubts import doubts
 from gandetect_cli.fit_pictures import learn_pictures
+from gandetect_cli.labels import labels_of
 from gandetect_cli.learning import contamination_of, learn, require_output
 from gandetect_cli.output import emit
 from gandetect_cli.pictures import are_pictures
@@ -73,6 +75,7 @@ class _Lesson:
 
 
 def fit(
+    context: typer.Context,
     data: options.Data,
     output: options.ModelOutput = options.MODEL_FILE,
     label_column: options.UnusedLabel = None,
@@ -103,11 +106,10 @@ def fit(
     require_output(output, data, resume=resume, as_json=as_json)
     if are_pictures(data):
         _require_sheet_elsewhere(sheet, data)
-        refused = {"--label-column": label_column, "--known-anomalies": known_anomalies, "--kind": kind}
-        options.refuse("pictures", "tables", refused | {"--drop": drop, "--columns": columns, "--delimiter": delimiter})
+        options.refuse_others(context, "pictures")
         learn_pictures(data, detector, output, sheet, settings | arguments, quiet=quiet, as_json=as_json)
         return
-    options.refuse("tables", "pictures", {"--detector": detector if detector != "auto" else None, "--sheet": sheet})
+    options.refuse_others(context, "tables")
     label_column, labels = _known_labels(known_anomalies or [], label_column)
     kinds = _kinds(kind or [])
     sample, n_seen = _read(data, delimiter, max_rows, seed, quiet)
@@ -144,15 +146,14 @@ def _require_sheet_elsewhere(sheet: str | None, data: str) -> None:
 
 def _known_labels(pairs: list[str], label_column: str | None) -> tuple[str | None, set[str]]:
     """Split ``COLUMN=LABEL``; return the column and the labels."""
-    columns, labels = set(), set()
+    columns: set[str] = set()
+    labels: set[str] = set()
     for pair in pairs:
-        column, mark, label = pair.partition("=")
-        if not mark or not column:
-            raise gandetect.InputError(
-                f"Expected --known-anomalies COLUMN=LABEL, found {pair!r}; write the column's name first."
-            )
+        column, _, label = pair.partition("=")
         columns.add(column)
-        labels.add(label)
+        labels.update(labels_of([label]).tolist())
+        if not column or "" in labels:
+            raise gandetect.InputError(f"Expected --known-anomalies COLUMN=LABEL, found {pair!r}; name both.")
     named = columns | ({label_column} if label_column is not None else set())
     if len(named) > 1:
         raise gandetect.InputError(
@@ -165,7 +166,7 @@ def _known_rows(sample: Chunk, parsed: Parsed, label_column: str | None, labels:
     """Return which of the rows that are kept are known anomalies."""
     if label_column is None or not labels:
         return np.zeros(int(parsed.keep.sum()), dtype=bool)
-    found = sample.columns[label_column][parsed.keep]
+    found = labels_of(sample.columns[label_column][parsed.keep])
     if missing := sorted(labels.difference(found.tolist())):
         raise gandetect.InputError(
             f"Expected rows with the label {', '.join(map(repr, missing))} in {label_column!r}, found none; "
@@ -230,7 +231,7 @@ def _warn(lesson: _Lesson, reporter: Reporter) -> None:
     for column in lesson.schema.columns:
         if column.role is not Role.LABEL:
             continue
-        labels = set(lesson.sample.columns[column.name][parsed.keep][~lesson.known].tolist())
+        labels = set(labels_of(lesson.sample.columns[column.name][parsed.keep][~lesson.known]).tolist())
         if len(labels) > 1:
             reporter.warn(
                 f"{column.name!r} holds {len(labels)} different labels: anomalies among the training rows are learned "

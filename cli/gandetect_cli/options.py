@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 
 import typer
@@ -14,6 +13,11 @@ MODEL_FILE = "gandetect.onnx"
 
 _MODEL_VARIABLE = "GANDETECT_MODEL"
 
+# What the library allows, written once more: the library would load torch to say it.
+EffortChoice: TypeAlias = Literal["low", "default", "high"]
+LossChoice: TypeAlias = Literal["logistic", "least-squares", "hinge", "wasserstein"]
+DetectorChoice: TypeAlias = Literal["auto", "whole", "patch"]
+DecimalChoice: TypeAlias = Literal[".", ","]
 StorageChoice: TypeAlias = Literal["fp32", "fp16"]
 OnErrorChoice: TypeAlias = Literal["fail", "skip", "missing"]
 
@@ -62,10 +66,10 @@ Given = Annotated[
     str | None,
     _optional("A,B,...", "Judge rows given these columns: among rows that are alike there; they are never to blame."),
 ]
-Decimal = Annotated[str, typer.Option(metavar="MARK", help="Decimal mark of numbers: . or ,")]
+Decimal = Annotated[DecimalChoice, typer.Option(help="Decimal mark of numbers.")]
 Seed = Annotated[int, typer.Option(min=0, help="Same data, seed and versions: same model file.")]
-Effort = Annotated[str, typer.Option(help="Time for accuracy: low, default or high.")]
-Loss = Annotated[str, typer.Option(help="The adversarial game: logistic, least-squares, hinge or wasserstein.")]
+Effort = Annotated[EffortChoice, typer.Option(help="Time for accuracy.")]
+Loss = Annotated[LossChoice, typer.Option(help="The adversarial game.")]
 Contamination = Annotated[
     str,
     typer.Option(
@@ -73,8 +77,10 @@ Contamination = Annotated[
     ),
 ]
 Detector = Annotated[
-    str,
-    typer.Option(help="For pictures: whole, patch, or auto: patch where their shorter side has 128 pixels or more."),
+    DetectorChoice,
+    typer.Option(
+        help="For pictures: how they are judged; auto: patch where their shorter side has 128 pixels or more."
+    ),
 ]
 Sheet = Annotated[
     str | None,
@@ -151,6 +157,9 @@ OptionalData = Annotated[
     str | None, typer.Argument(metavar="[DATA]", help="New rows, scored already or not; - is standard input.")
 ]
 ReportOutput = Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="The page; - is standard output.")]
+ReportLabels = Annotated[
+    str | None, _optional("COLUMN", "Holds the labels to compare with; without it nothing is compared.")
+]
 TopRows = Annotated[int, typer.Option("--top", metavar="K", min=0, max=200, help="Show the K most anomalous rows.")]
 
 # drift
@@ -208,10 +217,29 @@ TeachingData = Annotated[
 ]
 
 
-def refuse(modality: str, other: str, given: Mapping[str, Any]) -> None:
-    """Refuse the options of another modality."""
-    for name, value in given.items():
-        if value:
-            raise InputError(
-                f"Expected no {name} with a model for {modality}, found one; leave it out: it is for {other}."
-            )
+_ONLY_FOR = {
+    "tables": {
+        *("anomaly", "columns", "decimal", "delimiter", "drop", "explain", "given", "kind", "known_anomalies"),
+        *("label_column", "max_rows", "on_error"),
+    },
+    "pictures": {"detector", "heatmaps", "pixel_rate", "raw_maps", "sheet"},
+}
+"""The options that mean something for one modality only, by their names as arguments, whatever the command."""
+
+
+def refuse_others(context: typer.Context, modality: Literal["tables", "pictures"]) -> None:
+    """Refuse the options on the command line that are only for another modality.
+
+    Raises
+    ------
+    InputError
+        There is one.
+    """
+    for option in context.command.params:
+        source = context.get_parameter_source(option.name) if option.name else None
+        for other in _ONLY_FOR.keys() - {modality}:
+            if option.name in _ONLY_FOR[other] and source is not None and source.name == "COMMANDLINE":
+                raise InputError(
+                    f"Expected no {option.opts[0]} with a model for {modality}, found one; leave it out: "
+                    f"it is for {other}."
+                )

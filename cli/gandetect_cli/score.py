@@ -44,6 +44,7 @@ ANOMALIES_FOUND = 3
 
 
 def score(
+    context: typer.Context,
     data: options.NewData,
     model: options.Model = options.MODEL_FILE,
     output: options.DataOutput = "-",
@@ -72,7 +73,7 @@ def score(
     require_other_files([output], [data, model])
     scorer = Scorer(model, threads=threads)
     if isinstance(scorer.schema, ImageSchema):
-        options.refuse("pictures", "tables", {"--explain": explain, "--delimiter": delimiter})
+        options.refuse_others(context, "pictures")
         # Loaded only where they are called for: scoring a table is to start fast.
         from gandetect_cli.heatmaps import HeatmapFolder
         from gandetect_cli.pictures import PictureScoring
@@ -80,7 +81,7 @@ def score(
         maps = HeatmapFolder(heatmaps, data, pixel_rate, raw=raw_maps) if heatmaps else None
         scoring: Scoring = PictureScoring(data, scorer, scorer.schema, maps, only_anomalies=only_anomalies)
     else:
-        options.refuse("tables", "pictures", {"--heatmaps": heatmaps})
+        options.refuse_others(context, "tables")
         scoring = TableScoring(Table(data, delimiter, allow_empty=True, twice=fdr is not None), scorer, on_error)
     chosen = _Chosen(scoring.schema, explain, prefix, only_anomalies)
     with scoring, open_output(output) as write, ProgressBar("scoring", quiet=quiet, delay=1) as bar:

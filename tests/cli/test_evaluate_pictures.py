@@ -128,14 +128,12 @@ def test_anomalies_alone_cannot_be_compared(cli, parts):
 
 
 @pytest.mark.usefixtures("model")
-@pytest.mark.parametrize("option", ["--label-column", "--anomaly"])
+@pytest.mark.parametrize("option", ["--label-column", "--anomaly", "--delimiter"])
 def test_labels_of_tables_mean_nothing_to_pictures(cli, parts, option):
     result = cli("evaluate", "parts", option, "x")
     assert result.code == 2
-    assert result.err == (
-        "gandetect: Expected no --label-column and no --anomaly with a model for pictures, found one; "
-        "leave it out: the folders' names are the labels.\n"
-    )
+    sentence = f"Expected no {option} with a model for pictures, found one; leave it out: it is for tables."
+    assert result.err == f"gandetect: {sentence}\n"
 
 
 def test_a_table_needs_its_column_of_labels(cli, machines_new, small_model):

@@ -4,12 +4,15 @@ import json
 import os
 import signal
 import sys
+from typing import get_args
 
 import pytest
 
 import gandetect
+from gandetect import image_ensemble, table_ensemble
 from gandetect.losses import LOSSES
 from gandetect.schema import Role
+from gandetect_cli.options import DetectorChoice, EffortChoice, LossChoice
 from gandetect_cli.progress import ProgressBar
 
 
@@ -99,10 +102,21 @@ def test_a_model_remembers_which_column_holds_labels_and_which_are_anomalies(cli
     assert "60 rows, 6 anomalies" in result.out
 
 
+@pytest.mark.parametrize(("in_table", "asked"), [(" fault ", "fault"), ("fault", "fault ")])
+def test_blanks_around_a_label_are_no_part_of_it(cli, numbers, in_table, asked):
+    rows = labelled(numbers).replace(b"fault", in_table.encode())
+    result = cli("fit", "-", "--known-anomalies", f"state={asked}", "--steps", 2, stdin=rows)
+    assert "6 known anomalies to learn from\n" in result.err
+    for arguments in ([], ["--anomaly", asked]):
+        compared = cli("evaluate", "-", *arguments, stdin=rows.replace(b",\n", b",fine\n"))
+        assert "60 rows, 6 anomalies" in compared.out, compared.err
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (["--known-anomalies", "state"], "Expected --known-anomalies COLUMN=LABEL, found 'state'"),
+        (["--known-anomalies", "state= "], "Expected --known-anomalies COLUMN=LABEL, found 'state= '; name both."),
         (["--known-anomalies", "state=broken"], "Expected rows with the label 'broken' in 'state', found none"),
         (
             ["--known-anomalies", "state=fault", "--label-column", "c"],
@@ -132,7 +146,7 @@ def test_an_effort_is_recorded_and_an_unknown_one_refused(cli, numbers):
     assert (settings["effort"], settings["n_steps"]) == ("low", 2)
     refused = cli("fit", "-", "--effort", "huge", stdin=numbers.encode())
     assert refused.code == 2
-    assert "Expected effort to be one of 'low', 'default', 'high', found 'huge'." in refused.err
+    assert "Invalid value for '--effort': 'huge' is not one of 'low', 'default', 'high'" in refused.err
 
 
 def test_the_model_can_go_to_stdout(start, numbers, tmp_path):
@@ -228,7 +242,8 @@ def test_contamination_becomes_the_files_threshold(cli, numbers, tmp_path):
     [
         (["--contamination", "much"], "Expected --contamination to be auto or a share up to 0.5, found 'much'"),
         (["--contamination", "0.7"], "Expected contamination to be 'auto' or in (0, 0.5], found 0.7"),
-        (["--loss", "mean"], "Expected loss to be one of 'logistic'"),
+        (["--loss", "mean"], "Invalid value for '--loss': 'mean' is not one of 'logistic'"),
+        (["--decimal", ";"], "Invalid value for '--decimal': ';' is not one of '.', ','"),
         (["--kind", "category"], "Expected --kind COLUMN=KIND, found 'category'; write the column's name first."),
         (["--kind", "a=colour"], "<stdin>: expected one of the kinds"),
         (["--drop", "z"], "<stdin>: expected names of its columns 'a', 'b', 'c', found 'z'"),
@@ -245,10 +260,17 @@ def test_an_option_that_cannot_be_used_is_one_sentence(cli, numbers, options, se
     assert not (tmp_path / "gandetect.onnx").exists()
 
 
-def test_the_help_names_every_loss(cli):
-    help_text = " ".join(cli("fit", "--help").out.split()).replace("- ", "-")
-    *others, last = LOSSES
-    assert f"{', '.join(others)} or {last}." in help_text
+@pytest.mark.parametrize(
+    ("choice", "known"),
+    [
+        (LossChoice, [*LOSSES]),
+        (EffortChoice, [*table_ensemble.EFFORTS]),
+        (EffortChoice, [*image_ensemble.EFFORTS]),
+        (DetectorChoice, ["auto", *image_ensemble.DETECTORS]),
+    ],
+)
+def test_the_command_line_offers_what_the_library_knows(choice, known):
+    assert [*get_args(choice)] == known
 
 
 def test_an_output_that_cannot_be_written_is_found_before_anything_is_read(cli, tmp_path):

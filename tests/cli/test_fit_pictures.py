@@ -14,6 +14,18 @@ from gandetect import read_model
 
 DIGITS = Path(__file__).parents[2] / "data" / "digit_pictures"
 STEPS = ("--steps", 3)
+FOR_TABLES = {
+    "--label-column": "a",
+    "--known-anomalies": "a=b",
+    "--kind": "a=number",
+    "--drop": "a",
+    "--columns": "a",
+    "--given": "a",
+    "--delimiter": ",",
+    "--decimal": ".",
+    "--on-error": "skip",
+    "--max-rows": 9,
+}
 
 
 @pytest.fixture
@@ -63,10 +75,12 @@ def test_an_array_file_is_learned_from(cli, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--kind", "a=number"), "Expected no --kind with a model for pictures, found one; leave it out: "),
-        (("--drop", "a"), "Expected no --drop with a model for pictures, found one; leave it out: "),
-        (("--detector", "both"), "Expected detector to be one of 'whole', 'patch', found 'both'."),
-        (("--effort", "huge"), "Expected effort to be one of 'low', 'default', 'high', found 'huge'."),
+        *(
+            ((name, value), f"Expected no {name} with a model for pictures, found one; leave it out: it is for tables.")
+            for name, value in FOR_TABLES.items()
+        ),
+        (("--detector", "both"), "Invalid value for '--detector': 'both' is not one of 'auto', 'whole', 'patch'"),
+        (("--effort", "huge"), "Invalid value for '--effort': 'huge' is not one of 'low', 'default', 'high'"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(cli, photos, arguments, message):

@@ -135,6 +135,9 @@ def test_labels_need_rows_and_rows_need_labels(cli, machines_new, small_model):
     result = cli("report", small_model, "--label-column", "label", "-o", "-")
     sentence = "Expected rows to compare with --label-column, found none; name their file."
     assert (result.code, result.err) == (2, f"gandetect: {sentence}\n")
+    result = cli("report", small_model, machines_new, "--anomaly", "1", "-o", "-")
+    sentence = "Expected --label-column COLUMN with --anomaly, found none; say where labels stand."
+    assert result == (2, "", f"gandetect: {sentence}\n")
     lines = machines_new.read_text().splitlines()
     unlabelled = "\n".join([lines[0], lines[1].rpartition(",")[0] + ",", *lines[2:]]).encode()
     result = cli("report", small_model, "-", "--label-column", "label", "-o", "-", "-q", stdin=unlabelled)

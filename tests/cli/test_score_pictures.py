@@ -209,6 +209,10 @@ def test_colours_of_a_model_for_colours_are_drawn_in_grey(cli, photos, tmp_path)
             ["--explain", "2"],
             "Expected no --explain with a model for pictures, found one; leave it out: it is for tables.",
         ),
+        (
+            ["--on-error", "skip"],
+            "Expected no --on-error with a model for pictures, found one; leave it out: it is for tables.",
+        ),
         (["--raw-maps"], "Expected --heatmaps FOLDER with --raw-maps, found none; say where the maps are to go."),
         (
             ["--heatmaps", "maps", "--pixel-false-alarm-rate", "2"],
@@ -220,13 +224,11 @@ def test_options_that_do_not_fit_are_one_sentence(cli, photos, arguments, senten
     assert cli("score", "photos", *arguments) == (2, "", f"gandetect: {sentence}\n")
 
 
-def test_a_model_for_tables_draws_no_heat_maps(cli, machines_new, small_model):
-    result = cli("score", machines_new, "-m", small_model, "--heatmaps", "maps")
-    assert result == (
-        2,
-        "",
-        "gandetect: Expected no --heatmaps with a model for tables, found one; leave it out: it is for pictures.\n",
-    )
+@pytest.mark.parametrize("option", ["--heatmaps", "--pixel-false-alarm-rate"])
+def test_a_model_for_tables_draws_no_heat_maps(cli, machines_new, small_model, option):
+    result = cli("score", machines_new, "-m", small_model, option, "0.001")
+    sentence = f"Expected no {option} with a model for tables, found one; leave it out: it is for pictures."
+    assert result == (2, "", f"gandetect: {sentence}\n")
 
 
 def test_scoring_pictures_loads_no_heavy_package(start, photos):
