@@ -6,9 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def draw_folds(n_samples: int, n_members: int, seed: int) -> NDArray[np.int64]:
-    """Return the fold of each sample, (n_samples,): a member's number, all about equally often."""
-    return np.random.default_rng([seed, n_samples]).permutation(n_samples) % n_members
+def draw_folds(n_samples: int, n_members: int, seed: int, groups: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
+    """Return the fold of each sample, (n_samples,): a member's number, all about equally often, also in each group."""
+    drawn = np.random.default_rng([seed, n_samples]).permutation(n_samples)
+    folds = np.empty(n_samples, dtype=np.int64)
+    folds[np.lexsort([drawn, np.zeros(n_samples) if groups is None else groups])] = np.arange(n_samples) % n_members
+    return folds
 
 
 class Folded:

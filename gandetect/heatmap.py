@@ -31,7 +31,7 @@ class MapScale:
     Parameters
     ----------
     mean, deviation : array of shape (n_maps, height, width) or (n_maps, 1, 1)
-        At every position, or the same everywhere.
+        At every position, or the same everywhere; where images have folders, (folders, n_maps, ...).
     weights : array of shape (n_maps,)
         Of each map.
     blur : float

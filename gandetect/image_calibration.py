@@ -2,34 +2,49 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gandetect.calibration import Calibration, Disagreement, Evidence, calibrate, fit_evidence
 from gandetect.graph.builder import GraphBuilder
+from gandetect.graph.folders import of_folder
 from gandetect.graph.heatmap import add_conspicuousness
 from gandetect.graph.images import ImageWeights, add_networks, add_standing_out
 from gandetect.graph.score import add_evidence
 from gandetect.heatmap import Heat, MapScale, fit_heat, fit_scale
 from gandetect.image_ensemble import ImageRows, ImageSettings
-from gandetect.image_schema import ImageSchema
+from gandetect.image_schema import FOLDER_INPUT, ImageSchema
 from gandetect.scorer import open_session, run_in_chunks
 
 Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
+class Levels:
+    """What components of the score usually are in each folder: mean and deviation, both (folders, n_components)."""
+
+    mean: Floats
+    deviation: Floats
+
+
+@dataclass(frozen=True)
 class LearnedImages:
-    """Everything that the final graph is built from."""
+    """Everything that the final graph is built from; no levels where there are no folders."""
 
     schema: ImageSchema
     weights: ImageWeights
     scale: MapScale
     heat: Heat
+    levels: Levels | None
     evidence: Evidence
     calibration: Calibration
+
+
+PRIOR = 20
+"""Images of all folders that count in a folder's deviation beside its own."""
 
 
 def calibrated(rows: ImageRows, schema: ImageSchema, weights: ImageWeights, settings: ImageSettings) -> LearnedImages:
@@ -37,20 +52,47 @@ def calibrated(rows: ImageRows, schema: ImageSchema, weights: ImageWeights, sett
     values, maps = _out_of_fold(rows, weights)
     # Positions of patches are four pixels apart.
     map_weights, blur = (np.array([0.1, 1.0, 0.2]), 0.6) if weights.judges_positions else (np.ones(1), 1.0)
-    scale = fit_scale(maps, map_weights, blur, positional=rows.positional)
-    answers = _components(values, maps, scale, weights.n_highest)
-    components = answers["components"]
+    scale = _scale_of_folders(maps, map_weights, blur, rows)
+    answers = _components(values, maps, scale, weights.n_highest, rows)
+    levels = _levels(answers["components"], rows)
+    components = _levelled(answers["components"], levels, rows)
     smallest = np.full(components.shape[1], 0.05)  # logarithms and sums of them that vary less are rounding
     evidence = fit_evidence(components.astype(np.float64), *settings.evidence_weights(), smallest)
     scores = _scores(components, evidence)
-    calibration = calibrate(scores, _disagreement(rows, weights, scale, evidence, scores))
-    return LearnedImages(schema, weights, scale, fit_heat(answers["conspicuous"]), evidence, calibration)
+    calibration = calibrate(scores, _disagreement(rows, weights, scale, levels, evidence, scores))
+    heat = fit_heat(answers["conspicuous"])
+    return LearnedImages(schema, weights, scale, heat, levels, evidence, calibration)
+
+
+def _scale_of_folders(maps: Floats, map_weights: NDArray[np.float64], blur: float, rows: ImageRows) -> MapScale:
+    """Fit what is usual in the maps of each folder."""
+    if rows.n_folders == 1:
+        return fit_scale(maps, map_weights, blur, positional=rows.positional)
+    of_each = [
+        fit_scale(maps[rows.folders == own], map_weights, blur, positional=rows.positional)
+        for own in range(rows.n_folders)
+    ]
+    mean, deviation = (np.stack([getattr(one, name) for one in of_each]) for name in ("mean", "deviation"))
+    return MapScale(mean, deviation, map_weights, blur)
+
+
+def _levels(components: Floats, rows: ImageRows) -> Levels | None:
+    """Fit what components usually are in each folder, so that one calibration serves all."""
+    if rows.n_folders == 1:
+        return None
+    own = [components[rows.folders == number].astype(np.float64) for number in range(rows.n_folders)]
+    mean = np.stack([values.mean(0) for values in own])
+    common = np.square(components - mean[rows.folders]).mean(0)
+    n_own = np.array([[len(values)] for values in own])
+    variance = (n_own * np.stack([values.var(0) for values in own]) + PRIOR * common) / (n_own + PRIOR)
+    deviation = np.sqrt(np.maximum(variance, 1e-6))
+    return Levels(mean.astype(np.float32), deviation.astype(np.float32))
 
 
 def _out_of_fold(rows: ImageRows, weights: ImageWeights) -> tuple[Floats, Floats]:
     """Run each member, as an ensemble of its own, on the images that it never saw."""
     unseen = [rows.unseen_by(member) for member in range(weights.n_members)]
-    parts = [_run_member(rows.samples[own], weights.member(member)) for member, own in enumerate(unseen)]
+    parts = [_run_member(rows, own, weights.member(member)) for member, own in enumerate(unseen)]
     order = np.argsort(np.concatenate(unseen), kind="stable")
     values, maps = (np.concatenate(part)[order] for part in zip(*parts, strict=True))
     return values, maps
@@ -61,47 +103,62 @@ MAX_COMPARED = 1_000
 
 
 def _disagreement(
-    rows: ImageRows, weights: ImageWeights, scale: MapScale, evidence: Evidence, scores: Floats
+    rows: ImageRows,
+    weights: ImageWeights,
+    scale: MapScale,
+    levels: Levels | None,
+    evidence: Evidence,
+    scores: Floats,
 ) -> Disagreement:
     """Score images by every member that saw them, and compare; two members leave nothing to compare."""
     chosen = np.arange(len(scores))[:: -(-len(scores) // MAX_COMPARED)]
-    by_member = [
-        _scores(
-            _components(*_run_member(rows.samples[chosen], weights.member(member)), scale, weights.n_highest)[
-                "components"
-            ],
-            evidence,
-        )
-        for member in range(weights.n_members)
-    ]
+    some = replace(rows, folders=rows.folders[chosen])
+
+    def scored(member: ImageWeights) -> Floats:
+        seen = _run_member(rows, chosen, member)
+        components = _components(*seen, scale, weights.n_highest, some)["components"]
+        return _scores(_levelled(components, levels, some), evidence)
+
+    by_member = [scored(weights.member(member)) for member in range(weights.n_members)]
     return Disagreement.between(np.stack(by_member), scores[chosen], rows.folds[chosen])
 
 
-def _run_member(samples: Floats, member: ImageWeights) -> tuple[Floats, Floats]:
-    """Return the values and maps of one member, as an ensemble of its own."""
-    builder = GraphBuilder()
-    seen = add_networks(builder, builder.input("samples", np.float32, ["n", *samples.shape[1:]]), member)
+def _run_member(rows: ImageRows, chosen: NDArray[np.int64], member: ImageWeights) -> tuple[Floats, Floats]:
+    """Return the values and maps of one member, as an ensemble of its own, of some images."""
+    builder, samples = GraphBuilder(), rows.samples[chosen]
+    tensor = builder.input("samples", np.float32, ["n", *samples.shape[1:]])
+    seen = add_networks(builder, tensor, member, add_number(builder, rows))
     builder.output("values", seen.values, np.float32, ["n", None])
     builder.output("maps", seen.maps, np.float32, ["n", None, None, None])
-    answers = _run(builder, {"samples": samples}, ["values", "maps"])
+    answers = run_told(builder, {"samples": samples}, rows.folders[chosen], ["values", "maps"])
     return answers["values"], answers["maps"]
 
 
-def _components(values: Floats, maps: Floats, scale: MapScale, n_highest: int) -> dict[str, Floats]:
+def _components(values: Floats, maps: Floats, scale: MapScale, n_highest: int, rows: ImageRows) -> dict[str, Floats]:
     """Return how conspicuous each position is, and the components of the score."""
     builder = GraphBuilder()
     tensors = (
         builder.input("values", np.float32, ["n", None]),
         builder.input("maps", np.float32, ["n", *maps.shape[1:]]),
     )
-    conspicuous = add_conspicuousness(builder, tensors[1], scale)
+    conspicuous = add_conspicuousness(builder, tensors[1], scale, add_number(builder, rows))
     builder.output("conspicuous", conspicuous, np.float32, ["n", None, None, None])
     builder.output("components", add_components(builder, tensors[0], conspicuous, n_highest), np.float32, ["n", None])
-    return _run(builder, {"values": values, "maps": maps}, ["conspicuous", "components"])
+    return run_told(builder, {"values": values, "maps": maps}, rows.folders, ["conspicuous", "components"])
 
 
-def _run(builder: GraphBuilder, feeds: dict[str, Floats], outputs: list[str]) -> dict[str, Floats]:
-    return run_in_chunks(open_session(builder.build()), outputs, feeds, chunk_size=64)
+def add_number(builder: GraphBuilder, rows: ImageRows) -> str:
+    """Declare the number of each image's folder as an input, where there are several."""
+    return builder.input(FOLDER_INPUT, np.int64, ["n"]) if rows.n_folders > 1 else ""
+
+
+def run_told(
+    builder: GraphBuilder, feeds: dict[str, NDArray[Any]], folders: NDArray[np.int64], outputs: list[str]
+) -> dict[str, Floats]:
+    """Run a graph that may have asked for the numbers of the images' folders."""
+    session = open_session(builder.build())
+    asked = {FOLDER_INPUT: folders} if FOLDER_INPUT in [one.name for one in session.get_inputs()] else {}
+    return run_in_chunks(session, outputs, feeds | asked, chunk_size=64)
 
 
 def add_components(builder: GraphBuilder, values: str, conspicuous: str, n_highest: int) -> str:
@@ -109,8 +166,27 @@ def add_components(builder: GraphBuilder, values: str, conspicuous: str, n_highe
     return builder.node("Concat", values, add_standing_out(builder, conspicuous, n_highest), axis=1)
 
 
+def add_levelled(builder: GraphBuilder, components: str, levels: Levels | None, folder: str) -> str:
+    """Compare components with what they usually are in each image's folder: (n, n_components)."""
+    if levels is None:
+        return components
+    away = builder.node("Sub", components, of_folder(builder, levels.mean, folder))
+    return builder.node("Div", away, of_folder(builder, levels.deviation, folder))
+
+
+def _levelled(components: Floats, levels: Levels | None, rows: ImageRows) -> Floats:
+    if levels is None:
+        return components
+    builder = GraphBuilder()
+    tensor = builder.input("components", np.float32, ["n", components.shape[1]])
+    levelled = add_levelled(builder, tensor, levels, add_number(builder, rows))
+    builder.output("levelled", levelled, np.float32, ["n", components.shape[1]])
+    return run_told(builder, {"components": components}, rows.folders, ["levelled"])["levelled"]
+
+
 def _scores(components: Floats, evidence: Evidence) -> Floats:
     builder = GraphBuilder()
     tensor = builder.input("components", np.float32, ["n", components.shape[1]])
     builder.output("score", add_evidence(builder, tensor, evidence), np.float32, ["n", 1])
-    return _run(builder, {"components": components}, ["score"])["score"][:, 0]
+    session = open_session(builder.build())
+    return run_in_chunks(session, ["score"], {"components": components}, chunk_size=64)["score"][:, 0]

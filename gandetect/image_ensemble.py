@@ -16,15 +16,10 @@ from gandetect.errors import InputError
 from gandetect.folds import Folded
 from gandetect.image_negatives import PATCH, WHOLE, negatives
 from gandetect.losses import LOSSES
-from gandetect.networks.images import (
-    Discriminator,
-    Generator,
-    ImagePair,
-    PatchPair,
-    WholeDiscriminator,
-    WholeGenerator,
-)
+from gandetect.networks.folders import FolderDiscriminator, FolderGenerator, negatives_of_folders, with_number
+from gandetect.networks.images import ImagePair, PatchPair, PlainDiscriminator, PlainGenerator
 from gandetect.networks.patches import PatchDiscriminator, PatchGenerator
+from gandetect.networks.whole import WholeDiscriminator, WholeGenerator
 from gandetect.schema import quoted
 from gandetect.training import Course, Plan, Progress, State, step_random, train
 
@@ -158,11 +153,32 @@ class ImageSettings:
 
 @dataclass(frozen=True)
 class ImageRows(Folded):
-    """Training images as the networks see them, (n, channels, height, width), and the fold of each."""
+    """Training images as the networks see them.
+
+    Parameters
+    ----------
+    samples : array of shape (n, channels, height, width)
+        Their pixels.
+    folds, folders : array of shape (n,)
+        The fold of each, and the number of its folder.
+    n_folders : int
+        Number of folders; with one, the networks are told none.
+    positional : bool
+        Whether they show the same things at the same places.
+    """
 
     samples: Floats
     folds: NDArray[np.int64]
+    folders: NDArray[np.int64]
+    n_folders: int
     positional: bool
+
+    def shown(self, indices: Any) -> Tensor:
+        """Return images as the networks are shown them, with their folders where there are several."""
+        pixels = torch.from_numpy(self.samples[indices])
+        if self.n_folders == 1:
+            return pixels
+        return with_number(pixels, torch.from_numpy(self.folders[indices]), self.samples.shape[1])
 
 
 def train_images(
@@ -179,13 +195,12 @@ def train_images(
 
     What the networks were normalised by while they learned is folded into their weights.
     """
-    samples = torch.from_numpy(rows.samples)
     seen = [torch.from_numpy(rows.seen_by(member)) for member in members or range(settings.n_members)]
     pair = _new_pair(rows, replace(settings, n_members=len(seen)), seed, device)
 
     def draw(step: int, random: torch.Generator) -> Tensor:
         chosen = [own[torch.randint(len(own), (settings.n_real,), generator=random)] for own in seen]
-        return samples[torch.stack(chosen)].to(device)
+        return torch.stack([rows.shown(some.numpy()) for some in chosen]).to(device)
 
     course = train(
         pair,
@@ -216,18 +231,35 @@ def _new_pair(rows: ImageRows, settings: ImageSettings, seed: int, device: torch
     build = {"whole": _whole_networks, "patch": _patch_networks}[settings.detector]
     kinds = {"whole": WHOLE, "patch": PATCH}[settings.detector]
     pair = {"whole": ImagePair, "patch": PatchPair}[settings.detector]
-    n_heads = len(kinds) + bool(settings.n_past) + pair.N_KINDS  # what was drawn in the past has a head as well
+    told = rows.n_folders > 1
+    # What is in a wrong folder and what was drawn in the past have heads as well.
+    n_heads = len(kinds) + told + bool(settings.n_past) + pair.N_KINDS
     discriminator, generator = build(rows, settings, n_heads, random)
 
     def made(real: Tensor, random: torch.Generator) -> Tensor:
         return negatives(kinds, real, random)
 
-    return pair(discriminator.to(device), generator.to(device), made, settings.n_negatives, settings.n_generated)
+    def made_of_folders(real: Tensor, random: torch.Generator) -> Tensor:
+        return negatives_of_folders(made, real, rows.n_folders, random)
+
+    networks = (
+        (FolderDiscriminator(discriminator, rows.n_folders), FolderGenerator(generator, rows.n_folders))
+        if told
+        else (discriminator, generator)
+    )
+    return pair(
+        networks[0].to(device),
+        networks[1].to(device),
+        rows.samples.shape[1],
+        made_of_folders if told else made,
+        settings.n_negatives,
+        settings.n_generated,
+    )
 
 
 def _whole_networks(
     rows: ImageRows, settings: ImageSettings, n_heads: int, random: torch.Generator
-) -> tuple[Discriminator, Generator]:
+) -> tuple[PlainDiscriminator, PlainGenerator]:
     shape = settings.n_members, rows.samples.shape[1], settings.width
     discriminator = WholeDiscriminator(*shape, settings.n_features, n_heads, random)
     return discriminator, WholeGenerator(*shape, settings.n_codes, settings.n_past, random)
@@ -235,7 +267,7 @@ def _whole_networks(
 
 def _patch_networks(
     rows: ImageRows, settings: ImageSettings, n_heads: int, random: torch.Generator
-) -> tuple[Discriminator, Generator]:
+) -> tuple[PlainDiscriminator, PlainGenerator]:
     channels, height, width = rows.samples.shape[1:]
     members = settings.n_members
     discriminator = PatchDiscriminator(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -15,9 +15,10 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from gandetect.detector import ModelFileDetector
 from gandetect.errors import InputError
-from gandetect.image_schema import batches, images_of
+from gandetect.image_schema import FOLDER_INPUT, IMAGE_INPUT, batches, images_of
 from gandetect.model_file import modality_of, read_model
 from gandetect.readers.images import ImageReader
+from gandetect.schema import quoted
 
 if TYPE_CHECKING:
     from gandetect.training import Progress
@@ -48,6 +49,8 @@ class ImageGANDetector(ModelFileDetector):
         Generator and discriminator pairs, each blind to its own fold of the training images.
     n_steps : int, optional
         Training steps, instead of the effort's.
+    given : sequence of str, default=()
+        ``("folder",)``: one model for several products; every image is judged among those of its folder.
     image_shape : tuple of int, optional
         ``(height, width)`` or ``(height, width, channels)`` of images that come as rows of a table; needed for those.
     device : str, default="auto"
@@ -79,6 +82,8 @@ class ImageGANDetector(ModelFileDetector):
     Every method takes images as an array of shape (n, height, width) or (n, height, width, channels), as rows of shape
     (n, height * width * channels) with `image_shape`, as a sequence of arrays of any sizes or of paths, or as the path
     of a folder. Pixel values are whole numbers from 0 to 255; channels are 1 (grey) or 3 (red, green, blue).
+    With `given` the folder of an image is the first one below the folder that is named, or the one that holds its file;
+    arrays come with the names of their folders, ``{"images": X, "folder": names}``.
     Rows are checked as scikit-learn checks tables: as many values as in `fit`, none missing, none negative.
 
     Examples
@@ -101,6 +106,7 @@ class ImageGANDetector(ModelFileDetector):
         effort: str = "default",
         n_members: int | None = None,
         n_steps: int | None = None,
+        given: Sequence[str] = (),
         image_shape: tuple[int, ...] | None = None,
         device: str = "auto",
         random_state: int | np.random.RandomState | None = None,
@@ -111,6 +117,7 @@ class ImageGANDetector(ModelFileDetector):
         self.effort = effort
         self.n_members = n_members
         self.n_steps = n_steps
+        self.given = given
         self.image_shape = image_shape
         self.device = device
         self.random_state = random_state
@@ -120,7 +127,7 @@ class ImageGANDetector(ModelFileDetector):
 
         Parameters
         ----------
-        X : array-like, sequence of arrays or paths, or path of a folder
+        X : array-like, sequence of arrays or paths, path of a folder, or mapping
             Normal (or mostly normal) images.
         y : ignored
         callback : callable, optional
@@ -146,8 +153,15 @@ class ImageGANDetector(ModelFileDetector):
 
         for name in ("n_features_in_", "feature_names_in_"):
             self.__dict__.pop(name, None)  # of an earlier fit on rows
+        if tuple(self.given) not in ((), (FOLDER_INPUT,)):
+            raise InputError(
+                f"Expected given to be () or ({FOLDER_INPUT!r},) for images, found {self.given!r}; their folder is all "
+                "that is known of them."
+            )
+        images, folders = self._images(X, "train")
         model = fit_images(
-            self._images(X, "train"),
+            images,
+            folders=folders if self.given else None,
             detector=self.detector,
             effort=self.effort,
             loss=self.loss,
@@ -185,10 +199,11 @@ class ImageGANDetector(ModelFileDetector):
             It is a model for something else than images.
         """
         model, manifest = read_model(path)
-        images_of(modality_of(manifest))
+        given = (FOLDER_INPUT,) if images_of(modality_of(manifest)).folders else ()
         training = manifest["training"]
         settings = {name: training["settings"][name] for name in ("detector", "loss", "effort", "n_members", "n_steps")}
-        detector = cls(**settings, contamination=training["contamination"], random_state=training["seed"])._use(model)
+        detector = cls(**settings, contamination=training["contamination"], given=given, random_state=training["seed"])
+        detector._use(model)
         if training["image_shape"]:
             detector.image_shape = tuple(training["image_shape"])
             detector.n_features_in_ = int(np.prod(detector.image_shape))
@@ -197,17 +212,32 @@ class ImageGANDetector(ModelFileDetector):
     def _answer(self, X: Any, output: str) -> NDArray[Any]:
         """Run the model file on images and return one of its outputs."""
         check_is_fitted(self)
-        images = self._images(X, "test")
+        images, folders = self._images(X, "test")
         if not len(images):
             raise InputError("Expected at least one image, found none.")
-        return np.concatenate([self.scorer_(batch, [output])[output] for batch in batches(images)])
+        schema, answers, start = images_of(self.scorer_.schema), [], 0
+        for batch in batches(images):
+            raw = schema.raw(batch, folders[start : start + len(batch)])
+            answers.append(self.scorer_(raw, [output])[output])
+            start += len(batch)
+        return np.concatenate(answers)
 
-    def _images(self, X: Any, part: Literal["train", "test"]) -> Sequence[Image]:
-        """Return images of shape (height, width, channels), whatever they come as."""
+    def _images(self, X: Any, part: Literal["train", "test"]) -> tuple[Sequence[Image], Sequence[str]]:
+        """Return images of shape (height, width, channels), whatever they come as, and their folders where known."""
+        if isinstance(X, Mapping) and not issparse(X):  # some sparse ones are mappings, too
+            if set(X) != {IMAGE_INPUT, FOLDER_INPUT}:
+                raise InputError(
+                    f"Expected images with their folders as {{{IMAGE_INPUT!r}: ..., {FOLDER_INPUT!r}: ...}}, found "
+                    f"{quoted(map(str, X))}; name them so."
+                )
+            return self._images(X[IMAGE_INPUT], part)[0], list(X[FOLDER_INPUT])
         if isinstance(X, str | os.PathLike):
             return _read(X, part)
         if isinstance(X, Sequence) and X and all(isinstance(item, str | os.PathLike) for item in X):
             return _read([Path(item) for item in X], part)
+        return self._arrays(X, part), []
+
+    def _arrays(self, X: Any, part: Literal["train", "test"]) -> Sequence[Image]:
         if isinstance(X, Sequence) and X and all(np.ndim(item) in (2, 3) for item in X):
             return [_pixels(np.asarray(item)) for item in X]
         values = np.asarray(X)
@@ -237,15 +267,19 @@ class ImageGANDetector(ModelFileDetector):
         return tags
 
 
-def _read(source: Any, part: Literal["train", "test"]) -> list[Image]:
+def _read(source: Any, part: Literal["train", "test"]) -> tuple[list[Image], list[str]]:
     reader = ImageReader(source, part=part)
-    images = [picture for chunk in reader for picture in chunk.arrays]
+    images: list[Image] = []
+    folders: list[str] = []
+    for chunk in reader:
+        images += chunk.arrays
+        folders += [entry.product for entry in chunk.entries]
     if reader.unreadable:
         raise InputError(
             f"Expected pictures that can be read, found {len(reader.unreadable)} that cannot: "
             f"{next(iter(reader.unreadable.values()))}"
         )
-    return images
+    return images, folders
 
 
 def _pixels(values: NDArray[Any]) -> Image:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, replace
 from functools import partial
 from itertools import chain, islice
 from numbers import Real
@@ -19,21 +19,22 @@ from gandetect.checkpoint import kept
 from gandetect.errors import InputError
 from gandetect.folds import draw_folds
 from gandetect.graph.builder import GraphBuilder
+from gandetect.graph.folders import add_folder
 from gandetect.graph.heatmap import add_conspicuousness, add_heatmap
 from gandetect.graph.images import Seen, add_images, add_networks
 from gandetect.graph.score import add_evidence, add_verdict
 from gandetect.health import Retrained, examine, heal
 from gandetect.heatmap import depends_on_position
-from gandetect.image_calibration import LearnedImages, add_components, calibrated
+from gandetect.image_calibration import LearnedImages, add_components, add_levelled, add_number, calibrated, run_told
 from gandetect.image_ensemble import ImageRows, ImageSettings, train_images
 from gandetect.image_health import LIMITS, probes
-from gandetect.image_schema import IMAGE_INPUT, ImageSchema, batches
+from gandetect.image_schema import FOLDER_INPUT, IMAGE_INPUT, ImageSchema, batches
 from gandetect.image_weights import trained_weights
 from gandetect.members import transplant
 from gandetect.model_file import DIGEST_KEY, DIGEST_PLACEHOLDER, MANIFEST_KEY, manifest_json, seal
 from gandetect.networks.images import ImagePair
 from gandetect.record import clear_of_steps, manifest_of
-from gandetect.schema import MIN_ROWS
+from gandetect.schema import MIN_ROWS, quoted
 from gandetect.scorer import open_session, run_in_chunks
 from gandetect.training import Course, Progress, find_device
 
@@ -59,6 +60,7 @@ N_LOOKED_AT = 64
 def fit_images(
     images: Iterable[Image],
     *,
+    folders: Sequence[str] | None = None,
     detector: str = "auto",
     effort: str = "default",
     loss: str = "logistic",
@@ -80,6 +82,9 @@ def fit_images(
     images : iterable of uint8 array of shape (height, width, channels)
         Normal images of any size, all with one channel (grey) or all with three. They are resized one after the other;
         only what the networks see is kept.
+    folders : sequence of str, optional
+        Names of the images' folders, each for one product: every image is judged given its folder. Looked at once the
+        last image is read.
     detector : {"auto", "whole", "patch"}, default="auto"
         "whole" judges an image at a time, at 32 x 32 pixels; "patch" every part of it, at 128 x 128 or, from 256 pixels
         on, at 256 x 256. "auto": "patch" where the shorter side of the first 64 images has a median of at least 128.
@@ -109,8 +114,8 @@ def fit_images(
     Raises
     ------
     InputError
-        Too few images, images that are all the same or differ in their channels, an argument out of range, a training
-        that diverged, or a checkpoint of another fit.
+        Too few images, in all or in a folder, images that are all the same or differ in their channels, one folder for
+        all, an argument out of range, a training that diverged, or a checkpoint of another fit.
     FileAccessError
         The checkpoint cannot be read or written.
     """
@@ -120,9 +125,11 @@ def fit_images(
     looked_at = [np.asarray(image) for image in islice(remaining, N_LOOKED_AT)]
     detector, schema = _chosen(looked_at, detector)
     settings = ImageSettings.of_effort(detector, effort, loss, n_members=n_members, n_steps=n_steps)
-    rows = _rows(chain(looked_at, remaining), schema, settings, seed)
+    samples = np.concatenate(list(_resized(chain(looked_at, remaining), schema)))
+    schema, numbers = _with_folders(schema, folders, len(samples))
+    rows = _rows(samples, numbers, max(1, len(schema.folders)), settings, seed)
     where = find_device(device)
-    with kept(checkpoint, [rows.samples], asdict(settings), seed, where.type) as state:
+    with kept(checkpoint, [rows.samples, rows.folders], asdict(settings), seed, where.type) as state:
         keep, start = (state.keep, state.load() if resume else None) if state else (None, None)
         pair, course = train_images(rows, settings, seed, where, callback, keep, start)
         health = _heal(pair, rows, settings, seed, course, callback)
@@ -162,15 +169,35 @@ def _chosen(images: list[Image], detector: str) -> tuple[str, ImageSchema]:
     return detector, ImageSchema(size, size, channels)
 
 
-def _rows(images: Iterable[Image], schema: ImageSchema, settings: ImageSettings, seed: int) -> ImageRows:
-    samples = np.concatenate(list(_resized(images, schema)))
-    smallest = max(MIN_ROWS, 2 * settings.n_members)
-    if len(samples) < smallest:
-        raise InputError(f"Expected at least {smallest} images to fit, found {len(samples)}; add normal images.")
+def _with_folders(
+    schema: ImageSchema, folders: Sequence[str] | None, n_images: int
+) -> tuple[ImageSchema, NDArray[np.int64]]:
+    """Return the schema with the names of all folders, and the number of each image's folder."""
+    if folders is None:
+        return schema, np.zeros(n_images, dtype=np.int64)
+    if len(folders) != n_images:
+        raise InputError(
+            f"Expected the folder of each of {n_images} images, found {len(folders)}; give one name for each."
+        )
+    names, numbers = np.unique(np.array(folders, dtype=str), return_inverse=True)
+    if len(names) < 2:
+        raise InputError(
+            f"Expected images in two folders or more, one for each product, found {quoted(names.tolist()) or 'none'}; "
+            "sort them, or fit without folders."
+        )
+    return replace(schema, folders=tuple(names.tolist())), numbers
+
+
+def _rows(samples: Floats, folders: NDArray[np.int64], n_folders: int, settings: ImageSettings, seed: int) -> ImageRows:
+    smallest, n_fewest = max(MIN_ROWS, 2 * settings.n_members), int(np.bincount(folders, minlength=1).min())
+    if n_fewest < smallest:
+        where = " in every folder" if n_folders > 1 else ""
+        raise InputError(f"Expected at least {smallest} images{where} to fit, found {n_fewest}; add normal images.")
     if not np.ptp(samples, axis=0).any():
         raise InputError(f"Expected images that differ, found {len(samples)} identical ones; add other normal images.")
-    folds = draw_folds(len(samples), settings.n_members, seed)
-    return ImageRows(samples, folds, depends_on_position(samples))
+    folds = draw_folds(len(samples), settings.n_members, seed, folders)
+    positional = [depends_on_position(samples[folders == own]) for own in range(n_folders)]
+    return ImageRows(samples, folds, folders, n_folders, 2 * sum(positional) > n_folders)
 
 
 def _resized(images: Iterable[Image], schema: ImageSchema) -> Iterator[Floats]:
@@ -179,7 +206,7 @@ def _resized(images: Iterable[Image], schema: ImageSchema) -> Iterator[Floats]:
     builder.output("samples", add_images(builder, schema), np.float32, ["n", None, None, None])
     session = open_session(builder.build())
     for batch in batches(images):
-        feeds = schema.feeds(batch)
+        feeds = schema.feeds(batch)  # there are no folders yet
         yield run_in_chunks(session, ["samples"], feeds, chunk_size=schema.chunk_size(feeds))["samples"]
 
 
@@ -212,7 +239,8 @@ def _heal(
 def build_image_model(learned: LearnedImages, threshold: float | None, manifest: dict[str, Any]) -> bytes:
     """Build the whole graph: raw images in, all answers out."""
     builder = GraphBuilder()
-    seen, conspicuous, score = _add_score(builder, add_images(builder, learned.schema), learned)
+    samples, folder = add_images(builder, learned.schema), add_folder(builder, learned.schema)
+    seen, conspicuous, score = _add_score(builder, samples, folder, learned)
     add_verdict(builder, score, learned.calibration, threshold)
     _add_looks(builder, seen)
     height, width, channels = learned.schema.height, learned.schema.width, learned.schema.channels
@@ -224,21 +252,23 @@ def build_image_model(learned: LearnedImages, threshold: float | None, manifest:
     return builder.build({MANIFEST_KEY: manifest_json(manifest), DIGEST_KEY: DIGEST_PLACEHOLDER})
 
 
-def _add_score(builder: GraphBuilder, samples: str, learned: LearnedImages) -> tuple[Seen, str, str]:
+def _add_score(builder: GraphBuilder, samples: str, folder: str, learned: LearnedImages) -> tuple[Seen, str, str]:
     """Add the networks and the score: what they find, how conspicuous each position is, and the score, (n, 1)."""
-    seen = add_networks(builder, samples, learned.weights)
-    conspicuous = add_conspicuousness(builder, seen.maps, learned.scale)
+    seen = add_networks(builder, samples, learned.weights, folder)
+    conspicuous = add_conspicuousness(builder, seen.maps, learned.scale, folder)
     components = add_components(builder, seen.values, conspicuous, learned.weights.n_highest)
-    return seen, conspicuous, add_evidence(builder, components, learned.evidence)
+    levelled = add_levelled(builder, components, learned.levels, folder)
+    return seen, conspicuous, add_evidence(builder, levelled, learned.evidence)
 
 
 def _share_threshold(learned: LearnedImages, rows: ImageRows, contamination: float) -> float:
     """Return the score that is exceeded by the given share of the training images, as the model file scores them."""
     builder = GraphBuilder()
     samples = builder.input("samples", np.float32, ["n", *rows.samples.shape[1:]])
-    builder.output("score", _add_score(builder, samples, learned)[2], np.float32, ["n", 1])
-    scores = run_in_chunks(open_session(builder.build()), ["score"], {"samples": rows.samples}, chunk_size=64)["score"]
-    return threshold_exceeded_by(contamination, scores)
+    score = _add_score(builder, samples, add_number(builder, rows), learned)[2]
+    builder.output("score", score, np.float32, ["n", 1])
+    scores = run_told(builder, {"samples": rows.samples}, rows.folders, ["score"])["score"]
+    return threshold_exceeded_by(contamination, scores.astype(np.float64))
 
 
 def _add_looks(builder: GraphBuilder, seen: Seen) -> None:
@@ -266,9 +296,11 @@ def _golden(learned: LearnedImages, threshold: float | None, images: Image) -> d
     """Return images and what the file answers to them, as JSON values, so that any machine can check itself."""
     session = open_session(build_image_model(learned, threshold, {}))
     schema = learned.schema
-    answers = run_in_chunks(session, list(schema.outputs), schema.feeds(images))
+    folders = [schema.folders[i % len(schema.folders)] for i in range(len(images))] if schema.folders else []
+    answers = run_in_chunks(session, list(schema.outputs), schema.feeds(schema.raw(images, folders)))
     clear = clear_of_steps(answers["anomaly_score"], learned.calibration, threshold, 1e-3)
+    named = {FOLDER_INPUT: [folder for folder, own in zip(folders, clear, strict=True) if own]} if folders else {}
     return {
-        "inputs": {IMAGE_INPUT: images[clear].tolist()},
+        "inputs": {IMAGE_INPUT: images[clear].tolist()} | named,
         "outputs": {name: schema.golden_view(name, values[clear]).tolist() for name, values in answers.items()},
     }

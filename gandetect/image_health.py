@@ -54,7 +54,7 @@ def probes(pair: ImagePair, rows: ImageRows, course: Course, seed: int, members:
             unseen=_from_afar(torch.from_numpy(rows.samples[rows.unseen_by(member)[:n_images]])),
             seen=_from_afar(torch.from_numpy(rows.samples[rows.seen_by(member)[:n_images]])),
             generated=_from_afar(drawn[own]),
-            **_logits(pair, own, rows.samples[rows.seen_by(member)[: min(n_images, N_JUDGED)]], random),
+            **_logits(pair, own, rows.shown(rows.seen_by(member)[: min(n_images, N_JUDGED)]), random),
             realness_real=float(late[0, own]),
             realness_generated=float(late[1, own]),
             finite=is_finite(pair, own),
@@ -68,12 +68,12 @@ def _from_afar(images: Tensor) -> Floats:
     return small
 
 
-def _logits(pair: ImagePair, own: int, seen: Floats, random: torch.Generator) -> dict[str, Floats]:
+def _logits(pair: ImagePair, own: int, seen: Tensor, random: torch.Generator) -> dict[str, Floats]:
     """Return a pair's member's logits of images that it was trained on, and of the negatives made from them.
 
     Where positions are judged, an image counts by the one that is the least real to a head.
     """
-    images = torch.from_numpy(seen).to(pair.generator.past).expand(len(pair.generator.past), *seen.shape)
+    images = seen.to(pair.generator.past).expand(len(pair.generator.past), *seen.shape)
     noise = pair.made(images, random)  # (members, kinds, n, ...)
     kinds = noise.shape[1]
     on_real = pair.discriminator(pair.seen(images))[own, :, :kinds].unflatten(0, (len(seen), -1)).amin(1)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gandetect.errors import InputError
-from gandetect.schema import ANSWERS, GraphInput, Modality
+from gandetect.schema import ANSWERS, GraphInput, Modality, quoted
 
 IMAGE_INPUT = "images"
 """Name of the input of a model for images."""
+
+FOLDER_INPUT = "folder"
+"""Name of the second input of a model that judges images given their folders, and what users call that."""
 
 IMAGE_OUTPUTS = (*ANSWERS, "heatmap", "reconstruction")
 """Names of the outputs of a model for images, in order."""
@@ -52,6 +55,8 @@ class ImageSchema:
         Size in pixels to which the model resizes every image.
     channels : int
         1 for grey images, 3 for colour.
+    folders : tuple of str
+        Names of the folders, each for one product, given which images are judged; empty where none are asked for.
 
     Raises
     ------
@@ -62,10 +67,13 @@ class ImageSchema:
     height: int
     width: int
     channels: int
+    folders: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.channels not in (1, 3) or not (8 <= self.height <= MAX_SIDE and 8 <= self.width <= MAX_SIDE):
             raise ValueError(f"no model has images of {self.height} x {self.width} x {self.channels}")
+        if len(self.folders) == 1 or len(set(self.folders)) < len(self.folders):
+            raise ValueError(f"no model has the folders {self.folders}")
 
     @property
     def takes(self) -> str:
@@ -74,8 +82,9 @@ class ImageSchema:
 
     @property
     def inputs(self) -> tuple[GraphInput, ...]:
-        """One batch of images of any size."""
-        return (GraphInput(IMAGE_INPUT, np.uint8, (None, None, None, self.channels)),)
+        """One batch of images of any size, and the names of their folders where those are asked for."""
+        images = GraphInput(IMAGE_INPUT, np.uint8, (None, None, None, self.channels))
+        return (images, GraphInput(FOLDER_INPUT, str, (None,))) if self.folders else (images,)
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -87,14 +96,51 @@ class ImageSchema:
         """All of them."""
         return IMAGE_OUTPUTS
 
-    def feeds(self, raw: NDArray[np.uint8]) -> dict[str, NDArray[np.uint8]]:
-        """Check a batch of images of shape (n, height, width, channels) and return the graph's input.
+    def raw(self, images: NDArray[np.uint8], folders: Sequence[str]) -> Any:
+        """Return what `feeds` takes, of images and the names of their folders, which few models ask for."""
+        return {IMAGE_INPUT: images, FOLDER_INPUT: np.array(folders, dtype=object)} if self.folders else images
+
+    def feeds(self, raw: Any) -> dict[str, NDArray[Any]]:
+        """Check a batch of images and return the graph's inputs.
+
+        Parameters
+        ----------
+        raw : array of shape (n, height, width, channels), or mapping
+            uint8 images; for a model that judges images given their folders ``{"images": ..., "folder": ...}`` with
+            the name of each one's folder, shape (n,).
 
         Raises
         ------
         InputError
-            The batch has another type or shape, or another number of channels than the model.
+            The batch has another type or shape, another number of channels than the model, or no folders that the
+            model knows.
         """
+        if not self.folders:
+            return {IMAGE_INPUT: self._checked_images(raw)}
+        if not isinstance(raw, Mapping) or not {IMAGE_INPUT, FOLDER_INPUT} <= set(raw):
+            raise InputError(
+                f"Expected images with their folders, {{{IMAGE_INPUT!r}: ..., {FOLDER_INPUT!r}: ...}}, since the model "
+                "judges images given their folders, found no folders; add them."
+            )
+        images, folders = self._checked_images(raw[IMAGE_INPUT]), np.asarray(raw[FOLDER_INPUT], dtype=object)
+        if folders.shape != images.shape[:1]:
+            raise InputError(
+                f"Expected the folder of each of {len(images)} images, found an array of shape {folders.shape}; "
+                "give one name for each."
+            )
+        for name in dict.fromkeys(folders.tolist()):
+            self.require_folder(name)
+        return {IMAGE_INPUT: images, FOLDER_INPUT: folders}
+
+    def require_folder(self, name: Any) -> None:
+        """Refuse a folder that the model was not trained on."""
+        if name not in self.folders:
+            raise InputError(
+                f"Expected one of the folders that the model was trained on, {quoted(self.folders)}, found {name!r}; "
+                "move its pictures to the right one, or fit again with normal pictures of it."
+            )
+
+    def _checked_images(self, raw: Any) -> NDArray[np.uint8]:
         images = np.asarray(raw)
         if images.dtype != np.uint8 or images.ndim != 4 or 0 in images.shape[1:]:
             raise InputError(
@@ -106,7 +152,7 @@ class ImageSchema:
                 f"Expected images with {self.channels} {'channel' if self.channels == 1 else 'channels'}, as the model "
                 f"was trained on, found {images.shape[3]}; convert them first."
             )
-        return {IMAGE_INPUT: images}
+        return images
 
     def chunk_size(self, feeds: Mapping[str, NDArray[Any]]) -> int:
         """Return how many images go into one run: fewer of large ones, so that memory stays bounded."""
@@ -122,13 +168,14 @@ class ImageSchema:
         """Return what the golden answers hold of an output: of maps every eighth pixel."""
         return values if output in ANSWERS else values[:, ::8, ::8]
 
-    def raw_from_json(self, inputs: Mapping[str, list[Any]]) -> NDArray[np.uint8]:
-        """Return images from JSON values."""
-        return np.array(inputs[IMAGE_INPUT], dtype=np.uint8)
+    def raw_from_json(self, inputs: Mapping[str, list[Any]]) -> Any:
+        """Return images, with their folders where those are asked for, from JSON values."""
+        return self.raw(np.array(inputs[IMAGE_INPUT], dtype=np.uint8), inputs.get(FOLDER_INPUT, []))
 
-    def to_json(self) -> dict[str, int]:
+    def to_json(self) -> dict[str, Any]:
         """Return JSON values for the manifest."""
-        return asdict(self)
+        sizes = {name: getattr(self, name) for name in IMAGE_SIZES}
+        return sizes | {"folders": list(self.folders)} if self.folders else sizes
 
 
 def images_of(schema: Modality) -> ImageSchema:

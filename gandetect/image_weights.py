@@ -13,8 +13,10 @@ from gandetect.graph.images import Gaussian, ImageWeights, Layer
 from gandetect.image_ensemble import ImageRows, ImageSettings
 from gandetect.image_negatives import PATCH, WHOLE
 from gandetect.networks.convolutions import MemberConv
-from gandetect.networks.images import ImagePair, WholeDiscriminator
+from gandetect.networks.folders import FolderDiscriminator, FolderGenerator
+from gandetect.networks.images import Generator, ImagePair, PlainDiscriminator, PlainGenerator
 from gandetect.networks.patches import GRID, positions
+from gandetect.networks.whole import WholeDiscriminator
 
 Floats = NDArray[np.float32]
 
@@ -36,9 +38,8 @@ BLOCKS, COMMON = 16, 0.1
 
 def trained_weights(pair: ImagePair, rows: ImageRows, settings: ImageSettings) -> ImageWeights:
     """Take what scoring needs out of the trained networks."""
-    discriminator, generator = pair.discriminator, pair.generator
-    n_scored = len({"whole": WHOLE, "patch": PATCH}[settings.detector])
-    weight, bias = (parameter[..., :n_scored].mean(2, keepdim=True) for parameter in discriminator.heads.parameters())
+    discriminator = _plain_discriminator(pair)
+    moves, generator = _taken_apart(pair.generator)
     grid = rows.samples.shape[2:]
     if isinstance(discriminator, WholeDiscriminator):
         fine, coarse, placed = discriminator.convs, nn.ModuleList(), False
@@ -49,7 +50,7 @@ def trained_weights(pair: ImagePair, rows: ImageRows, settings: ImageSettings) -
         _layers(fine),
         _layers(coarse),
         _layer(discriminator.features_of),
-        Layer(_array(weight), _array(bias)),
+        _realness(pair, len({"whole": WHOLE, "patch": PATCH}[settings.detector])),
         _layers(generator.encoder),
         _layer(generator.to_code),
         _layer(generator.from_code),
@@ -58,7 +59,36 @@ def trained_weights(pair: ImagePair, rows: ImageRows, settings: ImageSettings) -
         (grid[0], grid[1]),
         max(1, round(HIGHEST * math.prod(grid))),
         _array(positions(*grid)) if placed else None,
+        moves,
     )
+
+
+def _taken_apart(generator: Generator) -> tuple[Floats | None, PlainGenerator]:
+    """Return how codes of each folder are moved, and what decodes them."""
+    if isinstance(generator, FolderGenerator):
+        return _array(generator.own), generator.plain
+    return None, generator
+
+
+def _plain_discriminator(pair: ImagePair) -> PlainDiscriminator:
+    told = pair.discriminator
+    return told.plain if isinstance(told, FolderDiscriminator) else told
+
+
+def _realness(pair: ImagePair, n_kinds: int) -> Layer:
+    """Return the mean logit over the heads of all synthetic negatives, and in every folder the mean with its own head.
+
+    That head rejects what is in a wrong folder: what is wrong with an image itself and with its place count alike.
+    """
+    told = pair.discriminator
+    if not isinstance(told, FolderDiscriminator):
+        weight, bias = (parameter[..., :n_kinds].mean(2, keepdim=True) for parameter in told.heads.parameters())
+        return Layer(_array(weight), _array(bias))
+    both = zip(told.plain.heads.parameters(), (told.weight, told.bias), strict=True)
+    each = (common[:, None] + own for common, own in both)  # (members, folders, n_features or 1, n_heads)
+    counted = ((some[..., :n_kinds].mean(3) + some[..., n_kinds]) / 2 for some in each)
+    weight, bias = (parameter.transpose(1, 2) for parameter in counted)
+    return Layer(_array(weight), _array(bias))
 
 
 def _gaussians(pair: ImagePair, rows: ImageRows) -> Gaussian:
@@ -77,9 +107,12 @@ def _gaussian(pair: ImagePair, member: int, rows: ImageRows) -> tuple[Floats, Fl
     # Whole images are a grid of one position.
     features = features.reshape(len(features), *(features.shape[1:-1] or (1, 1)), features.shape[-1])
     blocks = BLOCKS if rows.positional and features.shape[1] >= BLOCKS else 1
-    mean = features.mean(0 if rows.positional else (0, 1, 2), dtype=np.float64, keepdims=True)[0]
-    whitening = _whitening((features - mean).astype(np.float32), blocks)
-    mean = np.moveaxis(mean, 2, 0) if pair.discriminator.JUDGES_POSITIONS else mean[0, 0]
+    folders, axes = rows.folders[seen], 0 if rows.positional else (0, 1, 2)
+    mean = np.stack(
+        [features[folders == own].mean(axes, dtype=np.float64, keepdims=True)[0] for own in range(rows.n_folders)]
+    )  # (folders, height, width, n_features)
+    whitening = _whitening((features - mean[folders]).astype(np.float32), blocks)
+    mean = np.moveaxis(mean, 3, 1) if _plain_discriminator(pair).JUDGES_POSITIONS else mean[:, 0, 0]
     return mean.astype(np.float32), whitening
 
 
@@ -97,7 +130,7 @@ def _whitening(deviations: Floats, blocks: int) -> Floats:
 
 def _features(pair: ImagePair, member: int, samples: Floats) -> Floats:
     images = torch.from_numpy(samples).to(pair.generator.past.device)
-    return _array(pair.discriminator.features(images.expand(len(pair.generator.past), *images.shape))[member])
+    return _array(_plain_discriminator(pair).features(images.expand(len(pair.generator.past), *images.shape))[member])
 
 
 def _array(tensor: Tensor) -> Floats:

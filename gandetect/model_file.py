@@ -345,8 +345,13 @@ def _table(manifest: dict[str, Any]) -> Schema:
 def _image(manifest: dict[str, Any]) -> ImageSchema:
     _check_types(manifest, {"image": dict}, required=("image",))
     _check_types(manifest["image"], dict.fromkeys(IMAGE_SIZES, int), required=IMAGE_SIZES)
+    folders = manifest["image"].get("folders", [])
+    if not isinstance(folders, list) or not all(isinstance(name, str) for name in folders):
+        raise RefusedError("folders that are no list of names")
+    if len(folders) == 1 or len(set(folders)) < len(folders):
+        raise RefusedError("a folder twice, or one alone")
     try:
-        return ImageSchema(**{name: manifest["image"][name] for name in IMAGE_SIZES})
+        return ImageSchema(**{name: manifest["image"][name] for name in IMAGE_SIZES}, folders=tuple(folders))
     except ValueError:
         raise RefusedError("an image of impossible size") from None
 

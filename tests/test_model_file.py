@@ -215,6 +215,7 @@ def column(**changes):
     return with_manifest(columns=[COLUMN | changes, *SCHEMA.to_json()[1:]])
 
 
+SMALL = {"height": 32, "width": 32, "channels": 1}
 MANIFESTS = {
     "empty": (sealed(model("")), "text that is not JSON"),
     "not JSON": (sealed(model("{'format': 1}")), "text that is not JSON"),
@@ -241,12 +242,21 @@ MANIFESTS = {
     "images without a size": (with_manifest(modality="image"), "no image"),
     "image as a list": (with_manifest(modality="image", image=[32, 32, 1]), "a image that is no dict"),
     "image without channels": (with_manifest(modality="image", image={"height": 32, "width": 32}), "no channels"),
+    "folders of another kind": (
+        with_manifest(modality="image", image=SMALL | {"folders": "ab"}),
+        "folders that are no list of names",
+    ),
+    "one folder": (with_manifest(modality="image", image=SMALL | {"folders": ["a"]}), "a folder twice, or one alone"),
+    "the same folder twice": (
+        with_manifest(modality="image", image=SMALL | {"folders": ["a", "a"]}),
+        "a folder twice, or one alone",
+    ),
     "image of impossible size": (
         with_manifest(modality="image", image={"height": -1, "width": 32, "channels": 1}),
         "an image of impossible size",
     ),
     "images, but a graph for a table": (
-        with_manifest(modality="image", image={"height": 32, "width": 32, "channels": 1}),
+        with_manifest(modality="image", image=SMALL),
         "inputs that are not those",
     ),
     "columns": (with_manifest(columns={}), "a columns that is no list"),

@@ -33,6 +33,7 @@ class _Collected:
     """Answers of all pictures, and their pixels compared with the masks."""
 
     pixels: PixelEvaluator
+    given_folders: bool
     kinds: list[str] = field(default_factory=list)
     answers: dict[str, list[NDArray[Any]]] = field(default_factory=lambda: {name: [] for name in _OUTPUTS[:3]})
     n_masks: int = 0
@@ -44,13 +45,18 @@ class _Collected:
             parts.append(scored.answers[name])
         heatmaps = scored.answers["heatmap"]
         for entry, pixels, heatmap in zip(scored.images.entries, scored.images.arrays, heatmaps, strict=True):
-            self.kinds.append(PurePosixPath(entry.folder).name)
+            self.kinds.append(self._kind(entry))
             mask = self._mask(entry, pixels.shape[0], pixels.shape[1], reporter)
             if mask is not None:
                 self.pixels.add(resize_heatmap(heatmap, *mask.shape), mask)
 
+    def _kind(self, entry: Entry) -> str:
+        """Return the name of the folder that says what a picture shows: the last one, below that of its product."""
+        path = PurePosixPath(entry.folder)
+        return path.name if not self.given_folders or len(path.parts) > 1 else ""
+
     def _mask(self, entry: Entry, height: int, width: int, reporter: Reporter) -> NDArray[np.bool_] | None:
-        if PurePosixPath(entry.folder).name == NORMAL:
+        if self._kind(entry) == NORMAL:
             return np.zeros((height, width), dtype=np.bool_)
         path = find_mask(entry.path)
         try:
@@ -70,7 +76,7 @@ def evaluate_pictures(data: str, scorer: gandetect.Scorer, schema: ImageSchema, 
     ----------
     data : str
         A folder, in MVTec AD's layout or with folders of its own; ``good`` holds normal pictures, any other anomalous
-        ones.
+        ones. For a model that judges pictures given their folder it holds such folders, one for each product.
     scorer : Scorer
         Of a model for pictures.
     schema : ImageSchema
@@ -85,7 +91,7 @@ def evaluate_pictures(data: str, scorer: gandetect.Scorer, schema: ImageSchema, 
     """
     evaluate_scores = gandetect.evaluate_scores  # what is not installed is missed before the work, not after it
     reader = open_images(data, schema)
-    collected, tally = _Collected(gandetect.PixelEvaluator()), ImageTally()
+    collected, tally = _Collected(gandetect.PixelEvaluator(), bool(schema.folders)), ImageTally()
     with ProgressBar("scoring", quiet=reporter.quiet, delay=1) as bar:
         for scored in score_images(reader, scorer, _OUTPUTS, None, tally):
             collected.add(scored, reporter)

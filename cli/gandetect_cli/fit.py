@@ -45,6 +45,7 @@ Examples:
   zcat normal.csv.gz | gandetect fit - --quiet
   gandetect fit large.csv --effort high --resume
   gandetect fit photos/ --sheet training.png
+  gandetect fit products/ --given folder
 
 Learn what normal rows or pictures look like and write one model file. DATA is a table, or for pictures a folder (flat,
 or with train/good as in MVTec AD), an array file (.npy, .npz), or a list of names (.txt, or - for standard input). The
@@ -107,7 +108,7 @@ def fit(
     if are_pictures(data):
         _require_sheet_elsewhere(sheet, data)
         options.refuse_others(context, "pictures")
-        learn_pictures(data, detector, output, sheet, settings | arguments, quiet=quiet, as_json=as_json)
+        learn_pictures(data, detector, given, output, sheet, settings | arguments, quiet=quiet, as_json=as_json)
         return
     options.refuse_others(context, "tables")
     label_column, labels = _known_labels(known_anomalies or [], label_column)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 import gandetect
 from gandetect.files import write_atomically
+from gandetect.image_schema import FOLDER_INPUT
 from gandetect.readers.images import ImageReader
 from gandetect.readers.sources import Source
 from gandetect_cli.learning import learn
@@ -30,6 +31,7 @@ Image = NDArray[np.uint8]
 def learn_pictures(
     data: str,
     detector: str,
+    given: str | None,
     output: str,
     sheet: str | None,
     arguments: dict[str, Any],
@@ -38,6 +40,10 @@ def learn_pictures(
     as_json: bool,
 ) -> None:
     """Learn what normal pictures look like and write one model file."""
+    if given not in (None, FOLDER_INPUT):
+        raise gandetect.InputError(
+            f"Expected --given {FOLDER_INPUT} for pictures, found {given!r}; their folder is all that is known of them."
+        )
     reporter = Reporter(quiet)
     with unbroken():  # an import that was cut short would look like a broken installation
         fit_images = gandetect.fit_images
@@ -47,9 +53,16 @@ def learn_pictures(
     reader = ImageReader(source, part="train", channels=_channels(source))
     reporter.say(f"{reader.name}: learning from {counted(len(reader), 'picture')}")
     shown: list[Image] = []
+    folders: list[str] = []
     imagined: list[Image] = []
-    pictures = _pictures(reader, shown, quiet=quiet)
-    fit: Callable[..., bytes] = partial(fit_images, pictures, detector=detector, imagined=imagined.append)
+    pictures = _pictures(reader, shown, folders, quiet=quiet)
+    fit: Callable[..., bytes] = partial(
+        fit_images,
+        pictures,
+        folders=folders if given else None,
+        detector=detector,
+        imagined=imagined.append,
+    )
     try:
         model = learn(fit, output, arguments, "NEW_FOLDER", reporter, quiet=quiet)
     finally:  # too few pictures may be left because of those that cannot be read
@@ -60,8 +73,10 @@ def learn_pictures(
         f"{counted(manifest['training']['n_rows'], 'picture')} judged by the {settings['detector']} detector at "
         f"{size['width']} x {size['height']} pixels"
     )
+    if given:
+        reporter.say(f"given the folder: {', '.join(f'{name} {n:,}' for name, n in Counter(folders).items())}")
     if sheet is not None:
-        write_atomically(sheet, draw_training_sheet(model, shown, imagined[0]))
+        write_atomically(sheet, draw_training_sheet(model, shown, folders[:N_REAL], imagined[0]))
         reporter.say(f"drew {sheet}: real, reconstructed and generated pictures")
     if as_json:
         emit(json.dumps(_summary(reader, model, output, reporter), ensure_ascii=False) + "\n")
@@ -72,17 +87,17 @@ def _channels(source: Source) -> int:
     return max(int(picture.shape[2]) for picture in next(iter(ImageReader(source, part="train"))).arrays)
 
 
-def _pictures(reader: ImageReader, shown: list[Image], *, quiet: bool) -> Iterator[Image]:
-    """Read one picture after the other, and show how far it is; keep the first ones in `shown`."""
-    n_read = 0
+def _pictures(reader: ImageReader, shown: list[Image], folders: list[str], *, quiet: bool) -> Iterator[Image]:
+    """Read one picture after the other, and show how far it is; keep the first ones, and the folders of all."""
     with ProgressBar("reading", quiet=quiet, delay=1) as bar:
-        for picture in chain.from_iterable(images.arrays for images in reader):
-            stop_if_asked()
-            if len(shown) < N_REAL:
-                shown.append(picture)
-            yield picture
-            n_read += 1
-            bar.update(n_read + len(reader.unreadable), len(reader))
+        for images in reader:
+            for entry, picture in zip(images.entries, images.arrays, strict=True):
+                stop_if_asked()
+                if len(shown) < N_REAL:
+                    shown.append(picture)
+                folders.append(entry.product)
+                yield picture
+                bar.update(len(folders) + len(reader.unreadable), len(reader))
 
 
 def _summary(reader: ImageReader, model: bytes, output: str, reporter: Reporter) -> dict[str, Any]:

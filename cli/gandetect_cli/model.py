@@ -105,7 +105,10 @@ def _columns(schema: Schema) -> list[str]:
 def _images(schema: ImageSchema) -> list[str]:
     """Say what pictures a model takes."""
     colour = "grey" if schema.channels == 1 else "in colour"
-    return [f"pictures of any size, {colour}, judged at {schema.width} x {schema.height} pixels\n"]
+    said = [f"pictures of any size, {colour}, judged at {schema.width} x {schema.height} pixels"]
+    if schema.folders:
+        said.append(f"given their folder: {', '.join(schema.folders)}")
+    return ["".join(f"{plain(line)}\n" for line in said)]
 
 
 def _certificate(certificate: Mapping[str, Any]) -> str:

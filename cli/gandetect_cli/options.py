@@ -64,7 +64,11 @@ Drop = Annotated[list[str] | None, _optional("COLUMN", "Leave a column out; repe
 Columns = Annotated[str | None, _optional("A,B,...", "Learn from these columns only.")]
 Given = Annotated[
     str | None,
-    _optional("A,B,...", "Judge rows given these columns: among rows that are alike there; they are never to blame."),
+    _optional(
+        "A,B,...",
+        "Judge rows given these columns: among rows that are alike there; they are never to blame. "
+        "For pictures: folder, that is among those of the same first folder below DATA.",
+    ),
 ]
 Decimal = Annotated[DecimalChoice, typer.Option(help="Decimal mark of numbers.")]
 Seed = Annotated[int, typer.Option(min=0, help="Same data, seed and versions: same model file.")]
@@ -219,7 +223,7 @@ TeachingData = Annotated[
 
 _ONLY_FOR = {
     "tables": {
-        *("anomaly", "columns", "decimal", "delimiter", "drop", "explain", "given", "kind", "known_anomalies"),
+        *("anomaly", "columns", "decimal", "delimiter", "drop", "explain", "kind", "known_anomalies"),
         *("label_column", "max_rows", "on_error"),
     },
     "pictures": {"detector", "heatmaps", "pixel_rate", "raw_maps", "sheet"},

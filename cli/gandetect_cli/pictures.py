@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from gandetect import InputError, Scorer
 from gandetect.files import access_error
-from gandetect.image_schema import ImageSchema
+from gandetect.image_schema import ImageSchema, images_of
 from gandetect.readers.images import ImageReader, Images
 from gandetect.readers.sources import is_image_source, names_picture, read_list
 from gandetect.readers.tables import Chunk
@@ -110,6 +110,7 @@ def open_images(data: str, schema: ImageSchema) -> ImageReader:
         picture_source(data),
         part="test",
         channels=schema.channels,
+        require_product=schema.require_folder if schema.folders else None,
         chunk_images=max(1, _CHUNK_PIXELS // (schema.height * schema.width)),
     )
 
@@ -205,6 +206,12 @@ def _answers(images: Images, scorer: Scorer, outputs: Sequence[str], alpha: floa
     """Score pictures of any sizes: those of one size together."""
     shapes = [pixels.shape for pixels in images.arrays]
     groups = [np.flatnonzero([shape == other for other in shapes]) for shape in dict.fromkeys(shapes)]
-    parts = [scorer(np.stack([images.arrays[i] for i in group]), outputs, alpha) for group in groups]
+    parts = [scorer(_raw(images, group.tolist(), scorer), outputs, alpha) for group in groups]
     order = np.argsort(np.concatenate(groups))
     return {name: np.concatenate([part[name] for part in parts])[order] for name in outputs}
+
+
+def _raw(images: Images, group: list[int], scorer: Scorer) -> Any:
+    """Return what the model takes of pictures of one size."""
+    schema = images_of(scorer.schema)
+    return schema.raw(np.stack([images.arrays[i] for i in group]), [images.entries[i].product for i in group])

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from gandetect import Scorer
 from gandetect.drawing import Cell, as_png, draw_sheet
+from gandetect.image_schema import images_of
 from gandetect_cli.terminal import counted
 
 Image = NDArray[np.uint8]
@@ -17,7 +18,7 @@ N_REAL = 8
 """Real pictures on the sheet."""
 
 
-def draw_training_sheet(model: bytes, real: Sequence[Image], imagined: Image) -> bytes:
+def draw_training_sheet(model: bytes, real: Sequence[Image], folders: Sequence[str], imagined: Image) -> bytes:
     """Draw the sheet.
 
     Parameters
@@ -26,6 +27,8 @@ def draw_training_sheet(model: bytes, real: Sequence[Image], imagined: Image) ->
         The model file.
     real : sequence of ndarray of uint8 of shape (height, width, channels)
         Pictures that it was trained on, of any sizes.
+    folders : sequence of str
+        The folder of each.
     imagined : ndarray of uint8 of shape (members, n_images, height, width, channels)
         What the generators drew.
 
@@ -35,7 +38,9 @@ def draw_training_sheet(model: bytes, real: Sequence[Image], imagined: Image) ->
         A PNG file.
     """
     scorer = Scorer(model)
-    again = [scorer(picture[np.newaxis], ["reconstruction"])["reconstruction"][0] for picture in real]
+    schema = images_of(scorer.schema)
+    each = [schema.raw(picture[np.newaxis], [folder]) for picture, folder in zip(real, folders, strict=True)]
+    again = [scorer(one, ["reconstruction"])["reconstruction"][0] for one in each]
     again = [picture.round().clip(0, 255).astype(np.uint8) for picture in again]
     cells = [Cell(f"{counted(len(real), 'picture')} learned from", real), Cell("reconstructed", again)]
     cells += [Cell(f"drawn by generator {number}", list(drawn)) for number, drawn in enumerate(imagined, 1)]

@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from gandetect.graph.builder import GraphBuilder
+from gandetect.graph.folders import of_folder
 from gandetect.heatmap import Heat, MapScale
 from gandetect.image_schema import ImageSchema
 
 
-def add_conspicuousness(builder: GraphBuilder, maps: str, scale: MapScale) -> str:
+def add_conspicuousness(builder: GraphBuilder, maps: str, scale: MapScale, folder: str = "") -> str:
     """Compare maps, (n, n_maps, height, width), with what is usual, and blur them: (n, 1, height, width)."""
-    deviation = builder.node("Sub", maps, builder.halves(scale.mean))
-    relative = builder.node("Div", deviation, builder.halves(scale.deviation))
+    deviation = builder.node("Sub", maps, of_folder(builder, scale.mean, folder, builder.halves))
+    relative = builder.node("Div", deviation, of_folder(builder, scale.deviation, folder, builder.halves))
     summed = builder.node("Conv", relative, builder.floats(scale.weights[None, :, None, None]))
     steps = np.arange(-3, 4)
     kernel = np.exp(-np.square(steps / scale.blur) / 2)

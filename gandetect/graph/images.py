@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandetect.graph.builder import GraphBuilder
+from gandetect.graph.folders import of_folder, own_of
 from gandetect.image_schema import ImageSchema
 
 Floats = NDArray[np.float32]
@@ -41,8 +42,8 @@ class Gaussian:
 
     Parameters
     ----------
-    mean : array of shape (members, n_features) or (members, n_features, height, width)
-        Mean, for patches at every position or the same everywhere, (members, n_features, 1, 1).
+    mean : array of shape (members, folders, n_features) or (members, folders, n_features, height, width)
+        Mean in each folder, for patches at every position or the same everywhere, (..., n_features, 1, 1).
     whitening : array of shape (members, blocks, blocks, n_features, n_features)
         What is left of a feature vector, times this, has independent entries of variance one. The grid of patches is
         cut into so many blocks per side, each with a covariance of its own; elsewhere there is one.
@@ -61,7 +62,7 @@ class ImageWeights:
     convolutions, coarse : tuple of Layer
         The discriminator's; the second ones only for patches, where they look at the first ones' result.
     features, realness : Layer
-        Its features, and the mean logit of the heads that are scored.
+        Its features, and the mean logit of the heads that are scored, one for each folder.
     encoder, to_code, from_code, decoder
         The generator's.
     gaussian : Gaussian
@@ -72,6 +73,8 @@ class ImageWeights:
         A value of an image is the mean of so many highest ones of a map.
     positions : array of shape (2, height, width) or None
         What tells the features of patches where they are.
+    moves : array of shape (members, folders, n_codes) or None
+        What is added to the codes of each folder's images.
     """
 
     convolutions: tuple[Layer, ...]
@@ -86,11 +89,17 @@ class ImageWeights:
     grid: tuple[int, int]
     n_highest: int
     positions: Floats | None = None
+    moves: Floats | None = None
 
     @property
     def n_members(self) -> int:
         """Number of members."""
         return len(self.features.weight)
+
+    @property
+    def n_folders(self) -> int:
+        """Number of folders, 1 where the networks are told none."""
+        return int(self.realness.weight.shape[2])
 
     @property
     def judges_positions(self) -> bool:
@@ -117,6 +126,7 @@ class ImageWeights:
             self.grid,
             self.n_highest,
             self.positions,
+            None if self.moves is None else self.moves[one],
         )
 
 
@@ -143,7 +153,7 @@ def add_images(builder: GraphBuilder, schema: ImageSchema) -> str:
     Images of any size are resized; averaging over what falls into one pixel, it leaves no moiré. Some runtimes crash
     where no image goes through the networks, so one is added to an empty batch, and the outputs leave it out.
     """
-    ((name, dtype, shape),) = schema.inputs
+    name, dtype, shape = schema.inputs[0]
     raw = builder.input(name, dtype, ["n", "height", "width", shape[3]])
     missing = builder.node("Max", builder.node("Sub", builder.ints([1]), builder.node("Shape", raw)), builder.ints([0]))
     in_front = builder.node("Concat", missing, builder.ints([0] * 4), axis=0)  # of every axis, and nothing behind
@@ -155,10 +165,10 @@ def add_images(builder: GraphBuilder, schema: ImageSchema) -> str:
     return builder.node("Sub", builder.node("Div", resized, builder.floats(127.5)), builder.floats(1.0))
 
 
-def add_networks(builder: GraphBuilder, samples: str, weights: ImageWeights) -> Seen:
-    """Add both networks of all members."""
+def add_networks(builder: GraphBuilder, samples: str, weights: ImageWeights, folder: str = "") -> Seen:
+    """Add both networks of all members; `folder` is what `gandetect.graph.folders` makes of each image's folder."""
     see = _see_positions if weights.judges_positions else _see_whole
-    members = [see(builder, samples, weights.member(index)) for index in range(weights.n_members)]
+    members = [see(builder, samples, weights.member(index), folder) for index in range(weights.n_members)]
     return Seen(
         _mean(builder, [member.values for member in members]),
         _mean(builder, [member.maps for member in members]),
@@ -167,17 +177,19 @@ def add_networks(builder: GraphBuilder, samples: str, weights: ImageWeights) -> 
     )
 
 
-def _see_whole(builder: GraphBuilder, samples: str, weights: ImageWeights) -> Seen:
+def _see_whole(builder: GraphBuilder, samples: str, weights: ImageWeights, folder: str) -> Seen:
     hidden = _flat(builder, _convolved(builder, samples, weights.convolutions))
     features = _leaky(builder, _affine(builder, hidden, weights.features))
-    deviation = builder.node("Sub", features, builder.floats(weights.gaussian.mean))
+    mean = of_folder(builder, weights.gaussian.mean[0], folder)
+    deviation = builder.node("Sub", features, mean)
     white = builder.node("MatMul", deviation, builder.floats(weights.gaussian.whitening[0, 0, 0]))
     head = builder.floats(weights.realness.weight[0]), builder.floats(weights.realness.bias[0, 0])
-    unreal = builder.node("Neg", builder.node("Gemm", features, *head))
+    unreal = builder.node("Neg", own_of(builder, builder.node("Gemm", features, *head), folder, (weights.n_folders,)))
     values = builder.node("Concat", unreal, _log_mean_square(builder, white), axis=1)
     code = _on_sphere(
         builder, _affine(builder, _flat(builder, _convolved(builder, samples, weights.encoder)), weights.to_code)
     )
+    code = _moved(builder, code, weights.moves, folder)
     n_channels, side = weights.decoder[0].weight.shape[1], 4
     grid = builder.node(
         "Reshape", _affine(builder, code, weights.from_code), builder.ints([-1, n_channels, side, side])
@@ -188,14 +200,16 @@ def _see_whole(builder: GraphBuilder, samples: str, weights: ImageWeights) -> Se
     return Seen(values, _log(builder, maps), _mean_error(builder, error), reconstruction)
 
 
-def _see_positions(builder: GraphBuilder, samples: str, weights: ImageWeights) -> Seen:
+def _see_positions(builder: GraphBuilder, samples: str, weights: ImageWeights, folder: str) -> Seen:
     features = _position_features(builder, samples, weights)
     kernel = builder.floats(weights.realness.weight[0].T[..., None, None])
     logit = builder.node("Conv", _leaky(builder, features), kernel, builder.floats(weights.realness.bias[0, 0]))
-    unreal = builder.node("Neg", logit)  # (n, 1, height, width)
-    deviation = builder.node("Sub", features, builder.floats(weights.gaussian.mean))
+    unreal = builder.node("Neg", own_of(builder, logit, folder, (weights.n_folders, 1, 1)))  # (n, 1, height, width)
+    mean = of_folder(builder, weights.gaussian.mean[0], folder)
+    deviation = builder.node("Sub", features, mean)
     distance = _distances(builder, deviation, weights)
     code = _on_sphere(builder, _convolution(builder, _convolved(builder, samples, weights.encoder), weights.to_code))
+    code = _moved(builder, code, None if weights.moves is None else weights.moves[..., None, None], folder)
     reconstruction = _grown(builder, _leaky(builder, _convolution(builder, code, weights.from_code)), weights)
     error = _error_map(builder, samples, reconstruction)
     coarse = builder.node("AveragePool", error, kernel_shape=[4, 4], strides=[4, 4])
@@ -270,6 +284,13 @@ def _convolved(builder: GraphBuilder, x: str, layers: tuple[Layer, ...]) -> str:
 def _grown(builder: GraphBuilder, x: str, weights: ImageWeights) -> str:
     *hidden, last = weights.decoder
     return builder.node("Tanh", _convolution(builder, _convolved(builder, x, tuple(hidden)), last))
+
+
+def _moved(builder: GraphBuilder, code: str, moves: Floats | None, folder: str) -> str:
+    """Add each folder's own vector to the codes of its images."""
+    if moves is None:
+        return code
+    return builder.node("Add", code, of_folder(builder, moves[0], folder))
 
 
 def _on_sphere(builder: GraphBuilder, code: str) -> str:

@@ -1,103 +1,36 @@
-"""Generator and discriminator for whole images, and how both meet, for patches as well.
-
-Whole images have 32 x 32 pixels and are judged one at a time; `gandetect.networks.patches` judges parts of larger ones.
-"""
+"""How generator and discriminator meet on images, be they judged as a whole or at every position of a grid."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import pairwise
-from typing import cast
 
 import torch
-from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, leaky_relu, pad
+from torch import Tensor
+from torch.nn.functional import avg_pool2d, pad
 
 from gandetect.losses import focal, logistic_fake, logistic_real, logistic_rejection
-from gandetect.networks.convolutions import SLOPE, MemberConv, grown, on_sphere
+from gandetect.networks.convolutions import on_sphere
+from gandetect.networks.folders import FolderDiscriminator, FolderGenerator
 from gandetect.networks.patches import GRID, PatchDiscriminator, PatchGenerator
-from gandetect.networks.tables import MemberLinear
+from gandetect.networks.whole import WholeDiscriminator, WholeGenerator
 
-
-class WholeDiscriminator(nn.Module):
-    """Judges a whole image: three convolutions, a layer of features, one logit (high = real) per kind of negative.
-
-    Shape
-    -----
-    (members, n_samples, channels, 32, 32) to (members, n_samples, n_heads)
-    """
-
-    JUDGES_POSITIONS = False
-
-    def __init__(
-        self, n_members: int, channels: int, width: int, n_features: int, n_heads: int, random: torch.Generator
-    ) -> None:
-        super().__init__()
-        widths = [channels, width, 2 * width, 4 * width]
-        self.convs = nn.ModuleList(MemberConv(n_members, i, o, 4, 2, random) for i, o in pairwise(widths))
-        self.features_of = MemberLinear(n_members, 4 * width * 16, n_features, random)
-        self.heads = MemberLinear(n_members, n_features, n_heads, random)
-
-    def features(self, images: Tensor) -> Tensor:
-        """Return what the heads look at, (members, n_samples, n_features)."""
-        x = images
-        for conv in self.convs:
-            x = leaky_relu(conv(x), SLOPE)
-        return leaky_relu(self.features_of(x.flatten(2)), SLOPE)
-
-    def fold(self) -> None:
-        """Change nothing: there is no normalisation to leave out."""
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Return one logit per image and head."""
-        return cast(Tensor, self.heads(self.features(images)))
-
-
-class WholeGenerator(nn.Module):
-    """Draws whole images from codes, and finds the code of an image.
-
-    Codes lie on a sphere, those of images as well as those drawn from noise. `past` remembers samples of earlier steps,
-    (members, n_past, channels, 32, 32): what was once good enough to deceive has to stay rejected.
-    """
-
-    past: Tensor
-
-    def __init__(self, n_members: int, channels: int, width: int, n_codes: int, n_past: int, random: torch.Generator):
-        super().__init__()
-        self.code_shape: tuple[int, ...] = (n_codes,)
-        widths = [channels, width, 2 * width, 4 * width]
-        self.encoder = nn.ModuleList(MemberConv(n_members, i, o, 4, 2, random) for i, o in pairwise(widths))
-        self.to_code = MemberLinear(n_members, 4 * width * 16, n_codes, random)
-        self.from_code = MemberLinear(n_members, n_codes, 4 * width * 16, random)
-        self.decoder = nn.ModuleList(
-            MemberConv(n_members, i, o, 4, 2, random, transposed=True) for i, o in pairwise(widths[::-1])
-        )
-        self.register_buffer("past", torch.zeros(n_members, n_past, channels, 32, 32))
-
-    def encode(self, images: Tensor) -> Tensor:
-        """Return the codes of images, (members, n_samples, n_codes)."""
-        x = images
-        for conv in self.encoder:
-            x = leaky_relu(conv(x), SLOPE)
-        return on_sphere(self.to_code(x.flatten(2)))
-
-    def decode(self, codes: Tensor) -> Tensor:
-        """Return the images of codes, values -1 to 1."""
-        x = leaky_relu(self.from_code(codes), SLOPE)
-        return grown(self.decoder, x.reshape(*x.shape[:2], -1, 4, 4))
-
-
-Generator = WholeGenerator | PatchGenerator
-Discriminator = WholeDiscriminator | PatchDiscriminator
+PlainGenerator = WholeGenerator | PatchGenerator
+PlainDiscriminator = WholeDiscriminator | PatchDiscriminator
+Generator = PlainGenerator | FolderGenerator
+Discriminator = PlainDiscriminator | FolderDiscriminator
 
 
 class ImagePair:
     """How generator and discriminator meet on images: a batch is a tensor (members, n_samples, channels, ...).
 
+    Where the networks are told folders, images have one channel more, see `gandetect.networks.folders`.
+
     Parameters
     ----------
     discriminator, generator : nn.Module
-        The networks, both for whole images or both for patches.
+        The networks, both for whole images or both for patches, both with folders or both without.
+    channels : int
+        Of an image's pixels.
     made : callable
         From real images and a source of randomness to synthetic negatives, (members, kinds, n_negatives, ...).
     n_negatives, n_generated : int
@@ -114,11 +47,12 @@ class ImagePair:
         self,
         discriminator: Discriminator,
         generator: Generator,
+        channels: int,
         made: Callable[[Tensor, torch.Generator], Tensor],
         n_negatives: int,
         n_generated: int,
     ) -> None:
-        self.discriminator, self.generator = discriminator, generator
+        self.discriminator, self.generator, self.channels = discriminator, generator, channels
         self.made, self.n_negatives, self.n_generated = made, n_negatives, n_generated
 
     def seen(self, images: Tensor) -> Tensor:
@@ -146,17 +80,23 @@ class ImagePair:
     def generate(self, batch: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
         """Return drawn and reconstructed images, (members, 2, n_generated, ...), and the reconstruction loss."""
         seen = batch[:, : self.n_generated]
-        drawn = self.imagine(self.n_generated, random)
-        reconstructed = self.generator.decode(self.generator.encode(seen))
+        codes, noise = self.generator.encode(seen), self._noise(self.n_generated, random)
+        of_folders = codes[:, :, noise.shape[2] :]  # nothing where there are none
+        drawn = self.generator.decode(torch.cat([noise, of_folders], 2))
+        reconstructed = self.generator.decode(codes)
         self._remember(drawn, random)
-        loss = self.RECONSTRUCTION_WEIGHT * (seen - reconstructed).abs().mean()
+        error = (seen - reconstructed)[:, :, : self.channels]
+        loss = self.RECONSTRUCTION_WEIGHT * error.abs().mean()
         return self.seen(torch.stack([drawn, reconstructed], dim=1)), loss
 
     def imagine(self, n_samples: int, random: torch.Generator) -> Tensor:
-        """Return new images, (members, n_samples, channels, height, width)."""
+        """Return the pixels of new images, (members, n_samples, channels, height, width)."""
+        return self.generator.decode(self._noise(n_samples, random))[:, :, : self.channels]
+
+    def _noise(self, n_samples: int, random: torch.Generator) -> Tensor:
+        """Return codes of new images."""
         past = self.generator.past
-        noise = torch.randn(len(past), n_samples, *self.generator.code_shape, generator=random).to(past)
-        return self.generator.decode(on_sphere(noise))
+        return on_sphere(torch.randn(len(past), n_samples, *self.generator.code_shape, generator=random).to(past))
 
     @torch.no_grad()
     def _remember(self, drawn: Tensor, random: torch.Generator) -> None:

@@ -44,7 +44,7 @@ class PatchDiscriminator(nn.Module):
         positional: bool,
     ) -> None:
         super().__init__()
-        self.positional = positional
+        self.channels, self.positional = channels, positional
         middle, last = width * 3 // 2, 2 * width
         self.fine = nn.ModuleList(
             [
@@ -85,9 +85,13 @@ class PatchDiscriminator(nn.Module):
         for name in ("fine", "coarse"):
             setattr(self, name, nn.ModuleList(conv.folded() for conv in getattr(self, name)))
 
+    def looked_at(self, samples: Tensor) -> Tensor:
+        """Return what the heads look at, whatever else the samples have than pixels."""
+        return leaky_relu(self.features(samples[:, :, : self.channels]).flatten(1, 3), SLOPE)
+
     def forward(self, samples: Tensor) -> Tensor:
         """Return the logits at every position."""
-        return cast(Tensor, self.heads(leaky_relu(self.features(samples[:, :, :-1]).flatten(1, 3), SLOPE)))
+        return cast(Tensor, self.heads(self.looked_at(samples)))
 
 
 def _linear(n_members: int, in_dim: int, out_dim: int, random: torch.Generator) -> MemberLinear:

@@ -6,7 +6,7 @@ What cannot be read is left out and remembered with the reason: one bad file nev
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import repeat
 
@@ -52,6 +52,8 @@ class ImageReader:
     channels : {1, 3}, optional
         Channels of every picture: grey fits three, and colour fits one where it is grey in fact. A picture that does
         not fit counts as unreadable. As each picture has it if not given.
+    require_product : callable, optional
+        Is called with each picture's `Entry.product`; one for which it raises `InputError` counts as unreadable.
     chunk_bytes : int
         Bytes of pixels after which a chunk ends; one picture can go beyond them.
     chunk_images : int
@@ -82,11 +84,12 @@ class ImageReader:
         *,
         part: Part | None = None,
         channels: int | None = None,
+        require_product: Callable[[str], None] | None = None,
         chunk_bytes: int = CHUNK_BYTES,
         chunk_images: int = CHUNK_IMAGES,
     ) -> None:
         self.name = name_of(source)
-        self._channels = channels
+        self._channels, self._require_product = channels, require_product
         self._limits = chunk_bytes, chunk_images
         self._listing = list_images(source, part)
         self.n_passed_over = self._listing.n_passed_over
@@ -122,6 +125,7 @@ class ImageReader:
         stored = repeat(None) if array is None else array.read()
         for entry, values in zip(self._listing, stored, strict=False):
             try:
+                self._check_product(entry)
                 if values is None:
                     pixels = read_picture(entry.path, self._channels)
                 else:
@@ -130,6 +134,15 @@ class ImageReader:
                 self.unreadable[entry.name] = str(error)
             else:
                 yield entry, pixels
+
+    def _check_product(self, entry: Entry) -> None:
+        if self._require_product is None:
+            return
+        try:
+            self._require_product(entry.product)
+        except InputError as error:
+            sentence = str(error)
+            raise InputError(f"{entry.name}: {sentence[0].lower()}{sentence[1:]}") from None
 
     def _nothing(self) -> InputError:
         """Return the error that says why there is no picture."""

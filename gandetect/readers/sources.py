@@ -2,7 +2,8 @@
 
 * A folder: all pictures in it and below it, in the order of their names. Names that begin with a dot are passed over,
   and links to folders are not followed. In the layout of MVTec AD [1]_, where ``train``, ``test`` and ``ground_truth``
-  are the only folders, the part ``train`` is ``train/good``, and the part ``test`` is all of ``test/KIND``.
+  are the only folders, the part ``train`` is ``train/good``, and the part ``test`` is all of ``test/KIND``. So it is
+  for every folder in that layout, also inside of others.
 * One picture, told by its suffix.
 * A list: a ``.txt`` file, or a stream, of UTF-8 text with one path on each line; relative ones start at the
   working folder.
@@ -54,6 +55,11 @@ class Entry:
     name: str
     folder: str
     path: Path
+
+    @property
+    def product(self) -> str:
+        """Name of the first folder below the source, or of the one that holds the file: what images are given."""
+        return self.folder.partition("/")[0] or _text(self.path.parent.absolute().name)
 
 
 @dataclass(frozen=True)
@@ -179,7 +185,7 @@ def _list_folder(folder: Path, part: Part | None) -> Listing:
         )
 
     for parent, folders, files in os.walk(root, onerror=remember):
-        folders[:] = _shown(folders)
+        folders[:] = _wanted(Path(parent), _shown(folders), part)
         for path in (Path(parent, file) for file in _shown(files)):
             if path.suffix.lower() in pictures.SUFFIXES:
                 below = path.parent.relative_to(base).as_posix()
@@ -196,6 +202,13 @@ def _part_of(folder: Path, part: Part | None) -> tuple[Path, Path]:
         return folder, folder
     base = folder / part
     return base, base / NORMAL if part == "train" and (base / NORMAL).is_dir() else base
+
+
+def _wanted(parent: Path, folders: list[str], part: Part | None) -> list[str]:
+    """Return the folders to look into: of one in MVTec AD's layout that of the part."""
+    if part is None or part not in folders or not _has_parts(parent):
+        return folders
+    return [f"{part}/{NORMAL}"] if part == "train" and (parent / part / NORMAL).is_dir() else [part]
 
 
 def _has_parts(folder: Path) -> bool:

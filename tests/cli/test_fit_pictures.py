@@ -162,3 +162,62 @@ def test_a_table_of_text_is_no_list(cli, tmp_path, numbers):
     result = cli("fit", "table.txt", "--steps", 2)
     assert result.code == 0
     assert read_model(tmp_path / "gandetect.onnx")[1]["modality"] == "table"
+
+
+# --- given the folder -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def products(tmp_path):
+    """Return a folder with two products, digits upright and turned, and a model of them."""
+    for product, turns in (("upright", 0), ("turned", 1)):
+        for kind, part in (("good", "train"), ("good", "test")):
+            folder = tmp_path / "products" / product / part / kind
+            folder.mkdir(parents=True)
+            for path in sorted((DIGITS / "train" / "good").iterdir())[:16]:
+                Image.open(path).rotate(90 * turns).save(folder / path.name)
+    return tmp_path / "products"
+
+
+def test_one_model_learns_several_products_and_judges_each_picture_given_its_folder(cli, products):
+    result = cli("fit", products, "--given", "folder", *STEPS, "--sheet", "training.png")
+    assert result.code == 0
+    assert "given the folder: turned 16, upright 16\n" in result.err
+    assert "given their folder: turned, upright\n" in cli("inspect").out
+    assert cli("verify").code == 0
+    (products / "unheard of").mkdir()
+    shutil.copy(next((products / "upright/test/good").iterdir()), products / "unheard of/1.png")
+    scored = cli("score", products)
+    rows = list(csv.DictReader(io.StringIO(scored.out)))
+    assert [row["image"].split("/")[0] for row in rows] == ["turned"] * 16 + ["upright"] * 16
+    sentence = (
+        "unheard of/1.png: expected one of the folders that the model was trained on, 'turned', 'upright', found "
+        "'unheard of'; move its pictures to the right one, or fit again with normal pictures of it."
+    )
+    assert sentence in scored.err
+    one = cli("score", products / "upright/test/good")
+    assert one.code == 2
+    assert "expected one of the folders that the model was trained on, 'turned', 'upright', found 'good'" in one.err
+
+
+def test_products_are_evaluated_together(cli, products):
+    assert cli("fit", products, "--given", "folder", *STEPS).code == 0
+    for path in sorted((products / "upright/test/good").iterdir())[:6]:
+        (products / "turned/test/wrong").mkdir(exist_ok=True)
+        shutil.copy(path, products / "turned/test/wrong")
+    found = json.loads(cli("evaluate", products, "--json").out)
+    assert found["n_images"] == 38
+    assert found["kinds"]["wrong"]["n_images"] == 6
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("size", "Expected --given folder for pictures, found 'size'; their folder is all that is known of them."),
+        ("folder", "Expected images in two folders or more, one for each product, found 'photos'; sort them, or fit "),
+    ],
+)
+def test_what_cannot_be_given_is_refused(cli, photos, given, message):
+    result = cli("fit", photos, "--given", given, *STEPS)
+    assert result.code == 2
+    assert message in result.err

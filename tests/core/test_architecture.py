@@ -119,7 +119,7 @@ FLOORS = {
         ),
     },
     "image_estimator": {
-        *("errors", "image_schema", "detector", "model_file", "readers", "image_fitting", "training"),
+        *("errors", "schema", "image_schema", "detector", "model_file", "readers", "image_fitting", "training"),
     },
     "__init__": {
         *(

@@ -23,28 +23,30 @@ def samples_of(images, side):
     return run_in_chunks(open_session(builder.build()), ["samples"], {IMAGE_INPUT: images}, chunk_size=8)["samples"]
 
 
-def trained(detector):
+def trained(detector, n_folders=1):
     samples = samples_of(digits(0)[:24], 32) if detector == "whole" else samples_of(textures(8), 64)
     settings = ImageSettings.of_effort(detector, n_steps=3)
-    rows = ImageRows(samples, np.arange(len(samples)) % settings.n_members, positional=detector == "patch")
+    folds, folders = np.arange(len(samples)) % settings.n_members, np.arange(len(samples)) // 2 % n_folders
+    rows = ImageRows(samples, folds, folders, n_folders, positional=detector == "patch")
     pair, _ = train_images(rows, settings, 0, torch.device("cpu"))
     return rows, pair, trained_weights(pair, rows, settings)
 
 
-def seen_by_graph(samples, weights):
-    builder = GraphBuilder()
-    seen = add_networks(builder, builder.input("samples", np.float32, ["n", *samples.shape[1:]]), weights)
+def seen_by_graph(rows, weights):
+    builder, feeds, folder = GraphBuilder(), {"samples": rows.samples}, ""
+    samples = builder.input("samples", np.float32, ["n", *rows.samples.shape[1:]])
+    if rows.n_folders > 1:
+        folder, feeds = builder.input("folder", np.int64, ["n"]), feeds | {"folder": rows.folders}
+    seen = add_networks(builder, samples, weights, folder)
     for name in ("values", "maps", "reconstruction"):
         builder.output(name, getattr(seen, name), np.float32, ["n", *[None] * (1 if name == "values" else 3)])
-    return run_in_chunks(
-        open_session(builder.build()), ["values", "maps", "reconstruction"], {"samples": samples}, chunk_size=8
-    )
+    return run_in_chunks(open_session(builder.build()), ["values", "maps", "reconstruction"], feeds, chunk_size=8)
 
 
-def distances(features, weights):
+def distances(features, weights, folders):
     """Log mean square of the whitened features of every member, over the last axis."""
-    means, whitening = np.moveaxis(weights.gaussian.mean.astype(np.float64), 1, -1), weights.gaussian.whitening
-    deviations = features - means[:, None]
+    means, whitening = np.moveaxis(weights.gaussian.mean.astype(np.float64), 2, -1), weights.gaussian.whitening
+    deviations = features - means[:, folders]
     if features.ndim == 3:
         white = np.einsum("mnf,mfg->mng", deviations, whitening[:, 0, 0])
     else:
@@ -55,19 +57,31 @@ def distances(features, weights):
     return np.log(np.square(white).mean(-1) + 1e-3)
 
 
+def unreal(pair, rows, detector):
+    """Minus the mean of the logits that are scored, of every member, (n, ...)."""
+    kinds = WHOLE if detector == "whole" else PATCH
+    shown = pair.seen(rows.shown(np.arange(len(rows.samples))).expand(len(pair.generator.past), -1, -1, -1, -1))
+    logits = pair.discriminator(shown).double().unflatten(1, (len(rows.samples), -1))  # (members, n, positions, heads)
+    realness = logits[..., : len(kinds)].mean(-1)
+    if rows.n_folders > 1:  # what rejects images in a wrong folder counts as much as all others
+        realness = (realness + logits[..., len(kinds)]) / 2
+    side = rows.samples.shape[2] // GRID
+    return -realness.numpy().reshape(*realness.shape[:2], *([] if detector == "whole" else [side, side]))
+
+
+@pytest.mark.parametrize("n_folders", [1, 3])
 @pytest.mark.parametrize("detector", ["whole", "patch"])
-def test_the_graph_computes_what_torch_does(detector):
-    rows, pair, weights = trained(detector)
-    answers = seen_by_graph(rows.samples, weights)
-    images = torch.from_numpy(rows.samples).expand(weights.n_members, *rows.samples.shape)
+def test_the_graph_computes_what_torch_does(detector, n_folders):
+    rows, pair, weights = trained(detector, n_folders)
+    answers = seen_by_graph(rows, weights)
+    told = n_folders > 1
+    images = rows.shown(np.arange(len(rows.samples))).expand(weights.n_members, -1, -1, -1, -1)
+    plain = pair.discriminator.plain if told else pair.discriminator
     with torch.no_grad():
-        features = pair.discriminator.features(images).double().numpy()
-        reconstruction = pair.generator.decode(pair.generator.encode(images)).mean(0).numpy()
-    n_scored = len(WHOLE if detector == "whole" else PATCH)
-    head, bias = (p.detach().double()[..., :n_scored].mean(2).numpy() for p in pair.discriminator.heads.parameters())
-    rectified = features if detector == "whole" else np.where(features < 0, 0.2 * features, features)
-    unreal = -(np.einsum("mn...f,mf->mn...", rectified, head) + bias.reshape(-1, *[1] * (features.ndim - 2)))
-    expected = np.stack([unreal.mean(0), distances(features, weights).mean(0)], axis=1)
+        features = plain.features(images[:, :, : pair.channels]).double().numpy()
+        reconstruction = pair.generator.decode(pair.generator.encode(images))[:, :, : pair.channels].mean(0).numpy()
+        values = unreal(pair, rows, detector), distances(features, weights, rows.folders)
+    expected = np.stack([value.mean(0) for value in values], axis=1)
     found = answers["values"] if detector == "whole" else answers["maps"][:, :2]
     assert np.abs(found - expected).max() <= 1e-4
     assert np.abs(answers["reconstruction"] - reconstruction).max() <= 1e-4

@@ -82,6 +82,38 @@ def test_without_a_folder_of_good_ones_all_of_train_is_read(tmp_path):
     assert names(ImageReader(tmp_path, part="train")) == ["train/a.png"]
 
 
+def test_a_folder_of_products_in_that_layout_has_their_parts(mvtec):
+    for name in ("train/good/7.png", "test/hole/8.png"):
+        put(mvtec.parent / "cable" / name)
+    put(mvtec.parent / "loose/9.png")
+    reader = ImageReader(mvtec.parent, part="train")
+    expected = ["bottle/train/good/000.png", "bottle/train/good/001.png", "cable/train/good/7.png", "loose/9.png"]
+    assert names(reader) == expected
+    assert [entry.product for chunk in reader for entry in chunk.entries] == ["bottle", "bottle", "cable", "loose"]
+    test = ImageReader(mvtec.parent, part="test")
+    assert names(test)[-2:] == ["cable/test/hole/8.png", "loose/9.png"]
+    assert len(ImageReader(mvtec.parent)) == 9
+
+
+def test_the_product_of_a_picture_without_a_folder_below_is_the_one_that_holds_it(tmp_path):
+    put(tmp_path / "bottle/1.png")
+    for source in (tmp_path / "bottle", [tmp_path / "bottle/1.png"], tmp_path / "bottle/1.png"):
+        assert [entry.product for chunk in ImageReader(source) for entry in chunk.entries] == ["bottle"]
+
+
+def test_pictures_of_products_that_are_refused_are_left_out_and_reported(tmp_path):
+    for name in ("bottle/1.png", "bolt/2.png"):
+        put(tmp_path / name)
+
+    def require(product):
+        if product != "bottle":
+            raise InputError(f"Expected a bottle, found {product!r}.")
+
+    reader = ImageReader(tmp_path, require_product=require)
+    assert names(reader) == ["bottle/1.png"]
+    assert reader.unreadable == {"bolt/2.png": "bolt/2.png: expected a bottle, found 'bolt'."}
+
+
 @pytest.mark.parametrize("other", ["picture.png", "holidays/picture.png"])
 def test_a_folder_called_test_among_other_pictures_is_no_layout(mvtec, other):
     put(mvtec / other)
