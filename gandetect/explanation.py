@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gandetect.schema import EXPECTATIONS, NUMERIC, Schema, table_of
+from gandetect.schema import EXPECTATIONS, NUMERIC, VERDICT, Schema, table_of
 from gandetect.scorer import Scorer
 from gandetect.wording import reason
 
-EXPLAINED = ("anomaly_score", "p_value", "is_anomaly", "contributions", *EXPECTATIONS)
+EXPLAINED = (*VERDICT, "contributions", *EXPECTATIONS)
 """The outputs of a model file that an explanation is made of."""
 
 MAX_REPAIRS = 5
@@ -79,7 +79,7 @@ class Explanation:
 
     def expected_of(self, row: int, feature: int) -> float | list[str]:
         """Return the expected number or time of a feature in a row, or the one or two likeliest levels."""
-        output, position = _place(self.schema, self.schema.features[feature].name)
+        output, position = self.schema.expectations[self.schema.features[feature].name]
         expected = self.answers[output][row, position]
         return [level for level in expected.tolist() if level] if output == "expected_levels" else float(expected)
 
@@ -193,7 +193,7 @@ def expected_values(schema: Schema, answers: Mapping[str, NDArray[Any]]) -> dict
     """Return the likeliest value of each feature by name, arrays of shape (n_rows,)."""
     expected: dict[str, NDArray[Any]] = {}
     for column in schema.features:
-        output, position = _place(schema, column.name)
+        output, position = schema.expectations[column.name]
         values = answers[output][:, position]
         expected[column.name] = values if values.ndim == 1 else values[:, 0]
     return expected
@@ -202,16 +202,8 @@ def expected_values(schema: Schema, answers: Mapping[str, NDArray[Any]]) -> dict
 def reason_of(schema: Schema, values: Columns, answers: Mapping[str, NDArray[Any]], row: int, feature: int) -> str:
     """Say in words what a feature's value is in a row, what was expected, and what is usual."""
     column = schema.features[feature]
-    output, position = _place(schema, column.name)
+    output, position = schema.expectations[column.name]
     return reason(column, values[column.name][row], answers[output][row, position])
-
-
-def _place(schema: Schema, name: str) -> tuple[str, int]:
-    """Return which output holds a feature's expected values, and at which position."""
-    numbers = [column.name for column in schema.features if column.kind in NUMERIC]
-    if name in numbers:
-        return "expected_numbers", numbers.index(name)
-    return "expected_levels", [c.name for c in schema.features if c.kind not in NUMERIC].index(name)
 
 
 def _taken(columns: Columns, rows: Any) -> dict[str, NDArray[Any]]:

@@ -57,7 +57,6 @@ _MANIFEST_TYPES: dict[str, type] = {
     "gandetect_version": str,
     "training": dict,
     "calibration": dict,
-    "quality": dict,
     "health": dict,
     "certificate": dict,
     "golden": dict,

@@ -63,7 +63,6 @@ def manifest_of(
             "critical_score": calibration.critical_score(alpha),
             "percentiles": list(calibration.percentiles),
         },
-        "quality": {},
         "health": health,
     }
 

@@ -16,7 +16,10 @@ from numpy.typing import NDArray
 
 from gandetect.errors import InputError
 
-ANSWERS = ("anomaly_score", "p_value", "is_anomaly", "realness", "reconstruction_error")
+VERDICT = ("anomaly_score", "p_value", "is_anomaly")
+"""Names of the outputs that say whether a row or image is anomalous."""
+
+ANSWERS = (*VERDICT, "realness", "reconstruction_error")
 """Names of the outputs that every model file has, one value for each row or image."""
 
 DEFAULT_OUTPUTS = (*ANSWERS, "contributions")
@@ -196,6 +199,14 @@ class Schema:
     def used(self) -> tuple[Column, ...]:
         """The columns that the networks see: features and given ones."""
         return tuple(column for column in self.columns if column.role in (Role.FEATURE, Role.GIVEN))
+
+    @cached_property
+    def expectations(self) -> dict[str, tuple[str, int]]:
+        """Which of the outputs `EXPECTATIONS` holds each feature's expected values, and at which position, by name."""
+        names: dict[str, list[str]] = {output: [] for output in EXPECTATIONS}
+        for column in self.features:
+            names["expected_numbers" if column.kind in NUMERIC else "expected_levels"].append(column.name)
+        return {name: (output, i) for output, group in names.items() for i, name in enumerate(group)}
 
     def with_given(self, names: Collection[str]) -> Schema:
         """Return the schema with other features in the role of given columns.

@@ -1,4 +1,4 @@
-"""Values in words: what a column holds, what was expected, what is usual."""
+"""In words: what a column holds, what was expected, what is usual, and what a plain detector finds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ _USUAL = (1, 5)
 ISO = "%Y-%m-%dT%H:%M:%SZ"
 """How a time is written for machines."""
 
-_MINUTE = "%Y-%m-%d %H:%M"
+_DAY, _TIME_OF_DAY = "%Y-%m-%d", "%H:%M"
+_MINUTE = f"{_DAY} {_TIME_OF_DAY}"
 
 
 def reason(column: Column, value: Any, expected: Any) -> str:
@@ -36,7 +37,7 @@ def reason(column: Column, value: Any, expected: Any) -> str:
         levels = [level for level in expected if level]
         return f"{column.name} {value or 'missing'}{_unheard_of(column, value)}, expected {' or '.join(levels) or '-'}"
     if column.kind is Kind.TIME:
-        return f"{column.name} {time_in_words(value, _MINUTE)}, expected about {time_in_words(expected, '%H:%M')}"
+        return f"{column.name} {time_in_words(value, _MINUTE)}, expected about {time_in_words(expected, _TIME_OF_DAY)}"
     usual = usual_range(column)
     said = f"{column.name} {_number(value)}, expected about {_rounded(expected, _spread(column))}"
     if usual is None:
@@ -46,12 +47,42 @@ def reason(column: Column, value: Any, expected: Any) -> str:
 
 
 def value_in_words(column: Column, value: Any) -> str:
-    """Say what a value of a column is: a time as such, a number to three digits or what its usual range asks for."""
+    """Say what a generator makes or expects in a column.
+
+    Of a time that is the time of day; a number has three digits, or what its usual range asks for.
+    """
     if column.kind not in NUMERIC:
-        return f"{column.name} {value}"
-    if column.kind is Kind.TIME:
-        return f"{column.name} {time_in_words(value, _MINUTE)}"
-    return f"{column.name} {_rounded(value, _spread(column))}"
+        return str(value) or "missing"
+    return time_in_words(value, _TIME_OF_DAY) if column.kind is Kind.TIME else _rounded(value, _spread(column))
+
+
+def missing_in_words(column: Column) -> str:
+    """Return the share of missing values among a column's training values, as ``4.5 %``; empty where none is known."""
+    missing = column.summary.get("missing")
+    return f"{100 * missing:.1f} %" if isinstance(missing, int | float) else ""
+
+
+def training_in_words(column: Column) -> str:
+    """Return a column's training values in a few words: the range and the median, or the most frequent levels."""
+    quantiles, levels = column.summary.get("quantiles"), column.summary.get("levels")
+    if isinstance(quantiles, list) and quantiles:
+        low, median, high = (_shown(column, quantiles[i]) for i in (0, len(quantiles) // 2, -1))
+        return f"{low} to {high}, median {median}"
+    if isinstance(levels, dict):
+        frequent = sorted(levels.items(), key=lambda level: -level[1])[:_N_LEVELS]
+        named = ", ".join(f"{level} {100 * share:.0f} %" for level, share in frequent)
+        known = column.summary.get("known", levels)
+        return f"{named}, ... ({len(known)} in all)" if len(known) > _N_LEVELS else named
+    return ""
+
+
+_N_LEVELS = 4
+"""Levels that are named of a column."""
+
+
+def plain(text: str) -> str:
+    """Return text that is safe to show: on one line, without control characters or marks that reverse the writing."""
+    return "".join(c if c.isprintable() else " " for c in text if c.isprintable() or c.isspace())
 
 
 def usual_range(column: Column) -> tuple[float, float] | None:
@@ -66,12 +97,12 @@ def verdicts(certificate: Mapping[str, Any]) -> list[str]:
         f"on this table a plain {name} finds more of kind {kind}: {share:.2f}, this model {found['gandetect']:.2f}"
         for kind, found in certificate.get("power", {}).items()
         for name, share in found.items()
-        if share > found["gandetect"] + _CHANCE
+        if share > found["gandetect"] + _WORTH_SAYING
     ]
 
 
-_CHANCE = 0.02
-"""Smaller differences between shares of 200 anomalies are chance."""
+_WORTH_SAYING = 0.02
+"""Smaller differences between shares are passed over; among 200 anomalies larger ones may be chance, too."""
 
 
 def _spread(column: Column) -> float:
@@ -85,6 +116,10 @@ def _unheard_of(column: Column, value: str) -> str:
 
 def _number(value: float) -> str:
     return f"{value:.10g}" if math.isfinite(value) else "missing"
+
+
+def _shown(column: Column, value: float) -> str:
+    return time_in_words(value, _DAY) if column.kind is Kind.TIME else f"{value:.6g}"
 
 
 def _rounded(value: float, spread: float) -> str:

@@ -38,7 +38,6 @@ def image_model(channels=1, scores=tuple(range(20)), threshold=None):
         "image": {"height": SIDE, "width": SIDE, "channels": channels},
         "training": {"n_images": 20},
         "calibration": {"n": 20, "alpha": 0.05, "threshold": threshold},
-        "quality": {},
         "health": {},
         "golden": {},
     }

@@ -30,7 +30,6 @@ def manifest(**changes):
         "columns": SCHEMA.to_json(),
         "training": {"n_rows": 100, "seed": 0},
         "calibration": {"n": 20, "alpha": 0.05},
-        "quality": {},
         "health": {},
         "golden": {"inputs": {"amount": [1.5, None]}, "outputs": {}},
     } | changes

@@ -66,9 +66,9 @@ def test_sealing_changes_the_placeholder_alone_and_is_what_an_independent_digest
 
 
 def test_sealing_finds_the_digest_by_its_key_and_not_by_its_looks():
-    decoy = model(manifest_json(manifest(quality={"note": DIGEST_PLACEHOLDER}))).SerializeToString()
+    decoy = model(manifest_json(manifest(health={"note": DIGEST_PLACEHOLDER}))).SerializeToString()
     content, found = read_model(seal(decoy))
-    assert found["quality"]["note"] == DIGEST_PLACEHOLDER
+    assert found["health"]["note"] == DIGEST_PLACEHOLDER
     assert content.count(DIGEST_PLACEHOLDER.encode()) == 1
 
 

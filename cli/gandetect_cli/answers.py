@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from gandetect.explanation import most_to_blame, reason_of
 from gandetect.readers.tables import Chunk, Form
 from gandetect.readers.values import parse_number
-from gandetect.schema import Kind, Schema
+from gandetect.schema import VERDICT, Kind, Schema
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -182,7 +182,7 @@ def answer_names(schema: Schema, explain: int, prefix: str) -> list[str]:
     """Return the names of the columns that `answer_columns` gives."""
     numbers = range(1, min(explain, len(schema.features)) + 1)
     blame = [name for number in numbers for name in _blame_names(number)]
-    return [f"{prefix}{name}" for name in ("anomaly_score", "p_value", "is_anomaly", *blame)]
+    return [f"{prefix}{name}" for name in (*VERDICT, *blame)]
 
 
 def decimal_mark(schema: Schema) -> str:

@@ -9,12 +9,14 @@ import typer
 
 from gandetect import Drift, DriftMonitor, Scorer
 from gandetect.schema import table_of
+from gandetect.wording import plain
 from gandetect_cli import options
+from gandetect_cli.exit_codes import FOUND
 from gandetect_cli.output import emit
 from gandetect_cli.progress import ProgressBar
 from gandetect_cli.scoring import Tally, score_table
 from gandetect_cli.source import Table
-from gandetect_cli.terminal import Reporter, counted, plain, table, unreadable
+from gandetect_cli.terminal import Reporter, counted, table, unreadable
 
 HELP = {
     "drift": """\
@@ -29,9 +31,6 @@ the share of its rows that would have to move for both to be alike; it has drift
 and than --tolerance. Too many small p-values are drift as well. Exit code 3 says that --fail-on-drift found some.
 """
 }
-
-DRIFT_FOUND = 3
-"""Exit code for what ``--fail-on-drift`` asks for."""
 
 
 def drift(
@@ -57,7 +56,7 @@ def drift(
     found = monitor.result(tolerance)
     emit(json.dumps(asdict(found) | {"drifted": found.drifted}) + "\n" if as_json else _text(found))
     if fail_on_drift and found.drifted:
-        raise typer.Exit(DRIFT_FOUND)
+        raise typer.Exit(FOUND)
 
 
 def _text(found: Drift) -> str:

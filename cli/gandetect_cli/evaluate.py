@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 import gandetect
 from gandetect.image_schema import ImageSchema
-from gandetect.schema import table_of
+from gandetect.schema import VERDICT, table_of
+from gandetect.wording import plain
 from gandetect_cli import options
 from gandetect_cli.comparison import summary_lines, threshold_lines
 from gandetect_cli.evaluate_pictures import evaluate_pictures
@@ -27,7 +28,7 @@ from gandetect_cli.labels import (
 from gandetect_cli.output import emit
 from gandetect_cli.scoring import Tally, flag_rule, score_table
 from gandetect_cli.source import Table
-from gandetect_cli.terminal import Reporter, counted, plain
+from gandetect_cli.terminal import Reporter, counted
 
 if TYPE_CHECKING:
     from gandetect import Evaluation
@@ -112,7 +113,7 @@ def _evaluate_table(
 def _collect(
     source: Table, scorer: gandetect.Scorer, label_column: str, on_error: str, tally: Tally, answers: _Answers
 ) -> None:
-    for scored in score_table(source, scorer, ["anomaly_score", "p_value", "is_anomaly"], None, on_error, tally):
+    for scored in score_table(source, scorer, VERDICT, None, on_error, tally):
         require_label_column(scored.chunk.names, label_column, source.name)
         answers.labels += scored.chunk.columns[label_column][scored.rows].tolist()
         answers.scores.append(scored.answers["anomaly_score"])

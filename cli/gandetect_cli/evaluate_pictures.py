@@ -16,16 +16,16 @@ from gandetect.drawing import resize_heatmap
 from gandetect.image_schema import ImageSchema
 from gandetect.readers.masks import find_mask, read_mask
 from gandetect.readers.sources import NORMAL, Entry
+from gandetect.schema import VERDICT
+from gandetect.wording import plain
 from gandetect_cli.comparison import summary_lines, threshold_lines
 from gandetect_cli.pictures import ImageTally, ScoredImages, open_images, score_images
 from gandetect_cli.progress import ProgressBar
 from gandetect_cli.scoring import flag_rule
-from gandetect_cli.terminal import Reporter, counted, plain, table
+from gandetect_cli.terminal import Reporter, counted, table
 
 if TYPE_CHECKING:
     from gandetect import Evaluation, PixelEvaluation, PixelEvaluator
-
-_OUTPUTS = ("anomaly_score", "p_value", "is_anomaly", "heatmap")
 
 
 @dataclass
@@ -35,7 +35,7 @@ class _Collected:
     pixels: PixelEvaluator
     given_folders: bool
     kinds: list[str] = field(default_factory=list)
-    answers: dict[str, list[NDArray[Any]]] = field(default_factory=lambda: {name: [] for name in _OUTPUTS[:3]})
+    answers: dict[str, list[NDArray[Any]]] = field(default_factory=lambda: {name: [] for name in VERDICT})
     n_masks: int = 0
     n_without: int = 0
 
@@ -93,7 +93,7 @@ def evaluate_pictures(data: str, scorer: gandetect.Scorer, schema: ImageSchema, 
     reader = open_images(data, schema)
     collected, tally = _Collected(gandetect.PixelEvaluator(), bool(schema.folders)), ImageTally()
     with ProgressBar("scoring", quiet=reporter.quiet, delay=1) as bar:
-        for scored in score_images(reader, scorer, _OUTPUTS, None, tally):
+        for scored in score_images(reader, scorer, [*VERDICT, "heatmap"], None, tally):
             collected.add(scored, reporter)
             bar.update(len(collected.kinds) + len(reader.unreadable), len(reader))
     rule = flag_rule(scorer.manifest, None)

@@ -9,15 +9,15 @@ from typing import Any
 from gandetect import Explanation, Scorer
 from gandetect import explain as explain_rows
 from gandetect.explanation import MAX_REPAIRS
-from gandetect.schema import Column, Kind
-from gandetect.wording import time_in_words, value_in_words
+from gandetect.schema import VERDICT, Column, Kind
+from gandetect.wording import plain, time_in_words, value_in_words
 from gandetect_cli import options
 from gandetect_cli.answers import Scored
 from gandetect_cli.output import open_output, require_other_files
 from gandetect_cli.progress import ProgressBar
 from gandetect_cli.scoring import Tally, flag_rule, score_table
 from gandetect_cli.source import Table
-from gandetect_cli.terminal import Reporter, plain
+from gandetect_cli.terminal import Reporter
 
 HELP = {
     "explain": """\
@@ -88,13 +88,13 @@ def _repair_in_words(explanation: Explanation, row: int) -> str:
     repair = explanation.repair(row)
     if not repair:
         return f"no change of up to {MAX_REPAIRS} columns that was tried makes it normal"
-    changes = (value_in_words(explanation.schema[name], value) for name, value in repair.items())
+    changes = (f"{name} {value_in_words(explanation.schema[name], value)}" for name, value in repair.items())
     return f"would be normal with {', '.join(changes)}"
 
 
 def _json(explanation: Explanation, row: int, line: int, top: int) -> str:
     schema, answers = explanation.schema, explanation.answers
-    told = {"line": line} | {name: answers[name][row].item() for name in ("anomaly_score", "p_value", "is_anomaly")}
+    told = {"line": line} | {name: answers[name][row].item() for name in VERDICT}
     reasons = [
         {
             "column": schema.features[feature].name,

@@ -15,12 +15,13 @@ from gandetect.core_schema import encoding_beside
 from gandetect.model_file import modality_of
 from gandetect.readers.values import parse_columns
 from gandetect.schema import Schema, table_of
+from gandetect.wording import plain
 from gandetect_cli import options
 from gandetect_cli.output import emit, require_other_files, require_writable
 from gandetect_cli.progress import ProgressBar
 from gandetect_cli.source import Table
 from gandetect_cli.stopping import stop_if_asked
-from gandetect_cli.terminal import Reporter, counted, plain, size
+from gandetect_cli.terminal import Reporter, counted, size
 
 HELP = {
     "export": """\

@@ -15,8 +15,9 @@ from gandetect import InputError
 from gandetect.drawing import Cell, as_png, draw_overlay, draw_sheet, fit_tile, resize_heatmap
 from gandetect.files import access_error, write_atomically
 from gandetect.readers.pictures import require_pillow
+from gandetect.wording import plain
 from gandetect_cli.pictures import ScoredImages
-from gandetect_cli.terminal import counted, plain
+from gandetect_cli.terminal import counted
 
 SHEET = "most-anomalous.png"
 """Name of the contact sheet."""

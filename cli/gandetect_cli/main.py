@@ -1,9 +1,4 @@
-"""The command ``gandetect``: which commands there are, and what becomes of their errors.
-
-Exit codes: 0 done; 1 a bug of ours; 2 a command line or content that cannot be used; 3 anomalies or drift found where
-``--fail-on-anomalies`` or ``--fail-on-drift`` asked; 4 a file that cannot be opened, read or written; 130 and 143
-stopped by Ctrl-C or SIGTERM.
-"""
+"""The command ``gandetect``: which commands there are, and what becomes of their errors."""
 
 from __future__ import annotations
 
@@ -17,6 +12,7 @@ from typing import Annotated
 import typer
 
 from gandetect import FileAccessError, GandetectError
+from gandetect_cli.exit_codes import BUG, NO_ACCESS, UNUSABLE
 from gandetect_cli.output import ReaderLeftError, emit
 from gandetect_cli.stopping import Stopped, stoppable
 from gandetect_cli.terminal import show
@@ -42,8 +38,6 @@ Exit codes: 0 done; 1 a bug of ours; 2 a command line or content that cannot be 
 --fail-on-anomalies or --fail-on-drift asked; 4 a file that cannot be opened, read or written; 130 and 143 stopped by a
 signal.
 """
-
-BUG, UNUSABLE, NO_ACCESS = 1, 2, 4
 
 DEBUG_VARIABLE = "GANDETECT_DEBUG"
 

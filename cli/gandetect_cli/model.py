@@ -6,18 +6,17 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any
 
 import gandetect
 from gandetect.core_schema import CoreSchema
 from gandetect.image_schema import ImageSchema
 from gandetect.model_file import modality_of
-from gandetect.schema import Column, Kind, Modality, Role, Schema, table_of
-from gandetect.wording import verdicts
+from gandetect.schema import Column, Modality, Role, Schema, table_of
+from gandetect.wording import missing_in_words, plain, training_in_words, verdicts
 from gandetect_cli.options import MODEL_FILE, Json, ModelArgument, Threads, Timing
 from gandetect_cli.output import emit
-from gandetect_cli.terminal import counted, plain, size, table
+from gandetect_cli.terminal import counted, size, table
 
 HELP = {
     "inspect": """\
@@ -79,9 +78,7 @@ def _text(file: dict[str, Any], manifest: dict[str, Any]) -> str:
     described = _images(schema) if isinstance(schema, ImageSchema) else _columns(_table(schema))
     parts = ["".join(f"{plain(line)}\n" for line in head), *described]
     parts += [
-        f"{name}\n{_listed(manifest[name])}"
-        for name in ("training", "calibration", "quality", "export")
-        if manifest.get(name)
+        f"{name}\n{_listed(manifest[name])}" for name in ("training", "calibration", "export") if manifest.get(name)
     ]
     if "certificate" in manifest:
         parts.append(_certificate(manifest["certificate"]))
@@ -96,7 +93,7 @@ def _table(schema: Modality) -> Schema:
 
 def _columns(schema: Schema) -> list[str]:
     """Lay out the columns that a model learned from, and the others."""
-    features = [(_named(c), c.kind, _missing(c), _described(c)) for c in schema.used]
+    features = [(_named(c), c.kind, missing_in_words(c), training_in_words(c)) for c in schema.used]
     others = [(c.name, c.kind, c.reason or str(c.role)) for c in schema.columns if c not in schema.used]
     learned = table(("column", "kind", "missing", "values"), features)
     return [learned, table(("not learned from", "kind", "because"), others)] if others else [learned]
@@ -155,31 +152,6 @@ def _measured(value: Any) -> str:
 
 def _named(column: Column) -> str:
     return f"{column.name} (given)" if column.role is Role.GIVEN else column.name
-
-
-def _missing(column: Column) -> str:
-    missing = column.summary.get("missing")
-    return f"{100 * missing:.1f} %" if isinstance(missing, int | float) else ""
-
-
-def _described(column: Column) -> str:
-    """Return a feature's training values in a few words: the range, or the most frequent levels."""
-    quantiles, levels = column.summary.get("quantiles"), column.summary.get("levels")
-    if isinstance(quantiles, list) and quantiles:
-        show = _day if column.kind is Kind.TIME else "{:.6g}".format
-        return f"{show(quantiles[0])} to {show(quantiles[-1])}, median {show(quantiles[len(quantiles) // 2])}"
-    if isinstance(levels, dict):
-        named = ", ".join(sorted(levels, key=lambda level: -levels[level])[:4])
-        known = column.summary.get("known", levels)
-        return f"{named}, ... ({len(known)} in all)" if len(known) > 4 else named
-    return ""
-
-
-def _day(seconds: float) -> str:
-    try:
-        return datetime.fromtimestamp(seconds, UTC).date().isoformat()
-    except (ValueError, OverflowError, OSError):
-        return f"{seconds:.6g} s"
 
 
 def _listed(values: Mapping[str, Any]) -> str:

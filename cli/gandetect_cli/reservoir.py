@@ -39,8 +39,9 @@ class Reservoir:
         keys = self._random.random(chunk.n_rows)
         self.n_seen += chunk.n_rows
         chosen = np.flatnonzero(keys <= self._limit)
-        self._parts.append(_taken(chunk, chosen))
-        self._keys.append(keys[chosen])
+        if len(chosen) or not self._parts:  # the first chunk names the columns
+            self._parts.append(_taken(chunk, chosen))
+            self._keys.append(keys[chosen])
         # Sorting out a quarter at a time keeps the cost per row constant.
         if sum(map(len, self._keys)) > 1.25 * self._size:
             self._sort_out()

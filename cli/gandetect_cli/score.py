@@ -10,9 +10,10 @@ import typer
 from gandetect import InputError, PValueCounts, Scorer
 from gandetect.explanation import EXPLAINED
 from gandetect.image_schema import ImageSchema
-from gandetect.schema import Schema, quoted
+from gandetect.schema import VERDICT, Schema, quoted
 from gandetect_cli import options
 from gandetect_cli.answers import Csv, Format, JsonLines, Scored, answer_columns, answer_names, decimal_mark
+from gandetect_cli.exit_codes import FOUND
 from gandetect_cli.output import open_output, require_other_files
 from gandetect_cli.progress import ProgressBar
 from gandetect_cli.scoring import Scoring, TableScoring, flag_rule
@@ -38,9 +39,6 @@ order, among others. Of pictures the answers are a table with their names; those
 out. Exit code 3 says that --fail-on-anomalies found some.
 """
 }
-
-ANOMALIES_FOUND = 3
-"""Exit code for what ``--fail-on-anomalies`` asks for."""
 
 
 def score(
@@ -98,7 +96,7 @@ def score(
             bar.update(*scoring.progress)
     scoring.report(Reporter(quiet), rule)
     if fail_on_anomalies and scoring.n_flagged:
-        raise typer.Exit(ANOMALIES_FOUND)
+        raise typer.Exit(FOUND)
 
 
 def _counted_p_values(scoring: Scoring, bar: ProgressBar) -> PValueCounts:
@@ -148,7 +146,7 @@ class _Chosen:
     @property
     def outputs(self) -> list[str]:
         """The outputs of the model that this takes."""
-        return list(EXPLAINED if self.explain else EXPLAINED[:3])
+        return list(EXPLAINED if self.explain else VERDICT)
 
     def names(self, given: Sequence[str], source: str) -> list[str]:
         """Return the names of the answers; refuse one that is called like a column of the input."""

@@ -5,10 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 
-
-def plain(text: str) -> str:
-    """Return text that is safe to show: on one line, without control characters or marks that reverse the writing."""
-    return "".join(c if c.isprintable() else " " for c in text if c.isprintable() or c.isspace())
+from gandetect.wording import plain
 
 
 class Reporter:

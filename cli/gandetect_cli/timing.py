@@ -12,10 +12,8 @@ import numpy as np
 import onnxruntime
 
 from gandetect import Scorer
+from gandetect.schema import VERDICT
 from gandetect_cli.terminal import size, table
-
-OUTPUTS = ("anomaly_score", "p_value", "is_anomaly")
-"""What `gandetect score` asks for."""
 
 SECONDS = 1.0
 """Time that each measurement takes, more or less."""
@@ -74,11 +72,11 @@ def measure(model: str, threads: int) -> Timing:
     start = time.perf_counter()
     scorer = Scorer(model, threads=threads)
     one = golden_rows(scorer, 1)
-    scorer(one, OUTPUTS)
+    scorer(one, VERDICT)
     load = time.perf_counter() - start
     n_rows = scorer.schema.chunk_size(scorer.schema.feeds(one))
     batch = golden_rows(scorer, n_rows)
-    row, row_95 = np.percentile(_seconds(lambda: scorer(one, OUTPUTS)), [50, 95])
+    row, row_95 = np.percentile(_seconds(lambda: scorer(one, VERDICT)), [50, 95])
     return Timing(
         onnxruntime=onnxruntime.__version__,
         threads=threads,
@@ -87,7 +85,7 @@ def measure(model: str, threads: int) -> Timing:
         row_seconds=float(row),
         row_seconds_95=float(row_95),
         batch_rows=n_rows,
-        batch_seconds=float(np.median(_seconds(lambda: scorer(batch, OUTPUTS)))),
+        batch_seconds=float(np.median(_seconds(lambda: scorer(batch, VERDICT)))),
         peak_bytes=_peak_bytes(),
     )
 

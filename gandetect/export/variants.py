@@ -27,7 +27,7 @@ from gandetect.model_file import (
     seal,
     write_model,
 )
-from gandetect.schema import ANSWERS, quoted
+from gandetect.schema import VERDICT, quoted
 from gandetect.scorer import Scorer
 
 STORAGES = ("fp32", "fp16")
@@ -232,7 +232,7 @@ def compare(source: Source, before: bytes, after: bytes, seed: int = 0) -> Compa
     fresh = source.rows(n_fresh, np.random.default_rng([seed, 9]))
     rows = {name: np.concatenate([golden[name], fresh[name]]) for name in golden}
     scorers = Scorer(before), Scorer(after)
-    theirs, its = (scorer(_taken(source, scorer, rows), ANSWERS[:3]) for scorer in scorers)
+    theirs, its = (scorer(_taken(source, scorer, rows), VERDICT) for scorer in scorers)
     scores = [answers["anomaly_score"].astype(np.float64) for answers in (theirs, its)]
     return Comparison(
         n_golden=len(scores[0]) - n_fresh,
@@ -266,6 +266,6 @@ def _seconds_per_row(
     for _ in range(20):
         for place, scorer in enumerate(scorers):
             start = time.perf_counter()
-            scorer(taken[place], ANSWERS[:3])
+            scorer(taken[place], VERDICT)
             shortest[place] = min(shortest[place], (time.perf_counter() - start) / n_rows)
     return shortest[0], shortest[1]

@@ -98,8 +98,8 @@ def with_channels(pixels: NDArray[np.uint8], channels: int | None, name: str) ->
     if (pixels == pixels[..., :1]).all():
         return pixels[..., :1]
     raise InputError(
-        f"{name}: expected a grey picture like those that the model was trained on, found colours; "
-        "convert it to grey, or fit again with pictures in colour."
+        f"{name}: expected a grey picture, as those are that the model learns from, found colours; "
+        "convert it to grey, or fit with pictures in colour."
     )
 
 

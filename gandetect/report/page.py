@@ -17,9 +17,9 @@ from gandetect.errors import MissingExtraError
 from gandetect.explanation import explain
 from gandetect.report.charts import HEIGHT, WIDTH, Bars, Line, column_bars, curve, over_time, score_bars
 from gandetect.report.rows import ReportRows
-from gandetect.schema import NUMERIC, Column, Schema, table_of
+from gandetect.schema import Column, Schema, table_of
 from gandetect.scorer import Scorer
-from gandetect.wording import time_in_words, usual_range, verdicts
+from gandetect.wording import missing_in_words, plain, training_in_words, value_in_words, verdicts
 
 if TYPE_CHECKING:
     from gandetect.evaluation import Evaluation
@@ -43,7 +43,7 @@ class Suspect:
     p_value: float
     is_anomaly: bool
     reasons: list[tuple[float, str]]
-    repair: list[tuple[str, str]]
+    repair: list[str]
 
 
 @dataclass(frozen=True)
@@ -98,8 +98,8 @@ def render_report(
         manifest=manifest,
         width=WIDTH,
         height=HEIGHT,
-        features=[(column, *_described(column)) for column in shown],
-        n_features=len(schema.features),
+        features=[(column, missing_in_words(column), training_in_words(column)) for column in shown],
+        n_columns=len(schema.used),
         left_out=[column for column in schema.columns if column not in schema.used][:MAX_COLUMNS],
         rows=rows,
         drift=drift,
@@ -125,15 +125,12 @@ def _page() -> Any:
             "install it with: pip install 'gandetect[report]'"
         ) from error
 
-    def plain(value: Any) -> Any:
-        """Strip control characters and marks that reverse the writing."""
-        if not isinstance(value, str) or isinstance(value, Markup):
-            return value
-        return "".join(c if c.isprintable() else " " for c in value)
+    def finalize(value: Any) -> Any:
+        return plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
     source = files("gandetect.report").joinpath("page.html.jinja").read_text(encoding="utf-8")
     environment = jinja2.Environment(
-        autoescape=True, finalize=plain, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        autoescape=True, finalize=finalize, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     return environment.from_string(source)
 
@@ -143,29 +140,6 @@ def _shown(schema: Schema, drift: Drift | None) -> list[Column]:
     if drift is None:
         return list(schema.used[:MAX_COLUMNS])
     return [schema[column.column] for column in drift.columns[:MAX_COLUMNS]]
-
-
-def _described(column: Column) -> tuple[str, str]:
-    """Return the share of missing values and what is usual, in words."""
-    missing = column.summary.get("missing")
-    share = f"{100 * missing:.1f} %" if isinstance(missing, int | float) else ""
-    levels = column.summary.get("levels")
-    if isinstance(levels, dict):
-        frequent = sorted(levels.items(), key=lambda level: -level[1])[:4]
-        named = ", ".join(f"{level} {100 * part:.0f} %" for level, part in frequent)
-        return share, named + (f", ... ({len(levels)})" if len(levels) > 4 else "")
-    usual = usual_range(column)
-    if usual is None:
-        return share, ""
-    return share, " to ".join(_value(column, end) for end in usual)
-
-
-def _value(column: Column, value: Any) -> str:
-    if column.kind not in NUMERIC:
-        return str(value) or "missing"
-    if value is None or not math.isfinite(value):
-        return "missing"
-    return time_in_words(value, "%Y-%m-%d %H:%M") if column.kind.value == "time" else f"{value:.5g}"
 
 
 def _training(manifest: Mapping[str, Any]) -> list[Line]:
@@ -220,7 +194,7 @@ def _suspects(scorer: Scorer, rows: ReportRows, alpha: float | None) -> list[Sus
                     explanation.most_to_blame(row, N_REASONS), explanation.reasons(row, N_REASONS), strict=True
                 )
             ],
-            [(name, _value(schema[name], value)) for name, value in explanation.repair(row).items()],
+            [f"{name} {value_in_words(schema[name], value)}" for name, value in explanation.repair(row).items()],
         )
         for row, line in enumerate(lines)
     ]
@@ -257,7 +231,7 @@ def _generated(schema: Schema, shown: Sequence[Column], manifest: Mapping[str, A
         i for i, row in enumerate(zip(*(inputs[name] for name in names), strict=True)) if not any(map(_is_hard, row))
     ]
     return [
-        (column.name, [_value(column, inputs[column.name][i]) for i in made[:MAX_GENERATED]])
+        (column.name, [value_in_words(column, inputs[column.name][i]) for i in made[:MAX_GENERATED]])
         for column in shown
         if column.name in names and made
     ]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandetect.drift import DriftMonitor
-from gandetect.schema import table_of
+from gandetect.schema import VERDICT, table_of
 from gandetect.scorer import Scorer
 
 Columns = Mapping[str, NDArray[Any]]
@@ -43,7 +43,7 @@ class ReportRows:
         It does not say how its training values are spread.
     """
 
-    outputs = ("anomaly_score", "p_value", "is_anomaly")
+    outputs = VERDICT
     """What `add` needs of the model's answers."""
 
     def __init__(self, scorer: Scorer, n_top: int = 20) -> None:

@@ -161,7 +161,7 @@ def test_colour_for_a_grey_model_is_left_out_and_named(cli, parts):
     put(parts / "test/good/colour.png", np.random.RandomState(0).randint(0, 256, (32, 48, 3)).astype(np.uint8))
     summary, err = evaluated(cli)
     assert summary["n_images"] == 16
-    assert "colour.png: expected a grey picture like those that the model was trained on, found colours" in err
+    assert "colour.png: expected a grey picture, as those are that the model learns from, found colours" in err
 
 
 @pytest.mark.usefixtures("model")

@@ -7,8 +7,8 @@ from importlib.metadata import version
 import pytest
 
 import gandetect
+from gandetect.wording import plain
 from gandetect_cli.stopping import Stopped, stop_if_asked, stoppable, unbroken
-from gandetect_cli.terminal import plain
 
 
 def test_the_version_is_shown(cli):

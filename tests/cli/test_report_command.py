@@ -12,7 +12,7 @@ import pytest
 
 import gandetect
 from gandetect import Scorer, read_model
-from gandetect.schema import Column, Kind, Schema
+from gandetect.schema import Column, Kind, Role, Schema
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -169,6 +169,40 @@ def test_generated_examples_are_not_all_alike(small_model):
     scorer = Scorer(small_model)
     inputs = scorer.manifest["golden"]["inputs"]
     assert len({*inputs["machine"]} - {"", "\u2400 unheard of"}) > 1
+
+
+@pytest.fixture(scope="module")
+def given_model(tmp_path_factory):
+    """Path of a model with a column called 1, a time, and a given column of 40 levels."""
+    random = np.random.default_rng(0)
+    regions = np.array([f"R{i % 40:02}" for i in range(200)], dtype=object)
+    columns = {"1": random.uniform(1.2, 1.8, 200), "sold at": random.uniform(1e9, 1.1e9, 200), "region": regions}
+    schema = Schema(
+        (Column("1", Kind.NUMBER), Column("sold at", Kind.TIME), Column("region", Kind.CATEGORY, Role.GIVEN))
+    )
+    path = tmp_path_factory.mktemp("given") / "given.onnx"
+    path.write_bytes(gandetect.fit_table(columns, schema, settings=gandetect.TableSettings(n_steps=20)))
+    return path
+
+
+def test_given_columns_count_among_those_that_can_drift(cli, given_model):
+    rows = b"1,sold at,region\n" + b"1.5,2001-09-09 01:46,unheard of\n" * 60
+    page = Page(cli("report", given_model, "-", "-o", "-", stdin=rows).out)
+    assert "learned from 200 rows and 3 columns" in page.text
+    assert re.search(r"\b3\s*of 3 columns drifted", page.text)
+
+
+def test_all_levels_are_counted_and_times_made_or_expected_are_times_of_day(cli, given_model):
+    page = Page(cli("report", given_model, "-o", "-").out)
+    assert "... (40 in all)" in page.text
+    assert "Rows made by the generator" in page.text
+    assert "1970" not in page.text
+
+
+def test_a_repair_names_its_column_whatever_it_is_called(cli, given_model):
+    rows = b"1,sold at,region\n1e9,2001-09-09 01:46,R00\n"
+    page = Page(cli("report", given_model, "-", "-o", "-", stdin=rows).out)
+    assert re.search(r"Would be normal with 1 1\.\d+", page.text)
 
 
 def test_a_failure_leaves_no_page(cli, small_model, tmp_path):

@@ -190,7 +190,7 @@ def test_expected_numbers_have_as_many_digits_as_their_range_asks_for():
 
 @pytest.mark.parametrize(
     ("column", "value", "text"),
-    [(AMOUNT, 411.7, "amount 412"), (COUNTRY, "FR", "country FR"), (OPENED, 900.0, "opened 1970-01-01 00:15")],
+    [(AMOUNT, 411.7, "412"), (COUNTRY, "FR", "FR"), (COUNTRY, "", "missing"), (OPENED, YEAR + 900.0, "00:15")],
 )
-def test_a_value_in_words_names_its_column(column, value, text):
+def test_a_value_is_told_as_exactly_as_its_column_asks_for(column, value, text):
     assert value_in_words(column, value) == text

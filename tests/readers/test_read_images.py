@@ -263,7 +263,7 @@ def test_pictures_of_other_channels_are_left_out_and_reported(tmp_path, stored):
     assert [pixels.shape for pixels in chunk.arrays] == [(9, 12, 1)]
     ((name, sentence),) = reader.unreadable.items()
     assert "0" in name
-    assert "expected a grey picture like those that the model was trained on, found colours; " in sentence
+    assert "expected a grey picture, as those are that the model learns from, found colours; " in sentence
 
 
 def test_chunks_are_bounded_in_bytes_and_in_number(tmp_path):

@@ -171,8 +171,8 @@ def test_colours_do_not_fit_one_channel():
     with pytest.raises(InputError) as caught:
         read(saved(RGB), channels=1)
     assert str(caught.value).endswith(
-        "picture.png: expected a grey picture like those that the model was trained on, found colours; "
-        "convert it to grey, or fit again with pictures in colour."
+        "picture.png: expected a grey picture, as those are that the model learns from, found colours; "
+        "convert it to grey, or fit with pictures in colour."
     )
 
 
