@@ -20,7 +20,6 @@ FOR_TABLES = {
     "--kind": "a=number",
     "--drop": "a",
     "--columns": "a",
-    "--given": "a",
     "--delimiter": ",",
     "--decimal": ".",
     "--on-error": "skip",
