@@ -8,13 +8,12 @@ from dataclasses import asdict
 import typer
 
 from gandetect import Drift, DriftMonitor, Scorer
-from gandetect.schema import table_of
 from gandetect.wording import plain
 from gandetect_cli import options
 from gandetect_cli.exit_codes import FOUND
 from gandetect_cli.output import emit
 from gandetect_cli.progress import ProgressBar
-from gandetect_cli.scoring import Tally, score_table
+from gandetect_cli.scoring import Tally, for_tables, score_table
 from gandetect_cli.source import Table
 from gandetect_cli.terminal import Reporter, counted, table, unreadable
 
@@ -46,7 +45,8 @@ def drift(
 ) -> None:
     """Compare new rows with the training rows."""
     scorer = Scorer(model, threads=threads)
-    monitor, tally = DriftMonitor(scorer.manifest, table_of(scorer.schema)), Tally()
+    schema = for_tables(scorer.schema, "gandetect score warns where too many pictures have small p-values")
+    monitor, tally = DriftMonitor(scorer.manifest, schema), Tally()
     with Table(data, delimiter) as source, ProgressBar("comparing", quiet=quiet, delay=1) as bar:
         for scored in score_table(source, scorer, ["p_value", "is_anomaly"], None, on_error, tally):
             monitor.add(scored.columns, scored.answers["p_value"])

@@ -15,7 +15,7 @@ from gandetect_cli import options
 from gandetect_cli.answers import Scored
 from gandetect_cli.output import open_output, require_other_files
 from gandetect_cli.progress import ProgressBar
-from gandetect_cli.scoring import Tally, flag_rule, score_table
+from gandetect_cli.scoring import Tally, flag_rule, for_tables, score_table
 from gandetect_cli.source import Table
 from gandetect_cli.terminal import Reporter
 
@@ -52,6 +52,7 @@ def explain(
     """Say why rows are anomalous."""
     require_other_files([output], [data, model])
     scorer, tally = Scorer(model, threads=threads), Tally()
+    for_tables(scorer.schema, "gandetect score --heatmaps FOLDER draws where pictures are anomalous")
     say: Say = _json if as_json else _text
     with (
         Table(data, delimiter, allow_empty=True) as table,

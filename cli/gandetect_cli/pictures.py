@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from gandetect import InputError, Scorer
+from gandetect import InputError, PValueCounts, Scorer
 from gandetect.files import access_error
 from gandetect.image_schema import ImageSchema, images_of
 from gandetect.readers.images import ImageReader, Images
@@ -21,6 +21,7 @@ from gandetect.readers.sources import is_image_source, names_picture, read_list
 from gandetect.readers.tables import Chunk
 from gandetect.schema import Schema
 from gandetect_cli.answers import Scored
+from gandetect_cli.scoring import warn_of_change
 from gandetect_cli.terminal import Reporter, counted, share
 
 if TYPE_CHECKING:
@@ -57,9 +58,11 @@ class ImageTally:
 
     n_images: int = 0
     n_flagged: int = 0
+    p_values: PValueCounts = field(default_factory=PValueCounts)
 
     def add(self, scored: ScoredImages) -> None:
         """Count a chunk."""
+        self.p_values.add(scored.answers["p_value"])
         self.n_images += len(scored.images.entries)
         self.n_flagged += int(scored.answers["is_anomaly"].sum())
 
@@ -118,7 +121,7 @@ def open_images(data: str, schema: ImageSchema) -> ImageReader:
 def score_images(
     reader: ImageReader, scorer: Scorer, outputs: Sequence[str], alpha: float | None, tally: ImageTally
 ) -> Iterator[ScoredImages]:
-    """Score pictures in chunks, and count in `tally`; `outputs` hold ``is_anomaly``."""
+    """Score pictures in chunks, and count in `tally`; `outputs` hold ``p_value`` and ``is_anomaly``."""
     for images in reader:
         scored = ScoredImages(images, _answers(images, scorer, outputs, alpha))
         tally.add(scored)
@@ -191,6 +194,8 @@ class PictureScoring:
     def report(self, reporter: Reporter, rule: str) -> None:
         """Say what was found, what could not be read, and where the heat maps are."""
         self._tally.report(reporter, rule, self._reader)
+        remedy = "look at some with --heatmaps FOLDER"
+        warn_of_change(reporter, self._tally.p_values, self._scorer.manifest, "pictures", remedy)
         if self._heatmaps is not None:
             reporter.say(self._heatmaps.summary)
 

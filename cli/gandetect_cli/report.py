@@ -22,7 +22,7 @@ from gandetect_cli.labels import (
 )
 from gandetect_cli.output import open_output, require_other_files, require_writable
 from gandetect_cli.progress import ProgressBar
-from gandetect_cli.scoring import Tally, flag_rule, score_table
+from gandetect_cli.scoring import Tally, flag_rule, for_tables, score_table
 from gandetect_cli.source import Table
 from gandetect_cli.terminal import Reporter, counted
 
@@ -90,13 +90,16 @@ def report(
     if output != "-":
         require_writable(output)
     scorer, reporter = Scorer(model, threads=threads), Reporter(quiet)
+    schema = for_tables(
+        scorer.schema, "gandetect inspect says what it learned, score --heatmaps FOLDER draws what it finds"
+    )
     title, rows, is_anomaly = Path(model).name, None, None
     if data is not None:
         with Table(data, delimiter) as source:
             new = _scored(source, scorer, alpha, top, label_column, on_error, quiet=quiet)
         title, rows = f"{title}: {Path(source.name).name}", new.rows
         if label_column is not None:
-            anomaly = anomaly or learned_anomalies(table_of(scorer.schema), label_column)
+            anomaly = anomaly or learned_anomalies(schema, label_column)
             is_anomaly = _compared(new.labels, anomaly, label_column, source.name)
         new.report(reporter, flag_rule(scorer.manifest, alpha))
     page = gandetect.render_report(scorer, rows, title=title, alpha=alpha, is_anomaly=is_anomaly)

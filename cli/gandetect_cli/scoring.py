@@ -11,12 +11,15 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from gandetect import PValueCounts, Scorer
+from gandetect import InputError, PValueCounts, Scorer
+from gandetect.image_schema import ImageSchema
 from gandetect.readers.values import parse_columns
-from gandetect.schema import NUMERIC, Schema, table_of
+from gandetect.schema import NUMERIC, Modality, Schema, table_of
 from gandetect_cli.answers import Scored
 from gandetect_cli.source import Table
 from gandetect_cli.terminal import Reporter, counted, share, unreadable
+
+_DRIFT = "gandetect drift shows which columns have"
 
 
 @dataclass
@@ -79,6 +82,13 @@ def score_table(
         tally.add(scored, parsed.problems)
         tally.add_values(parsed.columns, schema)
         yield scored
+
+
+def for_tables(schema: Modality, instead: str) -> Schema:
+    """Return the schema of a model for tables; of a model for pictures say what serves instead."""
+    if not isinstance(schema, ImageSchema):
+        return table_of(schema)
+    raise InputError(f"Expected a model for tables, found one for pictures; {instead}.")
 
 
 class Scoring(Protocol):
@@ -175,8 +185,10 @@ class TableScoring:
         warn_of_change(reporter, self._tally.p_values, self._scorer.manifest)
 
 
-def warn_of_change(reporter: Reporter, counts: PValueCounts, manifest: Mapping[str, Any]) -> None:
-    """Warn where so many p-values are small that the rows are hardly like the training rows.
+def warn_of_change(
+    reporter: Reporter, counts: PValueCounts, manifest: Mapping[str, Any], of: str = "rows", remedy: str = _DRIFT
+) -> None:
+    """Warn where so many p-values are small that the rows, or pictures, are hardly like the training ones.
 
     Twice as many as announced are let pass: p-values from folds are only about as small as announced.
     """
@@ -184,9 +196,9 @@ def warn_of_change(reporter: Reporter, counts: PValueCounts, manifest: Mapping[s
     n_small = counts.at_most(alpha)
     if counts.chance_of_so_many(2 * alpha, n_calibration) < SURE:
         reporter.warn(
-            f"{share(n_small, counts.n_rows)} of the rows have a p-value of at most {alpha:.4g}, where rows like the "
-            f"training rows have about {100 * alpha:.4g} %: there are many anomalies, or the data have changed; "
-            "gandetect drift shows which columns have."
+            f"{share(n_small, counts.n_rows)} of the {of} have a p-value of at most {alpha:.4g}, where {of} like the "
+            f"training {of} have about {100 * alpha:.4g} %: there are many anomalies, or the data have changed; "
+            f"{remedy}."
         )
 
 

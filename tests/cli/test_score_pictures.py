@@ -258,3 +258,30 @@ def test_pictures_for_a_model_for_tables_are_named_as_such(cli, photos, small_mo
         "gandetect: photos: expected a table, found a folder; name a file in it, or score pictures with a model for "
         "pictures.\n"
     )
+
+
+def test_many_anomalous_pictures_are_warned_of(cli, tmp_path):
+    for number in range(60):
+        put(tmp_path / f"photos/{number}.png", square(100)[0])
+    result = cli("score", "photos")
+    assert (
+        "warning: 100.0 % of the pictures have a p-value of at most 0.05, where pictures like the training pictures "
+        "have about 5 %: there are many anomalies, or the data have changed; look at some with --heatmaps FOLDER.\n"
+    ) in result.err
+
+
+@pytest.mark.parametrize(
+    ("command", "instead"),
+    [
+        (("explain", "photos"), "gandetect score --heatmaps FOLDER draws where pictures are anomalous."),
+        (("drift", "photos"), "gandetect score warns where too many pictures have small p-values."),
+        (
+            ("report", "gandetect.onnx"),
+            "gandetect inspect says what it learned, score --heatmaps FOLDER draws what it finds.",
+        ),
+    ],
+)
+def test_what_is_for_tables_says_what_pictures_have_instead(cli, command, instead):
+    result = cli(*command)
+    assert result.code == 2
+    assert result.err == f"gandetect: Expected a model for tables, found one for pictures; {instead}\n"
