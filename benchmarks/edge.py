@@ -30,9 +30,9 @@ from pyod.models.knn import KNN
 from sklearn.ensemble import IsolationForest
 
 from gandetect import GANDetector, Scorer, export_model
+from gandetect.schema import VERDICT
 from gandetect.scorer import open_session
 
-ANSWERS = ["anomaly_score", "p_value", "is_anomaly"]
 N_COLUMNS, N_TRAINING, BATCH, N_BATCHES = 20, 5_000, 1_000, 20
 BARE = "import numpy, onnxruntime"
 COMMAND = str(Path(sys.executable).with_name("gandetect"))
@@ -74,12 +74,12 @@ def _columns(X: np.ndarray) -> dict[str, np.ndarray]:
 
 def _graph(model: bytes) -> Score:
     session = open_session(model)
-    return lambda X: session.run(ANSWERS, _columns(X))  # ONNX Runtime computes all other outputs, too
+    return lambda X: session.run(VERDICT, _columns(X))  # ONNX Runtime computes all other outputs, too
 
 
 def _scorer(model: bytes) -> Score:
     scorer = Scorer(model)
-    return lambda X: scorer(_columns(X), ANSWERS)
+    return lambda X: scorer(_columns(X), VERDICT)
 
 
 def _through_onnx(forest: IsolationForest, rows: np.ndarray) -> Score:

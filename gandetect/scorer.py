@@ -33,8 +33,8 @@ class Scorer:
     ----------
     manifest : dict
         What the model file says of itself.
-    schema : Schema or ImageSchema
-        The columns or images that it was trained on.
+    schema : Schema, ImageSchema or CoreSchema
+        The columns or images that it was trained on, or the encoded rows that a core model takes.
 
     Raises
     ------
