@@ -14,7 +14,7 @@ from gandetect.encoding import LEVEL_STEP, Encoding
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.encoding import Encoded, add_encoding, add_inputs
 from gandetect.graph.score import add_measures, add_score
-from gandetect.graph.tables import TableWeights, add_networks
+from gandetect.graph.tables import NEAR, TableWeights, add_networks
 from gandetect.schema import Schema
 from gandetect.scorer import open_session, run_in_chunks
 from gandetect.table_assembly import Learned
@@ -48,36 +48,53 @@ def calibrated(
     rows: Rows, schema: Schema, encoding: Encoding, weights: TableWeights, settings: TableSettings
 ) -> tuple[Learned, Floats]:
     """Score every training row by the member that never saw it, and calibrate on these scores."""
-    values, column_errors = _out_of_fold(rows, encoding, weights)
+    answers = _out_of_fold(rows, encoding, weights)
+    answers = _unseen(answers, rows.samples, np.arange(len(rows.samples)), encoding, weights)
+    column_errors = answers["column_errors"]
     present = rows.present * ~encoding.is_given  # what is given is not judged
     counts = np.maximum(present.sum(0), 1)
     smallest_error = np.where(encoding.is_category, SMALLEST_LEVEL_ERROR, SMALLEST_ERROR)
     error_scale = np.maximum((column_errors * present).sum(0) / counts, smallest_error).astype(np.float32)
-    feeds = {
-        "values": values,
-        "column_errors": column_errors,
-        "present": present,
-        "growth": np.zeros_like(rows.excess),
-        "excess": rows.excess,
-    }
+    if weights.linear is not None:  # numbers all have the same unit already
+        numbers = encoding.column_of[weights.linear.entries]
+        error_scale[numbers] = error_scale[numbers].mean()
+    feeds = answers | {"present": present, "growth": np.zeros_like(rows.excess), "excess": rows.excess}
     components = _components(feeds, error_scale)
     # Logits and logarithms that vary less are rounding. Where no training row has any excess, one unit is its step.
     smallest = np.append(np.full(components.shape[1] - 1, 0.1), 1.0)
-    evidence_weights = settings.evidence_weights(knows_anomalies=bool(len(rows.known)))
+    evidence_weights = settings.evidence_weights(
+        knows_anomalies=bool(len(rows.known)), linear=weights.linear is not None
+    )
     evidence = fit_evidence(components.astype(np.float64), *evidence_weights, smallest)
     scores = _scores(components, evidence)
     calibration = calibrate(scores, _disagreement(rows, encoding, weights, feeds, error_scale, evidence))
     return Learned(schema, encoding, weights, error_scale, evidence, calibration), scores
 
 
-def _out_of_fold(rows: Rows, encoding: Encoding, weights: TableWeights) -> tuple[Floats, Floats]:
+def _out_of_fold(rows: Rows, encoding: Encoding, weights: TableWeights) -> dict[str, Floats]:
     """Run each member, as an ensemble of its own, on the rows that it never saw."""
     unseen = [rows.unseen_by(member) for member in range(weights.n_members)]
     names = ["values", "column_errors"]
     parts = [_run_member(rows.encoded(own), encoding, weights.member(m), names) for m, own in enumerate(unseen)]
     order = np.argsort(np.concatenate(unseen), kind="stable")
-    values, column_errors = (np.concatenate([part[name] for part in parts])[order] for name in names)
-    return values, column_errors
+    return {name: np.concatenate([part[name] for part in parts])[order] for name in names}
+
+
+def _unseen(
+    answers: dict[str, Floats],
+    samples: Floats,
+    rows: NDArray[np.int64],
+    encoding: Encoding,
+    weights: TableWeights,
+) -> dict[str, Floats]:
+    """Replace what a linear path answers of samples by what one says that never saw the rows they come from."""
+    if weights.linear is None:
+        return answers
+    deviation, distance = weights.linear.judge_without(samples, rows)
+    values, column_errors = answers["values"].copy(), answers["column_errors"].copy()
+    column_errors[:, encoding.column_of[weights.linear.entries]] = np.square(deviation)
+    values[:, -1:] = np.log(distance + NEAR * deviation.shape[1])
+    return {"values": values, "column_errors": column_errors}
 
 
 MAX_COMPARED = 20_000
@@ -127,7 +144,7 @@ def certified(
     together = {name: np.concatenate([kind[name] for kind in planted.values()]) for name in learned.encoding.columns}
     encoded = dict(zip(_ENCODED, run_encoding(together, learned.schema, learned.encoding), strict=True))
     folds, planted_folds = rows.folds[compared], np.tile(rows.folds[chosen], len(planted))
-    own = _scores_of_folds(encoded, planted_folds, learned)
+    own = _scores_of_folds(encoded, np.tile(chosen, len(planted)), planted_folds, learned)
     by_detector = {"gandetect": Scores(scores.astype(np.float64), rows.folds, own)}
     for name, fit in PLAIN.items():
         normal, found = scores_of(fit, rows.samples[compared], folds, encoded["samples"], planted_folds)
@@ -135,13 +152,16 @@ def certified(
     return certificate(alpha, list(planted), by_detector)
 
 
-def _scores_of_folds(encoded: dict[str, Floats], folds: NDArray[np.int64], learned: Learned) -> NDArray[np.float64]:
-    """Score rows by the members that never saw their folds."""
+def _scores_of_folds(
+    encoded: dict[str, Floats], sources: NDArray[np.int64], folds: NDArray[np.int64], learned: Learned
+) -> NDArray[np.float64]:
+    """Score rows that were made from training rows by the members that never saw their folds."""
     scores = np.empty(len(folds))
     for member in np.unique(folds):
         own = folds == member
         parts = {name: values[own] for name, values in encoded.items()}
         answers = _run_member(parts, learned.encoding, learned.weights.member(int(member)), ["values", "column_errors"])
+        answers = _unseen(answers, parts["samples"], sources[own], learned.encoding, learned.weights)
         feeds = answers | {name: parts[name] for name in ("present", "growth", "excess")}
         feeds["present"] = feeds["present"] * ~learned.encoding.is_given
         scores[own] = _scores(_components(feeds, learned.error_scale), learned.evidence, feeds["growth"])

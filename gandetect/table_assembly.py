@@ -40,9 +40,17 @@ class Learned:
     calibration: Calibration
 
 
-def share_threshold(learned: Learned, columns: Columns, contamination: float) -> float:
-    """Return the score that is exceeded by the given share of the training rows, as the model file scores them."""
-    return threshold_exceeded_by(contamination, _answers(learned, None, columns, ["anomaly_score"])["anomaly_score"])
+def share_threshold(
+    learned: Learned, columns: Columns, contamination: float, learned_from: NDArray[np.bool_], unseen: Floats
+) -> float:
+    """Return the score that is exceeded by the given share of the training rows, as the model file scores them.
+
+    A linear path knows by heart what it learned from; with one, `unseen`, the scores out of fold, count for these rows.
+    """
+    scores = _answers(learned, None, columns, ["anomaly_score"])["anomaly_score"].astype(np.float64)
+    if learned.weights.linear is not None:
+        scores[learned_from] = unseen
+    return threshold_exceeded_by(contamination, scores)
 
 
 def build_model(learned: Learned, threshold: float | None, manifest: dict[str, Any]) -> bytes:

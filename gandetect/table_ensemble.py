@@ -16,6 +16,7 @@ from gandetect.errors import InputError
 from gandetect.folds import Folded
 from gandetect.graph.tables import TableWeights
 from gandetect.health import Probe
+from gandetect.linear_path import LinearPath
 from gandetect.losses import LOSSES
 from gandetect.members import is_finite
 from gandetect.networks.tables import Discriminator, Generator, TableBatch, TablePair
@@ -40,6 +41,21 @@ EFFORTS = {
     "high": {"n_steps": 2400, "n_members": 8},
 }
 """What an effort stands for: the time of a fit grows with both figures, the arithmetic of a score with the members."""
+
+
+LINEAR_WEIGHTS: dict[str, Any] = {
+    "realness_weight": 0.05,
+    "recall_weight": 0.0,
+    "typical_weight": 0.5,
+    "reconstruction_weight": 3.5,
+    "excess_weight": 0.05,
+    "strong_realness_weight": 0.0,
+    "strong_typical_weight": 0.0,
+}
+"""Weights of evidence with a linear path: networks with fewer rows to learn from than columns see less than it does.
+
+Among rows that it learned from, only the distance to the typical row tells which are odd.
+"""
 
 
 @dataclass(frozen=True)
@@ -117,8 +133,15 @@ class TableSettings:
             raise InputError(f"Expected effort to be one of {quoted(EFFORTS)}, found {effort!r}.")
         return cls(effort=effort, **EFFORTS[effort] | {n: v for n, v in given.items() if v is not None})
 
-    def evidence_weights(self, *, knows_anomalies: bool) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the weights of all evidence and of its strong part, in the order of the score's components."""
+    def evidence_weights(
+        self, *, knows_anomalies: bool, linear: bool
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the weights of all evidence and of its strong part, in the order of the score's components.
+
+        Where there is a linear path, those of `LINEAR_WEIGHTS` take the place of the settings'.
+        """
+        if linear:
+            return replace(self, **LINEAR_WEIGHTS).evidence_weights(knows_anomalies=knows_anomalies, linear=False)
         known = ["known"] if knows_anomalies else []
         names = ["realness", *known, "recall", "typical", "reconstruction", "excess"]
         weights, strong = (
@@ -148,6 +171,13 @@ class Rows(Folded):
     folds: NDArray[np.int64]
     known: Floats
     given: NDArray[np.bool_]
+
+    def linear_path(self, column_of: NDArray[np.int64]) -> LinearPath | None:
+        """Learn the generator's linear path where there are more numbers than rows, and nothing is given."""
+        numbers = np.flatnonzero(np.bincount(column_of)[column_of] == 1)
+        if self.given.any() or len(numbers) <= len(self.samples):
+            return None
+        return LinearPath.of(self.samples, numbers)
 
     def encoded(self, chosen: NDArray[np.int64]) -> dict[str, Floats]:
         """Return samples and presence of some rows."""
@@ -334,6 +364,7 @@ def trained_weights(pair: TablePair, rows: Rows) -> TableWeights:
         pair.generator.memory.detach().cpu().numpy(),
         pair.generator.typical().cpu().numpy(),
         rows.given,
+        rows.linear_path(pair.generator.column_of.cpu().numpy()),
     )
 
 

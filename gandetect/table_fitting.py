@@ -120,7 +120,9 @@ def fit_table(
         learned, scores = calibrated(rows, schema, encoding, trained_weights(pair, rows), settings)
     alpha = default_alpha(len(rows.samples)) if contamination == "auto" else float(contamination)
     certificate = certified(columns, rows, learned, scores, alpha, settings.n_planted, seed)
-    threshold = None if contamination == "auto" else share_threshold(learned, everything, contamination)
+    threshold = (
+        None if contamination == "auto" else share_threshold(learned, everything, contamination, ~gross.rows, scores)
+    )
     golden = golden_rows(learned, threshold, generated_rows(pair, encoding, seed))
     about = {"columns": learned.schema.to_json()}
     manifest = manifest_of("table", about, learned.calibration, settings, threshold, health) | {

@@ -24,8 +24,10 @@ from torch import Tensor, nn
 from torch.nn.functional import silu, smooth_l1_loss
 
 from gandetect.calibration import STRONG, TAIL_WEIGHT, Calibration
+from gandetect.errors import InputError
 from gandetect.export.source import Drawn, Source
 from gandetect.graph.builder import GraphBuilder
+from gandetect.graph.linear import AXES
 from gandetect.graph.score import calibration_constants
 from gandetect.graph.surgery import OpenModel
 from gandetect.graph.tables import MAX_ERROR, StudentWeights, add_student
@@ -238,7 +240,17 @@ def distilled(
         The source's model with the student.
     calibration : dict
         What the manifest says of the student's critical score and threshold.
+
+    Raises
+    ------
+    InputError
+        The model has a linear path, which no student of this size could follow.
     """
+    if INTERNAL_PREFIX + AXES in source.open.constants:
+        raise InputError(
+            "Expected a model to distill without a linear path, found one (it was fitted on more numbers than rows); "
+            "use another variant."
+        )
     student, teacher = taught(source, lessons or Lessons(), seed, callback)
     model = OpenModel(source.open.replace(_student_part(student, source), ("values", "expected")))
     calibration = _calibrated(source, teacher, model, seed)

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.encoding import Encoded
+from gandetect.graph.linear import add_linear_path
+from gandetect.linear_path import LinearPath
 from gandetect.schema import INTERNAL_PREFIX
 
 Floats = NDArray[np.float32]
@@ -21,6 +23,9 @@ MAX_MASKS = 16
 MAX_ERROR = 20.0
 """A column's reconstruction error counts at most this many times its mean on training rows."""
 
+
+NEAR = 0.01
+"""So many times the number of entries is added to a distance before its logarithm: it is small beside usual ones."""
 
 GIVEN_WEIGHT = 3.0
 """What is given counts so many times more when the nearest code is looked for."""
@@ -44,6 +49,9 @@ class TableWeights:
     given : array of bool of shape (n_columns,)
         Columns that are given: never hidden, filled in or judged. Where there are any, what is typical and what the
         memory recalls is asked for given these.
+    linear : LinearPath or None
+        Where there are more numbers than training rows: what is expected of the numbers, and how far a row is from the
+        typical one.
     """
 
     discriminator: tuple[Layer, ...]
@@ -51,6 +59,7 @@ class TableWeights:
     memory: Floats
     typical: Floats
     given: NDArray[np.bool_]
+    linear: LinearPath | None = None
 
     @property
     def n_members(self) -> int:
@@ -64,7 +73,7 @@ class TableWeights:
             tuple((weight[one], bias[one]) for weight, bias in layers)
             for layers in (self.discriminator, self.generator)
         )
-        return TableWeights(discriminator, generator, self.memory[one], self.typical[one], self.given)
+        return TableWeights(discriminator, generator, self.memory[one], self.typical[one], self.given, self.linear)
 
 
 @dataclass(frozen=True)
@@ -104,9 +113,17 @@ def add_networks(
     # The generator's input, (n, sample_dim + n_columns + 1)
     seen = _with_one(builder, builder.node("Concat", encoded.samples, masked, axis=1), rank=2)
     completed = builder.labelled(_complete(builder, encoded, masked, seen, weights, column_of), "completed")
-    typical = _typical(builder, encoded, masked, weights, column_of)
-    values = builder.labelled(_judge(builder, completed, typical, weights, column_of), "values")
-    expected = builder.labelled(_expected(builder, seen, weights, column_of), "expected")
+    if weights.linear is None:
+        typical = _typical(builder, encoded, masked, weights, column_of)
+        values = builder.labelled(_judge(builder, completed, typical, weights, column_of), "values")
+        expected = builder.labelled(_expected(builder, seen, weights, column_of), "expected")
+    else:
+        numbers, distance = add_linear_path(builder, encoded.samples, weights.linear)
+        judged = _judge(builder, completed, None, weights, column_of)
+        far = _log(builder, distance, len(weights.linear.entries))
+        values = builder.labelled(builder.node("Concat", judged, far, axis=1), "values")
+        expected = _with_numbers(builder, numbers, weights.linear.entries, seen, weights, column_of)
+        expected = builder.labelled(expected, "expected")
     deviation = builder.node("Sub", expected, encoded.samples)
     if weights.given.any():
         deviation = builder.node("Mul", deviation, builder.floats(~weights.given[column_of]))
@@ -243,17 +260,17 @@ def _spread(builder: GraphBuilder, per_column: str, column_of: NDArray[np.int64]
 
 
 def _judge(
-    builder: GraphBuilder, samples: str, typical: str, weights: TableWeights, column_of: NDArray[np.int64]
+    builder: GraphBuilder, samples: str, typical: str | None, weights: TableWeights, column_of: NDArray[np.int64]
 ) -> str:
     """Mean over the members of minus the logits and of both log distances: (n, 3 or 4).
 
-    The samples, (members, n, sample_dim + 1), end with a one.
+    The samples, (members, n, sample_dim + 1), end with a one. Without a typical row there is one distance.
     """
     first, *hidden, (last_weight, last_bias) = weights.discriminator
     x = _hidden(builder, _first_activation(builder, samples, first), hidden)
     unreal = _affine(builder, x, -last_weight, -last_bias)  # (members, n, 1 or 2)
-    apart = builder.node("Sub", samples, typical)
-    if weights.given.any():
+    apart = builder.node("Sub", samples, typical) if typical else None
+    if apart and weights.given.any():
         apart = builder.node("Mul", apart, builder.floats(np.append(~weights.given[column_of], False)))
     recalled = _recall_error_given(builder, samples, weights.memory, weights.given[column_of])
     log_distances = _log_distances(builder, recalled, apart, weights.memory.shape[2])
@@ -261,12 +278,17 @@ def _judge(
     return builder.node("ReduceMean", each, builder.ints([0]), keepdims=0)
 
 
-def _log_distances(builder: GraphBuilder, recalled: str, apart: str, n_entries: int) -> str:
+def _log_distances(builder: GraphBuilder, recalled: str, apart: str | None, n_entries: int) -> str:
     """Return the logarithms of both distances: (members, n, 2); `apart` is the difference to the typical row."""
+    if apart is None:
+        return _log(builder, recalled, n_entries)
     atypical = builder.node("ReduceL1", apart, builder.ints([2]), keepdims=1)
-    distances = builder.node("Concat", recalled, atypical, axis=2)
-    # The offset is small beside usual distances: below it rounding would show.
-    return builder.node("Log", builder.node("Add", distances, builder.floats(0.01 * n_entries)))
+    return _log(builder, builder.node("Concat", recalled, atypical, axis=2), n_entries)
+
+
+def _log(builder: GraphBuilder, distances: str, n_entries: int) -> str:
+    # Below the offset rounding would show.
+    return builder.node("Log", builder.node("Add", distances, builder.floats(NEAR * n_entries)))
 
 
 def _recall_error_given(builder: GraphBuilder, samples: str, memory: Floats, given: NDArray[np.bool_]) -> str:
@@ -368,6 +390,23 @@ def _expected(builder: GraphBuilder, seen: str, weights: TableWeights, column_of
     gathered = builder.node("Gather", flat, builder.ints(masks.position), axis=1)  # (n, sample_dim)
     bias = last_bias[:, 0][member, masks.outputs].ravel()[masks.position]
     return builder.node("Add", gathered, builder.floats(bias))
+
+
+def _with_numbers(
+    builder: GraphBuilder,
+    numbers: str,
+    entries: NDArray[np.int64],
+    seen: str,
+    weights: TableWeights,
+    column_of: NDArray[np.int64],
+) -> str:
+    """Join what the linear path expects of numbers and the networks of all other entries: (n, sample_dim)."""
+    if len(entries) == len(column_of):
+        return numbers
+    position = np.arange(len(column_of))
+    position[entries] = len(column_of) + np.arange(len(entries))
+    both = builder.node("Concat", _expected(builder, seen, weights, column_of), numbers, axis=1)
+    return builder.node("Gather", both, builder.ints(position), axis=1)
 
 
 def _hiding(builder: GraphBuilder, layer: Layer, masks: _Masks) -> str:

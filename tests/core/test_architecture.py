@@ -24,6 +24,7 @@ FLOORS = {
     "encoding": {"errors", "schema"},
     "trimming": {"schema"},
     "calibration": {"errors"},
+    "linear_path": set(),
     "heatmap": set(),
     "model_file": {"errors", "schema", "image_schema", "core_schema", "files", "guard", "wire"},
     "pruning": {"wire"},
@@ -42,23 +43,13 @@ FLOORS = {
     "members": {"training"},
     "folds": set(),
     # The graph speaks of encodings and calibration, in numpy and onnx.
-    "graph": {"errors", "schema", "image_schema", "core_schema", "encoding", "calibration", "heatmap"},
+    "graph": {"errors", "schema", "image_schema", "core_schema", "encoding", "calibration", "linear_path", "heatmap"},
     # What wires the rooms.
     "checkpoint": {"errors", "files"},
     "health": {"errors"},
     "table_ensemble": {
-        *(
-            "errors",
-            "schema",
-            "folds",
-            "health",
-            "members",
-            "networks",
-            "table_negatives",
-            "losses",
-            "training",
-            "graph",
-        ),
+        *("errors", "schema", "folds", "health", "linear_path", "members", "networks", "table_negatives"),
+        *("losses", "training", "graph"),
     },
     "record": {"calibration", "model_file"},
     "table_assembly": {
@@ -137,9 +128,10 @@ FLOORS = {
 }
 """Every room and the rooms that it may import; its own modules it always may."""
 
-HEAVY = {"torch", "sklearn", "pandas", "scipy", "onnx", "safetensors"}
+HEAVY = {"torch", "sklearn", "pandas", "scipy", "onnx", "safetensors", "threadpoolctl"}
 
 MAY_IMPORT_HEAVY = {
+    "linear_path": {"threadpoolctl"},
     "networks": {"torch"},
     "table_negatives": {"torch"},
     "image_negatives": {"torch"},
