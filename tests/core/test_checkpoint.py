@@ -98,7 +98,8 @@ def test_a_resumed_fit_ends_with_the_same_bytes(tmp_path, step):
     steps = []
     resumed = fitted(tmp_path / "c", resume=True, callback=lambda progress: steps.append(progress.step))
     assert resumed == fitted()
-    assert steps == list(range(step + 1, 31))
+    again = list(range(1, 31))  # so few steps leave members sick, which are trained once more
+    assert steps == list(range(step + 1, 31)) + again
 
 
 def test_a_fit_can_be_interrupted_twice(tmp_path):

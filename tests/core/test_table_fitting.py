@@ -227,7 +227,8 @@ def test_columns_that_are_no_features_are_kept_in_the_schema_and_never_read():
 def test_progress_is_told_while_fitting():
     told = []
     fit_table(by_column(normal_rows(30)), numbers(4), settings=quick(n_steps=7), callback=told.append)
-    assert [progress.step for progress in told] == list(range(1, 8))
+    again = list(range(1, 8))  # so few steps leave members sick, which are trained once more
+    assert [progress.step for progress in told] == list(range(1, 8)) + again
 
 
 def test_an_exception_in_the_callback_ends_the_fit():
