@@ -17,7 +17,7 @@ import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score
 from splits import split_one_class
 
-from gandetect import GANDetector, ModelFileError, export_model
+from gandetect import GANDetector, InputError, ModelFileError, export_model
 
 FIELDS = (
     *("set", "auroc", "student_auroc", "ap", "student_ap", "flagged", "student_flagged", "kb", "student_kb"),
@@ -53,7 +53,7 @@ def measured(path: Path, models: Path | None) -> dict[str, object]:
     add("", detector)
     try:
         exported = export_model(detector.model_, distill=True)
-    except ModelFileError:
+    except (InputError, ModelFileError):
         return row
     add("student_", GANDetector.load(exported.model))
     source, variant = exported.comparison.batch

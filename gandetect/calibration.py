@@ -18,6 +18,7 @@ That normal rows are flagged as rarely as announced is measured (see the benchma
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -226,7 +227,7 @@ def default_alpha(n_rows: int) -> float:
     return max(0.05, 1 / (n_rows + 1))
 
 
-def threshold_exceeded_by(share: float, scores: Floats) -> float:
+def threshold_exceeded_by(share: float, scores: NDArray[np.floating[Any]]) -> float:
     """Return a threshold, a float32, that the given share of scores is above."""
     return float(float32_at_most(-np.percentile(-scores.astype(np.float64), 100 * share)))
 

@@ -268,7 +268,7 @@ def _share_threshold(learned: LearnedImages, rows: ImageRows, contamination: flo
     score = _add_score(builder, samples, add_number(builder, rows), learned)[2]
     builder.output("score", score, np.float32, ["n", 1])
     scores = run_told(builder, {"samples": rows.samples}, rows.folders, ["score"])["score"]
-    return threshold_exceeded_by(contamination, scores.astype(np.float64))
+    return threshold_exceeded_by(contamination, scores)
 
 
 def _add_looks(builder: GraphBuilder, seen: Seen) -> None:

@@ -69,6 +69,17 @@ def unreal(pair, rows, detector):
     return -realness.numpy().reshape(*realness.shape[:2], *([] if detector == "whole" else [side, side]))
 
 
+def test_what_folders_differ_in_is_no_spread_within_one():
+    dark, light = samples_of(textures(8), 64), samples_of(textures(8, seed=1) // 4 + 190, 64)
+    settings, folders = ImageSettings.of_effort("patch", n_steps=1), np.repeat([0, 1], 8)
+    rows = ImageRows(np.concatenate([dark, light]), np.arange(16) % settings.n_members, folders, 2, positional=False)
+    pair, _ = train_images(rows, settings, 0, torch.device("cpu"))
+    gaussian = trained_weights(pair, rows, settings).gaussian
+    apart = np.diff(gaussian.mean[:, :, :, 0, 0], axis=1)  # (members, 1, n_features)
+    # The square of a distance can be 4 at most in units of a spread that holds half of it.
+    assert (np.square(apart @ gaussian.whitening[:, 0, 0]).sum(2) > 20).all()
+
+
 @pytest.mark.parametrize("n_folders", [1, 3])
 @pytest.mark.parametrize("detector", ["whole", "patch"])
 def test_the_graph_computes_what_torch_does(detector, n_folders):

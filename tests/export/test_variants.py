@@ -160,6 +160,15 @@ def test_a_student_measures_the_distances_that_its_teacher_measures(source, stud
     assert np.abs(found[:, 0] - expected[:, 0]).max() > 0.01
 
 
+def test_a_student_is_taught_on_one_thread_since_its_bits_would_depend_on_their_number(source):
+    before, threads = torch.get_num_threads(), set()
+    torch.set_num_threads(2)
+    lessons = Lessons(width=8, depth=1, n_steps=3, batch_size=16)
+    taught(source, lessons, 0, lambda *progress: threads.add(torch.get_num_threads()))
+    assert (threads, torch.get_num_threads()) == ({1}, 2)
+    torch.set_num_threads(before)
+
+
 def test_a_student_agrees_with_its_teacher_the_more_the_longer_it_is_taught(source):
     rows = source.draw(2000, np.random.default_rng(2))
     samples, present = (torch.from_numpy(part) for part in rows)
