@@ -40,8 +40,8 @@ class GANDetector(ModelFileDetector):
         The game between the generator and the discriminator's heads for it.
     contamination : "auto" or float in (0, 0.5], default="auto"
         "auto": rows are flagged at a false-alarm rate of 0.05 (or the smallest that few rows allow). A number: the
-        share of the training rows that `predict` calls outliers. Where there are more numbers than rows, the share of new
-        rows like them: the detector knows the training rows by heart, and calls few of them outliers.
+        share of the training rows that `predict` calls outliers. Where there are more numbers than rows, the share of
+        new rows like them: the detector knows the training rows by heart, and calls few of them outliers.
     effort : {"low", "default", "high"}, default="default"
         Trades time for accuracy: 400, 1200 or 2400 steps, and 4, 4 or 8 members.
     n_members : int, optional
