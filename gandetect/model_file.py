@@ -69,6 +69,9 @@ _COLUMN_TYPES: dict[str, type] = {
     "reason": str,
     "time_format": str,
     "decimal": str,
+    "grouping": str,
+    "prefix": str,
+    "suffix": str,
     "summary": dict,
     "input": str,
 }

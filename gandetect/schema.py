@@ -141,6 +141,8 @@ class Column:
         How a time is written: empty for ISO 8601, else a ``datetime.strptime`` format.
     decimal : str
         The decimal mark of numbers: ``"."`` or ``","``.
+    grouping, prefix, suffix : str
+        What stands between the thousands of numbers, before them and after them, such as ``" kg"``; mostly nothing.
     summary : dict
         What is remembered of the training values (no rows), as JSON values.
     """
@@ -151,6 +153,9 @@ class Column:
     reason: str = ""
     time_format: str = ""
     decimal: str = "."
+    grouping: str = ""
+    prefix: str = ""
+    suffix: str = ""
     summary: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
@@ -158,6 +163,16 @@ class Column:
         """Name of the graph input that takes this column; differs from `name` only where that is reserved."""
         reserved = self.name in (*OUTPUTS, ALPHA, "") or self.name.startswith((INTERNAL_PREFIX, INPUT_PREFIX))
         return f"{INPUT_PREFIX}{self.name}" if reserved else self.name
+
+    @property
+    def is_plain_number(self) -> bool:
+        """Whether its values are numbers with nothing but a decimal mark."""
+        return self.kind is Kind.NUMBER and not (self.grouping or self.prefix or self.suffix)
+
+    def written(self, number: str) -> str:
+        """Write a number that has a point as those of the column are written."""
+        sign, digits = ("-", number[1:]) if number.startswith("-") else ("", number)
+        return f"{sign}{self.prefix}{digits.replace('.', self.decimal)}{self.suffix}"
 
     def converted(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return raw values as the graph takes them; raise `InputError` where they are of another kind."""

@@ -39,10 +39,10 @@ def reason(column: Column, value: Any, expected: Any) -> str:
     if column.kind is Kind.TIME:
         return f"{column.name} {time_in_words(value, _MINUTE)}, expected about {time_in_words(expected, _TIME_OF_DAY)}"
     usual = usual_range(column)
-    said = f"{column.name} {_number(value)}, expected about {_rounded(expected, _spread(column))}"
+    said = f"{column.name} {_number(column, value)}, expected about {_rounded(column, expected)}"
     if usual is None:
         return said
-    low, high = (_rounded(end, _spread(column)) for end in usual)
+    low, high = (_rounded(column, end) for end in usual)
     return f"{said}, always {low} before" if low == high else f"{said}, usual range {low} to {high}"
 
 
@@ -53,7 +53,7 @@ def value_in_words(column: Column, value: Any) -> str:
     """
     if column.kind not in NUMERIC:
         return str(value) or "missing"
-    return time_in_words(value, _TIME_OF_DAY) if column.kind is Kind.TIME else _rounded(value, _spread(column))
+    return time_in_words(value, _TIME_OF_DAY) if column.kind is Kind.TIME else _rounded(column, value)
 
 
 def missing_in_words(column: Column) -> str:
@@ -105,29 +105,25 @@ _WORTH_SAYING = 0.02
 """Smaller differences between shares are passed over; among 200 anomalies larger ones may be chance, too."""
 
 
-def _spread(column: Column) -> float:
-    low, high = usual_range(column) or (0.0, 0.0)
-    return high - low
-
-
 def _unheard_of(column: Column, value: str) -> str:
     return " (never seen before)" if value and value not in column.summary.get("known", [value]) else ""
 
 
-def _number(value: float) -> str:
-    return f"{value:.10g}" if math.isfinite(value) else "missing"
+def _number(column: Column, value: float) -> str:
+    return column.written(f"{value:.10g}") if math.isfinite(value) else "missing"
 
 
 def _shown(column: Column, value: float) -> str:
-    return time_in_words(value, _DAY) if column.kind is Kind.TIME else f"{value:.6g}"
+    return time_in_words(value, _DAY) if column.kind is Kind.TIME else column.written(f"{value:.6g}")
 
 
-def _rounded(value: float, spread: float) -> str:
+def _rounded(column: Column, value: float) -> str:
     """Round to three digits, or as many as a hundredth of the usual spread needs."""
-    n_digits = 3
+    low, high = usual_range(column) or (0.0, 0.0)
+    n_digits, spread = 3, high - low
     if value and 0 < spread < math.inf:
         n_digits += max(0, math.ceil(math.log10(abs(value)) - math.log10(spread)))
-    return f"{float(f'{value:.{min(n_digits, 12)}g}'):.12g}"
+    return column.written(f"{float(f'{value:.{min(n_digits, 12)}g}'):.12g}")
 
 
 def time_in_words(seconds: float, form: str = ISO) -> str:

@@ -13,17 +13,17 @@ id           whole numbers, all different, no leading zeros, and one of: 20 or m
              20 or more and the name has a word such as id, key or index; 20 or more and some beyond 2**53; the
              name is one that data frames give to their index and they grow by one
 number       all values are numbers, none a whole number with leading zeros (such a column holds codes, unless others
-             of its numbers have decimals)
+             of its numbers have decimals); or 20 or more different numbers with the same unit ($, %, kg, ...), or
+             numbers with thousands separators (`gandetect.readers.forms`)
 time         all values are ISO 8601 dates or times, or all are written in one of `TIME_FORMATS`
-text         20 or more values, more than half of them different, all numbers with a sign ($, %, ...) or a unit
 id           20 or more values, all different, each a single word
 text         20 or more values, more than half of them different
 category     all others
 ===========  ========================================================================================================
 
 Refused, because a silent choice would be a wrong one: a column of which at least 90 % (and at least 10) of the values
-are numbers or ISO 8601 times while the others are not; numbers with another decimal mark; thousands separators. Left
-out, because only a person can tell: dates whose day and month may be swapped.
+are numbers or ISO 8601 times while the others are not; numbers with another decimal mark, or with what may be one or
+a thousands separator. Left out, because only a person can tell: dates whose day and month may be swapped.
 """
 
 from __future__ import annotations
@@ -38,11 +38,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandetect.errors import InputError
+from gandetect.readers.forms import PLAIN, Form, find_form
 from gandetect.readers.values import (
     BLANKS,
     ON_ERROR,
     YES_NO_PAIRS,
     is_missing,
+    parse_column,
     parse_number,
     parse_numbers,
     parse_times,
@@ -69,19 +71,14 @@ _INDEX_NAME = re.compile(r"Unnamed: [0-9]+(\.[0-9]+)?|__index_level_[0-9]+__")
 _WORD_BORDER = re.compile(r"[\W_]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]+")
 _LEADING_ZERO = re.compile(r"[+-]?0[0-9]+")
-_MEASURE = re.compile(
-    r"(?:[$€£¥₹]\s?|[A-Z]{3}\s)[+-]?[0-9][0-9.,']*|[+-]?[0-9][0-9.,']*\s?(?:[$€£¥₹%]|[A-Za-zµ°]{1,3})"
-)
-"""A number with a sign of its currency before or after it, or with a unit after it."""
-
-_GROUPED_NUMBER = re.compile(r"[+-]?[0-9]{1,3}(?:[.,][0-9]{3})+(?:[.,][0-9]+)?")
 
 
 @dataclass(frozen=True)
 class _Finding:
     """What a column is.
 
-    `reason` says why it cannot be learned from, `problem` why it cannot be used, `culprit` which value shows that.
+    `reason` says why it cannot be learned from, `problem` why it cannot be used, `culprit` which value shows that;
+    `form` holds what `find_form` found.
     """
 
     kind: Kind
@@ -89,6 +86,7 @@ class _Finding:
     time_format: str = ""
     problem: str = ""
     culprit: str = ""
+    form: Form = PLAIN
 
 
 class _Values:
@@ -177,7 +175,7 @@ def find_schema(
             line = next(line for line, text in zip(lines, texts, strict=True) if text.strip(BLANKS) == finding.culprit)
             raise InputError(f"{name}, line {line}: {finding.problem}")
         mark = decimal if finding.kind is Kind.NUMBER else "."
-        found.append(Column(key, finding.kind, role, reason, finding.time_format, mark))
+        found.append(Column(key, finding.kind, role, reason, finding.time_format, mark, *finding.form))
     schema = Schema(tuple(found)).with_given(given)
     _require_feature(schema, name)
     return schema
@@ -226,8 +224,7 @@ def _find(values: _Values, on_error: str) -> _Finding:
         return _find_numbers(values, numbers)
     return (
         _find_times(values)
-        or _other_marks(values, not_numbers)
-        or _nearly_all(values, Kind.NUMBER, not_numbers, on_error)
+        or _find_written_numbers(values, on_error)
         or _nearly_all(values, Kind.TIME, parse_times(values.different)[1], on_error)
         or _find_words(values)
     )
@@ -269,30 +266,43 @@ def _time(values: _Values, formats: Sequence[str]) -> _Finding:
     return _Finding(Kind.TIME, f"day and month cannot be told apart: pass {choice}")
 
 
-def _other_marks(values: _Values, not_numbers: NDArray[np.bool_]) -> _Finding | None:
-    """Refuse numbers with another decimal mark, or with thousands separators."""
-    other = "," if values.decimal == "." else "."
-    odd = list(values.different[not_numbers])
-    grouped = [_GROUPED_NUMBER.fullmatch(word) is not None for word in odd]
-    if not all(group or parse_number(word, other) is not None for word, group in zip(odd, grouped, strict=True)):
+def _find_written_numbers(values: _Values, on_error: str) -> _Finding | None:
+    """Find numbers with a unit, thousands separators or another decimal mark, perhaps with a few other texts."""
+    form = find_form(values.different, values.decimal)
+    column = replace(Column(values.name, Kind.NUMBER, decimal=values.decimal), **form._asdict())
+    odd = parse_column(values.different, column)[1]
+    if not odd.any():
+        return _Finding(Kind.NUMBER, form=form)
+    return _other_marks(values, column, odd) or _nearly_all(values, Kind.NUMBER, odd, on_error, form)
+
+
+def _other_marks(values: _Values, column: Column, odd: NDArray[np.bool_]) -> _Finding | None:
+    """Refuse numbers with another decimal mark, or with what may be that or a thousands separator."""
+    other = "," if column.decimal == "." else "."
+    words = values.different[odd]
+    grouped = ~parse_column(words, replace(column, grouping=other))[1]
+    decimals = ~parse_column(words, replace(column, grouping="", decimal=other))[1]
+    if not (grouped | decimals).all():
         return None
-    culprit = odd[0] if all(grouped) else odd[grouped.index(False)]
-    found = f"{shown(culprit)}, perhaps with thousands separators" if all(grouped) else shown(culprit)
-    remedy = "write numbers without separators" if all(grouped) else f"pass --decimal {other}"
+    culprit = words[0] if grouped.all() else words[~grouped][0]
+    found = f"{shown(culprit)}, perhaps with thousands separators" if grouped.all() else shown(culprit)
+    remedy = "write numbers without separators, or pass" if grouped.all() else f"pass --decimal {other!r} or"
     problem = (
-        f"expected numbers with the decimal mark {values.decimal!r} in column {values.name!r}, found {found}; "
-        f"{remedy}, or pass --kind '{values.name}=category'."
+        f"expected numbers with the decimal mark {column.decimal!r} in column {column.name!r}, found {found}; "
+        f"{remedy} --kind '{column.name}=category'."
     )
     return _Finding(Kind.NUMBER, problem=problem, culprit=culprit)
 
 
-def _nearly_all(values: _Values, kind: Kind, odd: NDArray[np.bool_], on_error: str) -> _Finding | None:
+def _nearly_all(
+    values: _Values, kind: Kind, odd: NDArray[np.bool_], on_error: str, form: Form = PLAIN
+) -> _Finding | None:
     """Refuse a few other texts among numbers or times, unless the caller said what to do about them."""
     n_values, n_good = len(values.words), values.count(~odd)
     if n_good < max(_MIN_NUMBERS, _MIN_SHARE * n_values):
         return None
     if on_error != "fail":
-        return _Finding(kind)
+        return _Finding(kind, form=form)
     culprit = values.different[odd][0]
     problem = (
         f"expected a {kind} in column {values.name!r}, as {n_good} of its {n_values} values are, found "
@@ -304,8 +314,6 @@ def _nearly_all(values: _Values, kind: Kind, odd: NDArray[np.bool_], on_error: s
 
 def _find_words(values: _Values) -> _Finding:
     n_values, n_different = len(values.words), len(values.counts)
-    if n_values >= MIN_DIFFERENT and n_different > n_values / 2 and all(map(_MEASURE.fullmatch, values.counts)):
-        return _Finding(Kind.TEXT, f"numbers with a sign or unit, such as {shown(values.words[0])}: write them without")
     if n_values >= MIN_DIFFERENT and values.all_different and all(len(word.split()) == 1 for word in values.words):
         return _Finding(Kind.ID, "every value is different: an id")
     if n_values >= MIN_DIFFERENT and n_different > n_values / 2:
@@ -324,6 +332,8 @@ def _forced(values: _Values, kind: str, name: str) -> _Finding:
         )
     if kind == Kind.TIME:
         return _forced_time(values)
+    if kind == Kind.NUMBER:
+        return _Finding(Kind.NUMBER, form=find_form(values.different, values.decimal))
     return _Finding(Kind(kind), "" if kind in LEARNABLE else f"chosen as {kind}")
 
 

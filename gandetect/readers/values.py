@@ -3,7 +3,8 @@
 =============  ==================================================================================================
 kind           what is read
 =============  ==================================================================================================
-number         decimal digits, optional sign, decimal mark and exponent; ``inf`` and ``infinity``; blanks around it
+number         decimal digits, optional sign, decimal mark and exponent; ``inf`` and ``infinity``; blanks around it; and
+               the column's unit and thousands separators, where it has any
 yes/no         true/false, t/f, yes/no, y/n, on/off, 1/0 in any case become ``yes`` and ``no``; other text stays
 category       the text as it is; only the empty text is missing
 time           ISO 8601 dates and times, or one ``strptime`` format; without an offset from UTC it is UTC
@@ -20,7 +21,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,9 @@ YES_NO_PAIRS = (("true", "false"), ("t", "f"), ("yes", "no"), ("y", "n"), ("on",
 
 BLANKS = " \t"
 """Characters that may stand around numbers, yes/no words, times and missing values."""
+
+_HARD_BLANKS = str.maketrans("\u00a0\u202f", "  ")
+"""Blanks that do not break a line, as spreadsheets put them between a number and its unit."""
 
 ON_ERROR = ("fail", "skip", "missing")
 """What can be done about a field that cannot be read."""
@@ -133,7 +137,7 @@ def _quick_numbers(columns: Mapping[str, NDArray[np.object_]], schema: Schema) -
     read: dict[str, NDArray[np.float64]] = {}
     if isinstance(columns, PlainColumns):
         for decimal in ".,":
-            names = [c.name for c in schema.used if c.kind is Kind.NUMBER and c.decimal == decimal]
+            names = [c.name for c in schema.used if c.is_plain_number and c.decimal == decimal]
             read |= columns.numbers(names, decimal)
     return read
 
@@ -149,7 +153,7 @@ def parse_column(texts: NDArray[np.object_], column: Column) -> tuple[NDArray[np
         True where the text is not of the column's kind; the value there is missing.
     """
     if column.kind is Kind.NUMBER:
-        return parse_numbers(texts, column.decimal)
+        return parse_numbers(texts if column.is_plain_number else bare_numbers(texts, column), column.decimal)
     if column.kind is Kind.TIME:
         return parse_times(texts, column.time_format)
     if column.kind is Kind.YES_NO:
@@ -160,6 +164,36 @@ def parse_column(texts: NDArray[np.object_], column: Column) -> tuple[NDArray[np
 def is_missing(texts: NDArray[np.object_]) -> NDArray[np.bool_]:
     """Tell which texts stand for a missing value in number, yes/no and time columns."""
     return np.fromiter((text.strip(BLANKS) in MISSING for text in texts), np.bool_, len(texts))
+
+
+def bare_numbers(texts: NDArray[np.object_], column: Column) -> NDArray[np.object_]:
+    """Take a column's unit and thousands separators out of numbers; what is not written so becomes no number."""
+    written = _written(column.prefix.strip(), column.suffix.strip(), column.grouping, column.decimal)
+
+    def bare(text: str) -> str:
+        word = with_blanks(text).strip(BLANKS)
+        match = written.fullmatch(word)
+        if match is None:
+            return word if word in MISSING else _NO_NUMBER
+        return match["sign"] + match["number"].replace(column.grouping or " ", "")
+
+    return np.array([bare(text) for text in texts], dtype=object)
+
+
+def with_blanks(text: str) -> str:
+    """Write plain blanks for those that do not break a line, as spreadsheets put them before units and thousands."""
+    return text.translate(_HARD_BLANKS)
+
+
+@lru_cache
+def _written(prefix: str, suffix: str, grouping: str, decimal: str) -> re.Pattern[str]:
+    prefix, suffix, grouping, decimal = map(re.escape, (prefix, suffix, grouping, decimal))
+    whole = f"(?:[0-9]{{1,3}}(?:{grouping}[0-9]{{3}})+|[0-9]+)" if grouping else "[0-9]+"
+    number = f"(?:{whole}(?:{decimal}[0-9]*)?|{decimal}[0-9]+)(?:[eE][+-]?[0-9]+)?"
+    return re.compile(f"(?P<sign>[+-]?){prefix} *(?P<number>[+-]?{number}) *{suffix}")
+
+
+_NO_NUMBER = "no number"
 
 
 def parse_number(text: str, decimal: str = ".") -> float | None:
@@ -270,5 +304,7 @@ def _first_problem(
 
 def _expected(column: Column) -> str:
     if column.kind is Kind.NUMBER:
+        if not column.is_plain_number:
+            return f"a number such as {column.written('1234.5').replace('1', f'1{column.grouping}', 1)!r}"
         return "a number" if column.decimal == "." else f"a number with the decimal mark {column.decimal!r}"
     return f"a time written as {column.time_format or 'ISO 8601 (2026-01-31T12:00:00Z)'}"

@@ -191,6 +191,18 @@ def test_answers_have_a_point_where_not_all_numbers_have_a_comma(cli, machines_n
     assert all("." in row["p_value"] for row in table(cli("score", machines_new, "-m", small_model).out))
 
 
+def test_numbers_with_a_unit_are_judged_as_the_bare_numbers(cli):
+    bare = [{"price": f"{37 * i % 60 + 1000}.5", "n": str(i * i % 11)} for i in range(60)]
+    priced = [row | {"price": f"€ {float(row['price']):,}"} for row in bare]
+    answers = []
+    for rows in (bare, priced):
+        assert cli("fit", "-", "--steps", 2, "-q", stdin=written(rows).encode()).code == 0
+        answers.append(answers_of(table(cli("score", "-", stdin=written(rows).encode()).out)))
+    assert answers[0] == answers[1]
+    other = cli("score", "-", stdin=written(priced[:1] + bare[:1]).encode())
+    assert "line 3: expected a number such as '€ 1,234.5' in column 'price', found '1000.5'" in other.err
+
+
 def test_json_lines_hold_numbers_and_null_for_missing(cli, small_model, new_rows):
     rows = [
         new_rows[0] | {"speed_rpm": "3052", "power_kw": "3.67", "vibration_mm_s": "", "operator": "", "label": ""},

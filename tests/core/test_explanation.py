@@ -1,5 +1,7 @@
 """Who is to blame, what was expected, and which repair helps: the model file is asked, and must be right."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from made_tables import quick
@@ -152,6 +154,7 @@ def test_what_is_expected_could_be_there():
 # --- in words ---------------------------------------------------------------------------------------------------------
 
 AMOUNT = Column("amount", Kind.NUMBER, summary={"quantiles": [1.0, 120.0, 300.0, 410.0, 600.0, 900.0, 1000.0]})
+PRICE = replace(AMOUNT, decimal=",", grouping=".", prefix="€ ")
 COUNTRY = Column("country", Kind.CATEGORY, summary={"known": ["DE", "FR", "IT"]})
 CONSTANT, HUGE = (
     Column("x", Kind.NUMBER, summary={"quantiles": quantiles}) for quantiles in ([7.0] * 7, [-1e308] * 3 + [1e308] * 4)
@@ -166,6 +169,7 @@ OPENED = Column("opened", Kind.TIME)
         (AMOUNT, 9300.0, 411.7, "amount 9300, expected about 412, usual range 120 to 900"),
         (AMOUNT, np.nan, 411.7, "amount missing, expected about 412, usual range 120 to 900"),
         (AMOUNT, -0.125, 1e300, "amount -0.125, expected about 1e+300, usual range 120 to 900"),
+        (PRICE, -9300.5, 411.7, "amount -€ 9300,5, expected about € 412, usual range € 120 to € 900"),
         (COUNTRY, "IT", ["IT", "DE"], "country IT, as expected"),
         (COUNTRY, "IT", ["FR", "DE"], "country IT, expected FR or DE"),
         (COUNTRY, "XX", ["FR", ""], "country XX (never seen before), expected FR"),

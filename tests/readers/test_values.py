@@ -214,6 +214,11 @@ def test_an_unreadable_field_fails_with_its_line():
 @pytest.mark.parametrize(
     ("column", "text", "message"),
     [
+        (
+            Column("x", Kind.NUMBER, decimal=",", grouping=".", suffix=" kg"),
+            "1,5 g",
+            "a number such as '1.234,5 kg' in column 'x', found '1,5 g'",
+        ),
         (Column("x", Kind.NUMBER, decimal=","), "1.5", "a number with the decimal mark ',' in column 'x', found '1.5'"),
         (Column("x", Kind.TIME), "now", "a time written as ISO 8601 (2026-01-31T12:00:00Z) in column 'x', found 'now'"),
         (Column("x", Kind.TIME, time_format="%d.%m.%Y"), "1", "a time written as %d.%m.%Y in column 'x', found '1'"),

@@ -1,0 +1,125 @@
+"""Numbers with a unit or thousands separators are read as numbers, and only where nothing else is possible."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gandetect.readers.kinds import find_schema
+from gandetect.readers.values import parse_column
+from gandetect.schema import Column, Kind
+
+
+def found(*words, decimal="."):
+    columns = {"x": np.array(words, dtype=object), "other": np.array(["1"] * len(words), dtype=object)}
+    return find_schema(columns, range(len(words)), decimal=decimal)["x"]
+
+
+def read(column, *words):
+    """Return values, None for those that cannot be read."""
+    values, unreadable = parse_column(np.array(words, dtype=object), column)
+    return [None if odd else float(value) for value, odd in zip(values, unreadable, strict=True)]
+
+
+UNITS = [
+    "${}",
+    "$ {}",
+    "{} €",
+    "{}€",
+    "EUR {}",
+    "{}%",
+    "{} %",
+    "{} kg",
+    "{}ms",
+    "{} km/h",
+    "{} °C",
+    "{} m²",
+    "{}\u00a0€",
+]
+
+
+@pytest.mark.parametrize("form", UNITS)
+def test_numbers_with_a_unit_are_numbers(form):
+    column = found(*(form.format(i / 4) for i in range(40)))
+    assert column.kind is Kind.NUMBER
+    bare, negative, missing = form.format("2.5").replace(" ", ""), f"-{form.format(3)}", "n/a"
+    assert read(column, form.format("2.5"), bare, negative, form.format("+7e2")) == [2.5, 2.5, -3.0, 700.0]
+    assert read(column, missing, "2.5", form.format("x"), form.format(""), f"{form.format(1)}x") == [None] * 5
+    assert math.isnan(read(column, " NA ")[0])
+
+
+@pytest.mark.parametrize("form", ["A{}", "{}-x", "v{} kg", "x", "{}:{}", "{} {}"])
+def test_other_words_with_numbers_are_none(form):
+    assert found(*(form.format(i + 10, i + 10) for i in range(40))).kind is not Kind.NUMBER
+
+
+def test_few_different_numbers_with_a_word_are_categories():
+    assert found(*["5 kg", "10 kg", "20 kg"] * 20).kind is Kind.CATEGORY
+
+
+def test_a_unit_is_the_same_in_the_whole_column():
+    assert found(*(f"{i} {'kg' if i % 2 else 'g'}" for i in range(40))).kind is not Kind.NUMBER
+
+
+@pytest.mark.parametrize(
+    ("words", "decimal", "values"),
+    [
+        (["1,234.5", "12"], ".", [1234.5, 12.0]),
+        (["1.234,5", "-12"], ",", [1234.5, -12.0]),
+        (["1,234,567", "12,345", "950"], ".", [1234567.0, 12345.0, 950.0]),
+        (["1 234", "950", "12 000"], ".", [1234.0, 950.0, 12000.0]),
+        (["1'234.50", "950.25"], ".", [1234.5, 950.25]),
+        (["1\u202f234,50", "950"], ",", [1234.5, 950.0]),
+    ],
+)
+def test_thousands_separators_that_can_be_nothing_else_are_read(words, decimal, values):
+    column = found(*words, decimal=decimal)
+    assert column.kind is Kind.NUMBER
+    assert read(column, *words) == values
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["192.168.100.200", "192.168.100.201"],
+        ["555 123 456", "555 987 654"],
+        ["1,23,456.5", "12"],
+        ["1 234,5", "12"],
+        ["2026 11 26"],
+    ],
+)
+def test_other_groups_of_digits_are_no_numbers(words):
+    assert found(*words).kind is not Kind.NUMBER
+
+
+@pytest.mark.parametrize("word", ["1,23", "12,34.5", "1,2345", "1,234,56", ",234", "1,234.", "1 234"])
+def test_separators_stand_between_thousands_only(word):
+    column = Column("x", Kind.NUMBER, grouping=",")
+    assert (read(column, word) == [None]) == (word != "1,234.")
+
+
+FORMS = st.builds(
+    lambda decimal, others, prefix, suffix: Column(
+        "x", Kind.NUMBER, decimal=decimal, grouping=others[decimal], prefix=prefix, suffix=suffix
+    ),
+    st.sampled_from(".,"),
+    st.fixed_dictionaries({".": st.sampled_from(["", ",", " ", "'"]), ",": st.sampled_from(["", ".", " "])}),
+    st.sampled_from(["", "$", "EUR "]),
+    st.sampled_from(["", " kg", "%"]),
+)
+
+
+@settings(deadline=None)
+@given(FORMS, st.integers(-(10**9), 10**9), st.integers(0, 99))
+def test_what_is_written_in_a_form_is_read_back(column, whole, hundredths):
+    number = f"{whole:,}.{hundredths:02}".replace(",", "_").replace(".", column.decimal).replace("_", column.grouping)
+    sign, digits = ("-", number[1:]) if whole < 0 else ("", number)
+    assert read(column, f"{sign}{column.prefix}{digits}{column.suffix}") == [float(f"{whole}.{hundredths:02}")]
+    assert read(column, column.written(f"{whole}.{hundredths:02}")) == [float(f"{whole}.{hundredths:02}")]
+
+
+def test_a_long_field_takes_no_long_time():
+    column = Column("x", Kind.NUMBER, grouping=",", suffix=" kg")
+    assert read(column, "1" * 1_000_000, "1,111" * 100_000, f"1{',111' * 100_000} g") == [None] * 3
