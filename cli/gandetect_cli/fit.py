@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 import gandetect
 from gandetect.readers.kinds import find_schema
+from gandetect.readers.number_forms import find_decimal
 from gandetect.readers.tables import Chunk
 from gandetect.readers.values import Parsed, parse_columns
 from gandetect.schema import MIN_ROWS, Role, Schema
@@ -86,7 +87,7 @@ def fit(
     columns: options.Columns = None,
     given: options.Given = None,
     delimiter: options.Delimiter = None,
-    decimal: options.Decimal = ".",
+    decimal: options.Decimal = None,
     on_error: options.OnError = "fail",
     seed: options.Seed = 0,
     effort: options.Effort = "default",
@@ -123,7 +124,7 @@ def fit(
         only=None if columns is None else next(csv.reader([columns])),
         label=label_column,
         given=() if given is None else next(csv.reader([given])),
-        decimal=decimal,
+        decimal=decimal or _decimal_of(sample),
         on_error=on_error,
         name=name,
     )
@@ -197,6 +198,11 @@ def _read(data: str, delimiter: str | None, max_rows: int, seed: int, quiet: boo
     return reservoir.rows(), reservoir.n_seen
 
 
+def _decimal_of(sample: Chunk) -> str:
+    """Find the decimal mark; between commas it is a point, since a comma may stand between fields or in a list."""
+    return "." if sample.form.delimiter == "," else find_decimal(sample.columns)
+
+
 def _require_rows(lesson: _Lesson) -> None:
     if lesson.n_rows < MIN_ROWS:
         raise gandetect.InputError(
@@ -211,6 +217,8 @@ def _report_data(lesson: _Lesson, reporter: Reporter) -> None:
     kinds = ", ".join(f"{number} {kind}" for kind, number in Counter(column.kind for column in features).items())
     reporter.say(f"{lesson.name}: learning from {counted(lesson.n_rows, 'row')}{chosen}")
     reporter.say(f"{counted(len(features), 'column')}: {kinds}")
+    if any(column.decimal == "," for column in features):
+        reporter.say("numbers have a decimal comma")
     if lesson.known.any():
         reporter.say(f"{counted(int(lesson.known.sum()), 'known anomaly', 'known anomalies')} to learn from")
     for column in lesson.schema.columns:

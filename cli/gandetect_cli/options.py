@@ -70,7 +70,13 @@ Given = Annotated[
         "For pictures: folder, that is among those of the same first folder below DATA.",
     ),
 ]
-Decimal = Annotated[DecimalChoice, typer.Option(help="Decimal mark of numbers.")]
+Decimal = Annotated[
+    DecimalChoice | None,
+    typer.Option(
+        help="Decimal mark of numbers; found from them unless given, a point where commas delimit fields.",
+        show_default=False,
+    ),
+]
 Seed = Annotated[int, typer.Option(min=0, help="Same data, seed and versions: same model file.")]
 Effort = Annotated[EffortChoice, typer.Option(help="Time for accuracy.")]
 Loss = Annotated[LossChoice, typer.Option(help="The adversarial game.")]

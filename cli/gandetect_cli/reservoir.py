@@ -63,10 +63,10 @@ def _taken(chunk: Chunk, rows: np.ndarray[tuple[int], np.dtype[np.intp]]) -> Chu
     if len(rows) == chunk.n_rows:
         return chunk
     columns = {name: values[rows] for name, values in chunk.columns.items()}
-    return Chunk(chunk.names, columns, np.asarray(chunk.lines)[rows].tolist())
+    return Chunk(chunk.names, columns, np.asarray(chunk.lines)[rows].tolist(), chunk.form)
 
 
 def _joined(parts: list[Chunk]) -> Chunk:
     names = parts[0].names
     columns = {name: np.concatenate([part.columns[name] for part in parts]) for name in names}
-    return Chunk(names, columns, [line for part in parts for line in part.lines])
+    return Chunk(names, columns, [line for part in parts for line in part.lines], parts[0].form)

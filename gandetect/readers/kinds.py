@@ -14,7 +14,7 @@ id           whole numbers, all different, no leading zeros, and one of: 20 or m
              name is one that data frames give to their index and they grow by one
 number       all values are numbers, none a whole number with leading zeros (such a column holds codes, unless others
              of its numbers have decimals); or 20 or more different numbers with the same unit ($, %, kg, ...), or
-             numbers with thousands separators (`gandetect.readers.forms`)
+             numbers with thousands separators (`gandetect.readers.number_forms`)
 time         all values are ISO 8601 dates or times, or all are written in one of `TIME_FORMATS`
 id           20 or more values, all different, each a single word
 text         20 or more values, more than half of them different
@@ -38,7 +38,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandetect.errors import InputError
-from gandetect.readers.forms import PLAIN, Form, find_form
+from gandetect.readers.number_forms import PLAIN, NumberForm, find_form
 from gandetect.readers.values import (
     BLANKS,
     ON_ERROR,
@@ -86,7 +86,7 @@ class _Finding:
     time_format: str = ""
     problem: str = ""
     culprit: str = ""
-    form: Form = PLAIN
+    form: NumberForm = PLAIN
 
 
 class _Values:
@@ -295,7 +295,7 @@ def _other_marks(values: _Values, column: Column, odd: NDArray[np.bool_]) -> _Fi
 
 
 def _nearly_all(
-    values: _Values, kind: Kind, odd: NDArray[np.bool_], on_error: str, form: Form = PLAIN
+    values: _Values, kind: Kind, odd: NDArray[np.bool_], on_error: str, form: NumberForm = PLAIN
 ) -> _Finding | None:
     """Refuse a few other texts among numbers or times, unless the caller said what to do about them."""
     n_values, n_good = len(values.words), values.count(~odd)

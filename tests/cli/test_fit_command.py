@@ -198,8 +198,18 @@ def test_given_columns_that_cannot_be_are_one_sentence(cli, numbers, options, fo
 
 def test_semicolons_and_decimal_commas_are_read(cli, numbers, tmp_path):
     text = numbers.replace(",", ";").replace(".", ",")
-    assert cli("fit", "-", "--steps", 2, "--decimal", ",", stdin=text.encode()).code == 0
-    assert gandetect.Scorer(tmp_path / "gandetect.onnx").schema["b"].decimal == ","
+    models = []
+    for options in ((), ("--decimal", ",")):
+        result = cli("fit", "-", "--steps", 2, *options, stdin=text.encode())
+        assert "\nnumbers have a decimal comma\n" in result.err
+        models.append((tmp_path / "gandetect.onnx").read_bytes())
+    assert models[0] == models[1]
+    assert gandetect.Scorer(models[0]).schema["b"].decimal == ","
+
+
+def test_between_commas_a_comma_is_no_decimal_mark(cli):
+    text = "a,b\n" + "".join(f'"1,{i}",{i}\n' for i in range(30))
+    assert "found '1,0'; pass --decimal ','" in cli("fit", "-", "--steps", 2, stdin=text.encode()).err
 
 
 def test_at_most_max_rows_are_learned_from(cli, numbers, tmp_path):

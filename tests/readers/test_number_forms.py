@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gandetect.readers.kinds import find_schema
+from gandetect.readers.number_forms import find_decimal
 from gandetect.readers.values import parse_column
 from gandetect.schema import Column, Kind
 
@@ -123,3 +124,21 @@ def test_what_is_written_in_a_form_is_read_back(column, whole, hundredths):
 def test_a_long_field_takes_no_long_time():
     column = Column("x", Kind.NUMBER, grouping=",", suffix=" kg")
     assert read(column, "1" * 1_000_000, "1,111" * 100_000, f"1{',111' * 100_000} g") == [None] * 3
+
+
+@pytest.mark.parametrize(
+    ("columns", "decimal"),
+    [
+        ([["1,5", "2"], ["3", "4"]], ","),
+        ([["1,5", "2"], ["a", "1.5"]], ","),
+        ([["1,5", "2"], ["31.12.2026", "1.1.2026"]], ","),
+        ([["1,5 kg"] + [f"{i} kg" for i in range(20)], [""]], ","),
+        ([["1.234,5", "?"]], ","),
+        ([["1,5", "2"], ["1.5"]], "."),
+        ([["1,234", "1,5 or 2"], ["3"]], "."),
+        ([["1", "2"]], "."),
+        ([[""]], "."),
+    ],
+)
+def test_a_decimal_comma_is_found_where_nothing_speaks_for_a_point(columns, decimal):
+    assert find_decimal({str(i): np.array(words, dtype=object) for i, words in enumerate(columns)}) == decimal

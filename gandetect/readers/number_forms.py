@@ -1,18 +1,24 @@
-"""Find how the numbers of a column are written beside their decimal mark: with a unit, with thousands separators.
+"""Find how numbers are written: their decimal mark, a column's unit and thousands separators.
 
 A unit is the sign or code of a currency before the number, or a sign or word after it, the same in the whole column.
 Thousands separators are taken for what they are where nothing else is possible: ``1,234`` alone might have a decimal
-comma, ``1,234.50`` and ``1,234,567`` cannot.
+comma, ``1,234.50`` and ``1,234,567`` cannot. So is a comma for the decimal mark: where some column cannot be read as
+numbers in another way, and none speaks for a point.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
-from gandetect.readers.values import with_blanks
+import numpy as np
+from numpy.typing import NDArray
+
+from gandetect.readers.values import BLANKS, MISSING, parse_column, with_blanks
+from gandetect.schema import Column, Kind
 
 _MIN_NUMBERS = 20
 """From how many different numbers on a word that all of them share is a unit, and not a part of a category's name."""
@@ -24,7 +30,7 @@ _WRITTEN = re.compile(
 )
 
 
-class Form(NamedTuple):
+class NumberForm(NamedTuple):
     """What stands between the thousands of numbers, before them and after them, as `gandetect.schema.Column` has it."""
 
     grouping: str = ""
@@ -32,11 +38,33 @@ class Form(NamedTuple):
     suffix: str = ""
 
 
-PLAIN = Form()
+PLAIN = NumberForm()
 """Numbers with nothing but a decimal mark."""
 
 
-def find_form(words: Iterable[str], decimal: str) -> Form:
+def find_decimal(columns: Mapping[str, NDArray[np.object_]]) -> str:
+    """Find the decimal mark of a table, ``"."`` or ``","``, from the text of its columns by name.
+
+    It is a comma where some column is one of numbers with a comma only, and none is one with a point only. A column of
+    lists, such as ``1,3``, looks the same; in a table with commas between its fields a comma says nothing.
+    """
+    needed = {mark: any(_need(texts, mark) for texts in columns.values()) for mark in ".,"}
+    return "," if needed[","] and not needed["."] else "."
+
+
+def _need(texts: NDArray[np.object_], mark: str) -> bool:
+    """Tell whether texts can be read as numbers with this decimal mark only."""
+    words = np.array(list({text.strip(BLANKS) for text in texts} - MISSING), dtype=object)
+    other = "," if mark == "." else "."
+    return any(mark in word for word in words) and _are_numbers(words, mark) and not _are_numbers(words, other)
+
+
+def _are_numbers(words: NDArray[np.object_], decimal: str) -> bool:
+    column = replace(Column("", Kind.NUMBER, decimal=decimal), **find_form(words, decimal)._asdict())
+    return not parse_column(words, column)[1].any()
+
+
+def find_form(words: Iterable[str], decimal: str) -> NumberForm:
     """Find the form that most words share.
 
     Parameters
@@ -48,7 +76,7 @@ def find_form(words: Iterable[str], decimal: str) -> Form:
 
     Returns
     -------
-    Form
+    NumberForm
         `PLAIN` where the words have no other form in common.
     """
     written = [match for word in words if (match := _WRITTEN.fullmatch(with_blanks(word)))]
@@ -60,7 +88,7 @@ def find_form(words: Iterable[str], decimal: str) -> Form:
         return PLAIN
     alike = [match for match in written if _unit(match) == unit]
     prefix, suffix = (alike[0][part] or "" for part in ("prefix", "suffix"))
-    return Form(_grouping([match["digits"] for match in alike], decimal), prefix, suffix)
+    return NumberForm(_grouping([match["digits"] for match in alike], decimal), prefix, suffix)
 
 
 def _unit(written: re.Match[str]) -> tuple[str, str]:
