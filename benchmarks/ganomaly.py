@@ -1,9 +1,10 @@
-"""GANomaly for tables: the classic way to detect anomalies with a generative adversarial network, as a baseline.
+"""GANomaly: the classic way to detect anomalies with a generative adversarial network, as a baseline.
 
 Akcay, Atapour-Abarghouei and Breckon, "GANomaly: Semi-Supervised Anomaly Detection via Adversarial Training", ACCV 2018
 (arXiv:1805.06725). An encoder and a decoder rebuild the row, a second encoder reads the rebuilt row, and a
-discriminator compares real rows with rebuilt ones. The score is the distance between the two codes. The paper's
-convolutions are linear layers here; loss, weights, optimiser and score are the paper's.
+discriminator compares real rows with rebuilt ones. The score is the distance between the two codes. Loss, weights,
+optimiser and score are the paper's; for tables the convolutions are linear layers, for images they are DCGAN's of 16
+to 64 channels, where the paper has 64 to 256.
 """
 
 from __future__ import annotations
@@ -95,8 +96,39 @@ class GANomaly:
     @torch.no_grad()
     def decision_function(self, X: np.ndarray) -> np.ndarray:
         """Return the mean squared difference (rows,) of the code and the rebuilt row's code, high = anomalous."""
+        networks = nn.ModuleList([self.encoder, self.decoder, self.second_encoder]).eval()
         code = self.encoder(torch.as_tensor(X, dtype=torch.float32))
-        return (self.second_encoder(self.decoder(code)) - code).square().mean(dim=1).numpy()
+        scores = (self.second_encoder(self.decoder(code)) - code).square().mean(dim=1).numpy()
+        networks.train()
+        return scores
+
+
+class ConvolutionalGANomaly(GANomaly):
+    """GANomaly for images, (images, 1, 32, 32) with values -1 to 1."""
+
+    def build(self, n_columns: int) -> None:
+        """Make the networks for images of so many channels."""
+        widths = [n_columns, self.width, 2 * self.width, 4 * self.width]
+        self.encoder = convolutions(widths, self.code_dim)
+        self.second_encoder = convolutions(widths, self.code_dim)
+        self.features = convolutions(widths, self.code_dim)
+        self.head = nn.Linear(self.code_dim, 1)
+        layers: list[nn.Module] = [
+            nn.Linear(self.code_dim, widths[-1] * 16),
+            nn.Unflatten(1, (widths[-1], 4, 4)),
+        ]
+        for width_in, width_out in pairwise(widths[:0:-1]):
+            layers += [nn.BatchNorm2d(width_in), nn.ReLU(), nn.ConvTranspose2d(width_in, width_out, 4, 2, 1)]
+        layers += [nn.BatchNorm2d(widths[1]), nn.ReLU(), nn.ConvTranspose2d(widths[1], n_columns, 4, 2, 1), nn.Tanh()]
+        self.decoder = nn.Sequential(*layers)
+
+
+def convolutions(widths: list[int], code_dim: int) -> nn.Sequential:
+    """Return DCGAN's encoder of 32 x 32 pixels: three convolutions that halve the size, and a code."""
+    layers: list[nn.Module] = []
+    for width_in, width_out in pairwise(widths):
+        layers += [nn.Conv2d(width_in, width_out, 4, 2, 1), nn.BatchNorm2d(width_out), nn.LeakyReLU(0.2)]
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(widths[-1] * 16, code_dim))
 
 
 def descend(optimizer: torch.optim.Optimizer, loss: torch.Tensor) -> None:
