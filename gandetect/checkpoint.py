@@ -104,6 +104,7 @@ def kept(
     settings: Mapping[str, Any],
     seed: int,
     device: str,
+    **more: str,
 ) -> AbstractContextManager[Checkpoint | None]:
     """Return where a training's state is kept, together with all that decides about its bits; nothing without a path.
 
@@ -119,6 +120,8 @@ def kept(
         Key of all randomness.
     device : str
         Type of the device that is trained on.
+    **more : str
+        Whatever else, by its name in messages.
     """
     if path is None:
         return nullcontext()
@@ -128,6 +131,7 @@ def kept(
         "seed": str(seed),
         "versions": ", ".join(f"{name} {version(name)}" for name in ("gandetect", "numpy", "torch")),
         "device": device,
+        **more,
     }
     return Checkpoint(path, identity)
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from gandetect import wire
-from gandetect.errors import ModelFileError
+from gandetect.errors import InputError, ModelFileError
 from gandetect.schema import ALPHA, Modality
 from gandetect.wire import (
     DATA,
@@ -48,7 +48,18 @@ _CORE_OPERATORS = """
     Sin Slice Split Sqrt Squeeze Sub Tanh TopK Transpose Unsqueeze Where
 """
 
-OPERATORS = {"": frozenset(_CORE_OPERATORS.split()), "ai.onnx.ml": frozenset({"LabelEncoder"})}
+_BACKBONE_OPERATORS = """
+    BatchNormalization Elu Erf GlobalAveragePool HardSigmoid HardSwish InstanceNormalization LayerNormalization MaxPool
+    PRelu Pow Softplus
+"""
+
+BACKBONE_OPERATORS = frozenset(_BACKBONE_OPERATORS.split())
+"""Operators that occur in convolutional networks that were trained elsewhere, and in nothing else that a file holds."""
+
+OPERATORS = {
+    "": frozenset(_CORE_OPERATORS.split()) | BACKBONE_OPERATORS,
+    "ai.onnx.ml": frozenset({"LabelEncoder"}),
+}
 """Operators that a graph may use, by domain."""
 
 FLOAT_TYPE, BYTE_TYPE, STRING_TYPE, DOUBLE_TYPE = 1, 2, 8, 11
@@ -153,6 +164,15 @@ LAYOUT: wire.Layout = {
 }
 """Every field of ONNX that a model file may hold; fields that are forbidden anyway have a name for the message."""
 
+_NOTES = {"GraphProto": 16, "NodeProto": 9, "TensorProto": 16, "ValueInfoProto": 4}
+"""Fields in which other writers of ONNX keep notes; nothing of them gets into a model file."""
+
+BACKBONE_LAYOUT: wire.Layout = {
+    message: {**rules, **({_NOTES[message]: _many("metadata_props", DATA)} if message in _NOTES else {})}
+    for message, rules in LAYOUT.items()
+}
+"""Every field of ONNX that the file of a backbone may hold."""
+
 
 def check_graph(model: bytes, schema: Modality, name: str = "the model") -> None:
     """Refuse a model that holds anything but what gandetect writes.
@@ -174,20 +194,78 @@ def check_graph(model: bytes, schema: Modality, name: str = "the model") -> None
         declares too much memory, does not fit the schema, or is not ONNX at all.
     """
     try:
-        if len(model) > MAX_BYTES:
-            raise RefusedError(f"more than {MAX_BYTES >> 20} MB")
-        content = wire.decode(model, LAYOUT, "ModelProto")
-        if content["graph"] is None:
-            raise RefusedError("no graph")
-        _check_domains(content["opset_import"])
-        _check_nodes(content["graph"]["node"])
-        _check_tensors(content["graph"])
-        _check_interface(content["graph"], schema)
+        _check_interface(_checked_graph(model, LAYOUT), schema)
     except RefusedError as found:
         raise ModelFileError(
             f"Expected only what gandetect writes into a model file, found {found} in {name}; do not use this file, "
             "get it again from where the model was trained."
         ) from None
+
+
+def check_backbone(model: bytes, name: str) -> tuple[int, int] | None:
+    """Refuse an ONNX file that may not become a part of a model file, and return the size of its pictures, if fixed.
+
+    Parameters
+    ----------
+    model : bytes
+        A serialized ONNX ModelProto of a convolutional network: float pictures (n, 3, height, width) in.
+    name : str
+        What messages call the file.
+
+    Returns
+    -------
+    tuple of int or None
+        Height and width of the pictures; None where any may come.
+
+    Raises
+    ------
+    InputError
+        The file holds what `check_graph` refuses, or has another input.
+    """
+    try:
+        return _picture_size(_checked_graph(model, BACKBONE_LAYOUT))
+    except RefusedError as found:
+        what = found if model.startswith(ONNX_START) else "no ONNX"
+        raise InputError(
+            "Expected an ONNX file with convolutional operators only, from float pictures (n, 3, height, width) to "
+            f"feature maps, found {what} in {name}; export the backbone again, or name another one."
+        ) from None
+
+
+ONNX_START = b"\x08"
+"""Field 1, the version of ONNX: what writers of ONNX files begin with."""
+
+
+def _checked_graph(model: bytes, layout: wire.Layout) -> Message:
+    """Decode a model and refuse what no graph may hold, whatever it computes."""
+    if len(model) > MAX_BYTES:
+        raise RefusedError(f"more than {MAX_BYTES >> 20} MB")
+    content = wire.decode(model, layout, "ModelProto")
+    graph: Message | None = content["graph"]
+    if graph is None:
+        raise RefusedError("no graph")
+    _check_domains(content["opset_import"])
+    _check_nodes(graph["node"])
+    _check_tensors(graph)
+    return graph
+
+
+def _picture_size(graph: Message) -> tuple[int, int] | None:
+    """Check that a graph takes one batch of float pictures, and return their fixed size, if they have one."""
+    stored = {tensor["name"] for tensor in graph["initializer"]}
+    inputs = [_signature(value) for value in graph["input"] if value["name"] not in stored]
+    if len(inputs) != 1:
+        raise RefusedError(f"{len(inputs)} inputs")
+    _, kind, shape = inputs[0]
+    if kind != FLOAT_TYPE or shape is None or len(shape) != 4 or shape[0] or shape[1] not in (0, 3):
+        sizes = "no sizes" if shape is None else f"sizes ({', '.join(str(size or 'any') for size in shape)})"
+        raise RefusedError(f"an input of type {kind} with {sizes}")
+    height, width = shape[2:]
+    if not height and not width:
+        return None
+    if height % 16 or width % 16 or not (height and width):
+        raise RefusedError(f"pictures of {height or 'any'} x {width or 'any'} pixels, no multiples of 16,")
+    return height, width
 
 
 def _check_domains(imports: list[Message]) -> None:

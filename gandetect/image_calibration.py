@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandetect.calibration import Calibration, Disagreement, Evidence, calibrate, fit_evidence
+from gandetect.graph.backbone import FeatureMaps
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.folders import of_folder
 from gandetect.graph.heatmap import add_conspicuousness
@@ -32,7 +33,7 @@ class Levels:
 
 @dataclass(frozen=True)
 class LearnedImages:
-    """Everything that the final graph is built from; no levels where there are no folders."""
+    """Everything that the final graph is built from: no levels without folders, no maps without a backbone."""
 
     schema: ImageSchema
     weights: ImageWeights
@@ -41,6 +42,7 @@ class LearnedImages:
     levels: Levels | None
     evidence: Evidence
     calibration: Calibration
+    maps: FeatureMaps | None = None
 
 
 PRIOR = 20
@@ -50,8 +52,9 @@ PRIOR = 20
 def calibrated(rows: ImageRows, schema: ImageSchema, weights: ImageWeights, settings: ImageSettings) -> LearnedImages:
     """Look at every training image with the member that never saw it, and calibrate on what it finds."""
     values, maps = _out_of_fold(rows, weights)
-    # Positions of patches are four pixels apart.
-    map_weights, blur = (np.array([0.1, 1.0, 0.2]), 0.6) if weights.judges_positions else (np.ones(1), 1.0)
+    # Positions of patches are four pixels apart; on a backbone's maps the logit tells more.
+    of_logit = 1.0 if weights.sees_maps else 0.1
+    map_weights, blur = (np.array([of_logit, 1.0, 0.2]), 0.6) if weights.judges_positions else (np.ones(1), 1.0)
     scale = _scale_of_folders(maps, map_weights, blur, rows)
     answers = _components(values, maps, scale, weights.n_highest, rows)
     levels = _levels(answers["components"], rows)

@@ -16,9 +16,15 @@ from gandetect.errors import InputError
 from gandetect.folds import Folded
 from gandetect.image_negatives import PATCH, WHOLE, negatives
 from gandetect.losses import LOSSES
-from gandetect.networks.folders import FolderDiscriminator, FolderGenerator, negatives_of_folders, with_number
+from gandetect.networks.folders import (
+    FolderDiscriminator,
+    FolderGenerator,
+    negatives_of_folders,
+    number_of,
+    with_number,
+)
 from gandetect.networks.images import ImagePair, PatchPair, PlainDiscriminator, PlainGenerator
-from gandetect.networks.patches import PatchDiscriminator, PatchGenerator
+from gandetect.networks.patches import MAPS, PIXELS, PatchDiscriminator, PatchGenerator
 from gandetect.networks.whole import WholeDiscriminator, WholeGenerator
 from gandetect.schema import quoted
 from gandetect.training import Course, Plan, Progress, State, step_random, train
@@ -61,6 +67,12 @@ DETECTORS: dict[str, dict[str, Any]] = {
 }
 """What the settings of both detectors are unless they are given."""
 
+DEFAULTS = DETECTORS | {"maps": DETECTORS["patch"] | {"width": 32}}
+"""The same with those of the detector for patches where it sees the maps of a backbone, which nobody has to choose."""
+
+KINDS = {"whole": WHOLE, "patch": PATCH, "maps": PATCH}
+"""Kinds of synthetic negatives: for maps, pictures are altered before the training."""
+
 EFFORTS = {"low": 1 / 3, "default": 1.0, "high": 3.0}
 """What an effort multiplies the number of steps with."""
 
@@ -72,7 +84,7 @@ class ImageSettings:
     Parameters
     ----------
     detector : str
-        "whole" judges an image at a time, "patch" every part of it.
+        "whole" judges an image at a time, "patch" every part of it, "maps" every position of a backbone's maps.
     effort : str
         The key of `EFFORTS` that the number of steps was taken from, if none was given.
     loss : str
@@ -126,13 +138,13 @@ class ImageSettings:
             There is no such detector, effort or loss, or a number is too small.
         """
         for name, value, known in (
-            ("detector", detector, DETECTORS),
+            ("detector", detector, DEFAULTS),
             ("effort", effort, EFFORTS),
             ("loss", loss, LOSSES),
         ):
             if value not in known:
                 raise InputError(f"Expected {name} to be one of {quoted(known)}, found {value!r}.")
-        defaults = dict(DETECTORS[detector])
+        defaults = dict(DEFAULTS[detector])
         defaults["n_steps"] = round(defaults["n_steps"] * EFFORTS[effort])
         settings = defaults | {name: value for name, value in given.items() if value is not None}
         for name, smallest in {"n_members": 2, "n_steps": 1}.items():
@@ -158,13 +170,15 @@ class ImageRows(Folded):
     Parameters
     ----------
     samples : array of shape (n, channels, height, width)
-        Their pixels.
+        Their pixels, or their maps where a backbone comes first.
     folds, folders : array of shape (n,)
         The fold of each, and the number of its folder.
     n_folders : int
         Number of folders; with one, the networks are told none.
     positional : bool
         Whether they show the same things at the same places.
+    altered : array of shape (n, copies, kinds, channels + 1, height, width), optional
+        Maps of altered copies of each, with the share of every position that was altered.
     """
 
     samples: Floats
@@ -172,6 +186,7 @@ class ImageRows(Folded):
     folders: NDArray[np.int64]
     n_folders: int
     positional: bool
+    altered: NDArray[np.float16] | None = None
 
     def shown(self, indices: Any) -> Tensor:
         """Return images as the networks are shown them, with their folders where there are several."""
@@ -196,7 +211,7 @@ def train_images(
     What the networks were normalised by while they learned is folded into their weights.
     """
     seen = [torch.from_numpy(rows.seen_by(member)) for member in members or range(settings.n_members)]
-    pair = _new_pair(rows, replace(settings, n_members=len(seen)), seed, device)
+    pair = _new_pair(rows, seen, replace(settings, n_members=len(seen)), seed, device)
 
     def draw(step: int, random: torch.Generator) -> Tensor:
         chosen = [own[torch.randint(len(own), (settings.n_real,), generator=random)] for own in seen]
@@ -226,18 +241,22 @@ def _round(pair: ImagePair) -> None:
             parameter.copy_(parameter.half().float())
 
 
-def _new_pair(rows: ImageRows, settings: ImageSettings, seed: int, device: torch.device) -> ImagePair:
-    random = step_random(seed, BEFORE_TRAINING)
-    build = {"whole": _whole_networks, "patch": _patch_networks}[settings.detector]
-    kinds = {"whole": WHOLE, "patch": PATCH}[settings.detector]
-    pair = {"whole": ImagePair, "patch": PatchPair}[settings.detector]
-    told = rows.n_folders > 1
+def _new_pair(
+    rows: ImageRows, seen: Sequence[Tensor], settings: ImageSettings, seed: int, device: torch.device
+) -> ImagePair:
+    random, altered = step_random(seed, BEFORE_TRAINING), rows.altered
+    build = _whole_networks if settings.detector == "whole" else _patch_networks
+    kinds = KINDS[settings.detector]
+    pair = ImagePair if settings.detector == "whole" else PatchPair
+    told, channels = rows.n_folders > 1, rows.samples.shape[1]
     # What is in a wrong folder and what was drawn in the past have heads as well.
     n_heads = len(kinds) + told + bool(settings.n_past) + pair.N_KINDS
     discriminator, generator = build(rows, settings, n_heads, random)
 
     def made(real: Tensor, random: torch.Generator) -> Tensor:
-        return negatives(kinds, real, random)
+        if altered is not None:
+            return _drawn(altered, rows, seen, real, random)
+        return negatives(kinds, real[:, :, :channels], random)
 
     def made_of_folders(real: Tensor, random: torch.Generator) -> Tensor:
         return negatives_of_folders(made, real, rows.n_folders, random)
@@ -250,11 +269,30 @@ def _new_pair(rows: ImageRows, settings: ImageSettings, seed: int, device: torch
     return pair(
         networks[0].to(device),
         networks[1].to(device),
-        rows.samples.shape[1],
+        channels,
         made_of_folders if told else made,
         settings.n_negatives,
         settings.n_generated,
     )
+
+
+def _drawn(
+    altered: NDArray[np.float16], rows: ImageRows, seen: Sequence[Tensor], real: Tensor, random: torch.Generator
+) -> Tensor:
+    """Draw maps of altered images that each member was trained on, as many as there are real ones and of their folders.
+
+    Shape: as `gandetect.image_negatives.negatives` makes them.
+    """
+    members, n_samples, folders = len(real), real.shape[1], torch.from_numpy(rows.folders)
+    known = torch.zeros(members, 1, len(folders))
+    for own, indices in zip(known, seen, strict=True):
+        own[:, indices] = 1
+    number = number_of(real, rows.samples.shape[1]).cpu() if rows.n_folders > 1 else torch.zeros(members, n_samples)
+    alike = known * (folders == number[..., None])  # (members, n_samples, images)
+    chosen = alike.flatten(0, 1).multinomial(1, generator=random)[:, 0].numpy()
+    copies = torch.randint(altered.shape[1], chosen.shape, generator=random).numpy()
+    drawn = torch.from_numpy(altered[chosen, copies]).to(real)
+    return drawn.reshape(members, n_samples, *drawn.shape[1:]).transpose(1, 2)
 
 
 def _whole_networks(
@@ -269,10 +307,12 @@ def _patch_networks(
     rows: ImageRows, settings: ImageSettings, n_heads: int, random: torch.Generator
 ) -> tuple[PlainDiscriminator, PlainGenerator]:
     channels, height, width = rows.samples.shape[1:]
-    members = settings.n_members
+    members, on_maps = settings.n_members, rows.altered is not None
     discriminator = PatchDiscriminator(
-        members, channels, settings.width, settings.n_features, n_heads, random, positional=rows.positional
+        *(members, channels, settings.width, settings.n_features, n_heads, random),
+        positional=rows.positional,
+        kernels=MAPS if on_maps else PIXELS,
     )
     image = channels, height, width
-    generator = PatchGenerator(members, image, settings.width // 2, settings.n_codes, settings.n_past, random)
-    return discriminator, generator
+    shape = members, image, settings.width // 2, settings.n_codes, settings.n_past
+    return discriminator, PatchGenerator(*shape, random, on_maps=on_maps)

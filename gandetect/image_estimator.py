@@ -37,7 +37,12 @@ class ImageGANDetector(ModelFileDetector):
     ----------
     detector : {"auto", "whole", "patch"}, default="auto"
         "whole" judges an image at a time, at 32 x 32 pixels; "patch" every part of it, at 128 x 128 or 256 x 256.
-        "auto": "patch" where the shorter side of the first 64 images has a median of at least 128 pixels.
+        "auto": "patch" where the shorter side of the first 64 images has a median of at least 128 pixels, or with a
+        backbone.
+    backbone : str or path-like, optional
+        A pretrained network whose feature maps the patch detector sees in place of pixels: the name of a timm model, or
+        the path of an ONNX file; it becomes a part of the model file. A loaded detector has a digest in place of a
+        path, ``sha256:...``.
     loss : {"logistic", "least-squares", "hinge", "wasserstein"}, default="logistic"
         The game between the generator and the discriminator's heads for it.
     contamination : "auto" or float in (0, 0.5], default="auto"
@@ -101,6 +106,7 @@ class ImageGANDetector(ModelFileDetector):
         self,
         *,
         detector: str = "auto",
+        backbone: str | os.PathLike[str] | None = None,
         loss: str = "logistic",
         contamination: float | Literal["auto"] = "auto",
         effort: str = "default",
@@ -112,6 +118,7 @@ class ImageGANDetector(ModelFileDetector):
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.detector = detector
+        self.backbone = backbone
         self.loss = loss
         self.contamination = contamination
         self.effort = effort
@@ -141,8 +148,12 @@ class ImageGANDetector(ModelFileDetector):
         Raises
         ------
         InputError
-            Too few images, images that cannot be read or are all the same, a parameter out of range, or a training that
-            diverged; a `ValueError`.
+            Too few images, images that cannot be read or are all the same, a parameter out of range, a backbone that is
+            none, or a training that diverged; a `ValueError`.
+        FileAccessError
+            The backbone cannot be read or downloaded.
+        MissingExtraError
+            It is one of timm, which is not installed.
 
         Warns
         -----
@@ -163,6 +174,7 @@ class ImageGANDetector(ModelFileDetector):
             images,
             folders=folders if self.given else None,
             detector=self.detector,
+            backbone=self.backbone,
             effort=self.effort,
             loss=self.loss,
             n_members=self.n_members,
@@ -202,6 +214,8 @@ class ImageGANDetector(ModelFileDetector):
         given = (FOLDER_INPUT,) if images_of(modality_of(manifest)).folders else ()
         training = manifest["training"]
         settings = {name: training["settings"][name] for name in ("detector", "loss", "effort", "n_members", "n_steps")}
+        if "backbone" in manifest:
+            settings |= {"detector": "patch", "backbone": manifest["backbone"]["name"]}
         detector = cls(**settings, contamination=training["contamination"], given=given, random_state=training["seed"])
         detector._use(model)
         if training["image_shape"]:

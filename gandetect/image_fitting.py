@@ -14,10 +14,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from gandetect.backbone import load_backbone, summary
 from gandetect.calibration import threshold_exceeded_by
 from gandetect.checkpoint import kept
 from gandetect.errors import InputError
 from gandetect.folds import draw_folds
+from gandetect.graph.backbone import Backbone, FeatureMaps, add_feature_maps, add_pictures
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.folders import add_folder
 from gandetect.graph.heatmap import add_conspicuousness, add_heatmap
@@ -26,8 +28,9 @@ from gandetect.graph.score import add_evidence, add_verdict
 from gandetect.health import Retrained, examine, heal
 from gandetect.heatmap import depends_on_position
 from gandetect.image_calibration import LearnedImages, add_components, add_levelled, add_number, calibrated, run_told
-from gandetect.image_ensemble import ImageRows, ImageSettings, train_images
+from gandetect.image_ensemble import DETECTORS, ImageRows, ImageSettings, train_images
 from gandetect.image_health import LIMITS, probes
+from gandetect.image_maps import altered_maps, fit_feature_maps, maps_of, pictures_of
 from gandetect.image_schema import FOLDER_INPUT, IMAGE_INPUT, ImageSchema, batches
 from gandetect.image_weights import trained_weights
 from gandetect.members import transplant
@@ -62,6 +65,7 @@ def fit_images(
     *,
     folders: Sequence[str] | None = None,
     detector: str = "auto",
+    backbone: str | os.PathLike[str] | None = None,
     effort: str = "default",
     loss: str = "logistic",
     n_members: int | None = None,
@@ -87,7 +91,11 @@ def fit_images(
         last image is read.
     detector : {"auto", "whole", "patch"}, default="auto"
         "whole" judges an image at a time, at 32 x 32 pixels; "patch" every part of it, at 128 x 128 or, from 256 pixels
-        on, at 256 x 256. "auto": "patch" where the shorter side of the first 64 images has a median of at least 128.
+        on, at 256 x 256. "auto": "patch" where the shorter side of the first 64 images has a median of at least 128, or
+        with a backbone.
+    backbone : str or path-like, optional
+        A pretrained network whose feature maps take the place of the pixels: the name of a timm model, or the path of
+        an ONNX file, see `gandetect.backbone.load_backbone`. It stays as it is, and becomes a part of the model file.
     effort, loss : str
         See `gandetect.image_ensemble.ImageSettings`.
     n_members, n_steps : int, optional
@@ -115,32 +123,37 @@ def fit_images(
     ------
     InputError
         Too few images, in all or in a folder, images that are all the same or differ in their channels, one folder for
-        all, an argument out of range, a training that diverged, or a checkpoint of another fit.
+        all, an argument out of range, a backbone that is none, a training that diverged, or a checkpoint of another
+        fit.
     FileAccessError
-        The checkpoint cannot be read or written.
+        The checkpoint cannot be read or written, the backbone not read or not downloaded.
+    MissingExtraError
+        timm is needed, and not installed.
     """
     if contamination != "auto" and not (isinstance(contamination, Real) and 0 < contamination <= 0.5):
         raise InputError(f"Expected contamination to be 'auto' or in (0, 0.5], found {contamination!r}.")
     remaining = iter(images)
     looked_at = [np.asarray(image) for image in islice(remaining, N_LOOKED_AT)]
-    detector, schema = _chosen(looked_at, detector)
+    detector, schema, frozen = _chosen(looked_at, detector, backbone)
     settings = ImageSettings.of_effort(detector, effort, loss, n_members=n_members, n_steps=n_steps)
-    samples = np.concatenate(list(_resized(chain(looked_at, remaining), schema)))
-    schema, numbers = _with_folders(schema, folders, len(samples))
-    rows = _rows(samples, numbers, max(1, len(schema.folders)), settings, seed)
-    where = find_device(device)
-    with kept(checkpoint, [rows.samples, rows.folders], asdict(settings), seed, where.type) as state:
+    pixels = np.concatenate(list(_resized(chain(looked_at, remaining), schema)))
+    schema, numbers = _with_folders(schema, folders, len(pixels))
+    rows = _rows(pixels, numbers, max(1, len(schema.folders)), settings, seed)
+    where, about = find_device(device), {"backbone": summary(frozen)} if frozen else {}
+    used = {name: one["sha256"] for name, one in about.items()}
+    with kept(checkpoint, [pixels, numbers], asdict(settings), seed, where.type, **used) as state:
         keep, start = (state.keep, state.load() if resume else None) if state else (None, None)
+        maps = fit_feature_maps(frozen, pixels, seed) if frozen else None
+        rows = _on_maps(rows, maps, seed) if maps else rows
         pair, course = train_images(rows, settings, seed, where, callback, keep, start)
         health = _heal(pair, rows, settings, seed, course, callback)
-        learned = calibrated(rows, schema, trained_weights(pair, rows, settings), settings)
+        learned = replace(calibrated(rows, schema, trained_weights(pair, rows, settings), settings), maps=maps)
         if imagined is not None:
-            drawn = pair.imagine(N_IMAGINED, torch.Generator().manual_seed(seed)).detach().cpu()
-            imagined(_as_bytes(drawn.permute(0, 1, 3, 4, 2).numpy()))
+            imagined(_drawn(pair, maps, seed, N_IMAGINED))
     threshold = None if contamination == "auto" else _share_threshold(learned, rows, contamination)
-    about = {"image": schema.to_json()}
+    about |= {"image": schema.to_json()}
     manifest = manifest_of("image", about, learned.calibration, settings, threshold, health)
-    manifest["golden"] = _golden(learned, threshold, _drawn(pair, seed))
+    manifest["golden"] = _golden(learned, threshold, _small(_drawn(pair, maps, seed, 3)[0], seed))
     share = contamination if contamination == "auto" else float(contamination)
     manifest["training"] |= {"seed": seed, "contamination": share, "positional": rows.positional}
     manifest["training"]["image_shape"] = image_shape and list(image_shape)
@@ -150,8 +163,17 @@ def fit_images(
 # --- samples ----------------------------------------------------------------------------------------------------------
 
 
-def _chosen(images: list[Image], detector: str) -> tuple[str, ImageSchema]:
-    """Choose the detector and the size it works at."""
+def _chosen(
+    images: list[Image], detector: str, backbone: str | os.PathLike[str] | None
+) -> tuple[str, ImageSchema, Backbone | None]:
+    """Choose the detector and the size it works at, and load the backbone, which may have a size of its own."""
+    if detector not in ("auto", *DETECTORS):
+        raise InputError(f"Expected detector to be one of {quoted(('auto', *DETECTORS))}, found {detector!r}.")
+    if backbone is not None and detector == "whole":
+        raise InputError(
+            "Expected the detector 'patch' or 'auto' with a backbone, whose maps are judged at every position, found "
+            "'whole'; leave one of them out."
+        )
     if not images:
         raise InputError(f"Expected at least {MIN_ROWS} images to fit, found none; add normal images.")
     channels = images[0].shape[2] if images[0].ndim == 3 else 0
@@ -161,12 +183,14 @@ def _chosen(images: list[Image], detector: str) -> tuple[str, ImageSchema]:
             f"{images[0].shape}; convert them first."
         )
     side = float(np.median([min(image.shape[:2]) for image in images]))
+    size = LARGEST_SIDE if side >= LARGEST_SIDE else INSPECTED_SIDE
+    if backbone is not None:
+        frozen = load_backbone(backbone, size)
+        return "maps", ImageSchema(*frozen.size, channels), frozen
     if detector == "auto":
         detector = "patch" if side >= INSPECTED_SIDE else "whole"
-    if detector == "whole":
-        return detector, ImageSchema(WHOLE_SIDE, WHOLE_SIDE, channels)
-    size = LARGEST_SIDE if side >= LARGEST_SIDE else INSPECTED_SIDE
-    return detector, ImageSchema(size, size, channels)
+    size = WHOLE_SIDE if detector == "whole" else size
+    return detector, ImageSchema(size, size, channels), None
 
 
 def _with_folders(
@@ -210,6 +234,13 @@ def _resized(images: Iterable[Image], schema: ImageSchema) -> Iterator[Floats]:
         yield run_in_chunks(session, ["samples"], feeds, chunk_size=schema.chunk_size(feeds))["samples"]
 
 
+def _on_maps(rows: ImageRows, maps: FeatureMaps, seed: int) -> ImageRows:
+    """Return the rows as a backbone sees them, and altered ones."""
+    groups = np.stack([rows.folds, rows.folders], 1)
+    altered = altered_maps(rows.samples, maps, groups, seed)
+    return replace(rows, samples=maps_of(rows.samples, maps), altered=altered)
+
+
 # --- health -----------------------------------------------------------------------------------------------------------
 
 
@@ -240,13 +271,15 @@ def build_image_model(learned: LearnedImages, threshold: float | None, manifest:
     """Build the whole graph: raw images in, all answers out."""
     builder = GraphBuilder()
     samples, folder = add_images(builder, learned.schema), add_folder(builder, learned.schema)
+    samples = add_feature_maps(builder, samples, learned.maps) if learned.maps else samples
     seen, conspicuous, score = _add_score(builder, samples, folder, learned)
     add_verdict(builder, score, learned.calibration, threshold)
     _add_looks(builder, seen)
     height, width, channels = learned.schema.height, learned.schema.width, learned.schema.channels
     heat = add_heatmap(builder, conspicuous, learned.heat, learned.schema)
     builder.output("heatmap", heat, np.float32, ["n", height, width])
-    shown = builder.node("Mul", builder.node("Add", seen.reconstruction, builder.floats(1.0)), builder.floats(127.5))
+    shown = add_pictures(builder, seen.reconstruction, learned.maps) if learned.maps else seen.reconstruction
+    shown = builder.node("Mul", builder.node("Add", shown, builder.floats(1.0)), builder.floats(127.5))
     shown = builder.node("Transpose", shown, perm=[0, 2, 3, 1])
     builder.output("reconstruction", shown, np.float32, ["n", height, width, channels])
     return builder.build({MANIFEST_KEY: manifest_json(manifest), DIGEST_KEY: DIGEST_PLACEHOLDER})
@@ -279,17 +312,22 @@ def _add_looks(builder: GraphBuilder, seen: Seen) -> None:
     builder.output("reconstruction_error", builder.node("Reshape", seen.error, flat), np.float32, ["n"])
 
 
-def _drawn(pair: ImagePair, seed: int, n_images: int = 3) -> Image:
-    """Let the generator draw images, made small, and add one of noise: no real image has to be in the file."""
-    drawn = pair.imagine(n_images, torch.Generator().manual_seed(seed))[0].detach().cpu()
-    small = torch.nn.functional.adaptive_avg_pool2d(drawn, 16).permute(0, 2, 3, 1).numpy()
-    noise = np.random.default_rng(seed).uniform(-1, 1, (1, *small.shape[1:]))
-    return _as_bytes(np.concatenate([small, noise]))
+def _drawn(pair: ImagePair, maps: FeatureMaps | None, seed: int, n_images: int) -> Image:
+    """Let every generator draw images, (members, n_images, height, width, channels); those of maps are read off."""
+    drawn = pair.imagine(n_images, torch.Generator().manual_seed(seed)).numpy(force=True)
+    if maps:
+        drawn = pictures_of(drawn.reshape(-1, *drawn.shape[2:]), maps).reshape(
+            *drawn.shape[:2], -1, *maps.backbone.size
+        )
+    return np.asarray(np.round(127.5 * (1 + np.moveaxis(drawn, 2, 4))).clip(0, 255), dtype=np.uint8)
 
 
-def _as_bytes(values: NDArray[Any]) -> Image:
-    """Return pixels of values from -1 to 1."""
-    return np.asarray(np.round(127.5 * (1 + values)).clip(0, 255), dtype=np.uint8)
+def _small(drawn: Image, seed: int) -> Image:
+    """Make drawn images small, and add one of noise: no real image has to be in the file."""
+    planes = torch.from_numpy(drawn).permute(0, 3, 1, 2).float()
+    small = torch.nn.functional.adaptive_avg_pool2d(planes, 16).permute(0, 2, 3, 1).numpy()
+    noise = np.random.default_rng(seed).uniform(0, 255, (1, *small.shape[1:]))
+    return np.asarray(np.concatenate([small, noise]).round(), dtype=np.uint8)
 
 
 def _golden(learned: LearnedImages, threshold: float | None, images: Image) -> dict[str, Any]:

@@ -30,6 +30,7 @@ MAX_PROBED = 200
 LIMITS = {
     "whole": Limits(coverage=0.1, precision=0.2, accuracy=0.995),
     "patch": Limits(coverage=0.0, precision=0.0, accuracy=1.0),
+    "maps": Limits(coverage=0.0, precision=0.0, accuracy=1.0),
 }
 """Where a sickness begins, by detector: far from what members show that detect well.
 

@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from gandetect.graph.images import Gaussian, ImageWeights, Layer
-from gandetect.image_ensemble import ImageRows, ImageSettings
-from gandetect.image_negatives import PATCH, WHOLE
+from gandetect.image_ensemble import KINDS, ImageRows, ImageSettings
 from gandetect.networks.convolutions import MemberConv
 from gandetect.networks.folders import FolderDiscriminator, FolderGenerator
 from gandetect.networks.images import Generator, ImagePair, PlainDiscriminator, PlainGenerator
-from gandetect.networks.patches import GRID, positions
+from gandetect.networks.patches import positions
 from gandetect.networks.whole import WholeDiscriminator
 
 Floats = NDArray[np.float32]
@@ -33,7 +32,7 @@ RIDGE = 0.02
 """Share of the features' mean variance that is added to the variance in every direction."""
 
 BLOCKS, COMMON = 16, 0.1
-"""Blocks per side of the grid with a covariance of their own, and the share of the common one in each."""
+"""Blocks per side of the grid with a covariance of their own, at most, and the share of the common one in each."""
 
 
 def trained_weights(pair: ImagePair, rows: ImageRows, settings: ImageSettings) -> ImageWeights:
@@ -44,13 +43,14 @@ def trained_weights(pair: ImagePair, rows: ImageRows, settings: ImageSettings) -
     if isinstance(discriminator, WholeDiscriminator):
         fine, coarse, placed = discriminator.convs, nn.ModuleList(), False
     else:
-        grid = tuple(side // GRID for side in grid)
+        stride = math.prod(layer.stride for layer in _layers(discriminator.fine))
+        grid = tuple(side // stride for side in grid)
         fine, coarse, placed = discriminator.fine, discriminator.coarse, discriminator.positional
     return ImageWeights(
         _layers(fine),
         _layers(coarse),
         _layer(discriminator.features_of),
-        _realness(pair, len({"whole": WHOLE, "patch": PATCH}[settings.detector])),
+        _realness(pair, len(KINDS[settings.detector])),
         _layers(generator.encoder),
         _layer(generator.to_code),
         _layer(generator.from_code),
@@ -106,7 +106,8 @@ def _gaussian(pair: ImagePair, member: int, rows: ImageRows) -> tuple[Floats, Fl
     )  # (n, n_features) or (n, height, width, n_features)
     # Whole images are a grid of one position.
     features = features.reshape(len(features), *(features.shape[1:-1] or (1, 1)), features.shape[-1])
-    blocks = BLOCKS if rows.positional and features.shape[1] >= BLOCKS else 1
+    height, width = features.shape[1:3]
+    blocks = max(n for n in range(1, (BLOCKS if rows.positional else 1) + 1) if not height % n and not width % n)
     folders, axes = rows.folders[seen], 0 if rows.positional else (0, 1, 2)
     mean = np.stack(
         [features[folders == own].mean(axes, dtype=np.float64, keepdims=True)[0] for own in range(rows.n_folders)]

@@ -22,7 +22,7 @@ from gandetect import wire
 from gandetect.core_schema import CoreSchema
 from gandetect.errors import ModelFileError
 from gandetect.files import access_error, write_atomically
-from gandetect.guard import LAYOUT, MAX_BYTES, check_graph, shown
+from gandetect.guard import LAYOUT, MAX_BYTES, ONNX_START, check_graph, shown
 from gandetect.image_schema import IMAGE_SIZES, ImageSchema
 from gandetect.schema import Modality, Schema
 from gandetect.wire import RefusedError
@@ -49,9 +49,6 @@ _METADATA_PROPS = 14
 _MAX_TOP_FIELDS = 1000
 """Most fields of ModelProto itself; a model file has about ten."""
 
-_ONNX_START = b"\x08"
-"""Field 1, the version of ONNX: what writers of ONNX files begin with."""
-
 _MANIFEST_TYPES: dict[str, type] = {
     "modality": str,
     "gandetect_version": str,
@@ -61,6 +58,7 @@ _MANIFEST_TYPES: dict[str, type] = {
     "certificate": dict,
     "golden": dict,
     "export": dict,
+    "backbone": dict,
 }
 _COLUMN_TYPES: dict[str, type] = {
     "name": str,
@@ -265,7 +263,7 @@ def _whole_file(model: bytes, name: str) -> dict[str, _Span]:
     try:
         entries = _metadata(model)
     except RefusedError as found:
-        if model.startswith(_ONNX_START):
+        if model.startswith(ONNX_START):
             raise _damaged(f"{found} in {name}") from None
         raise ModelFileError(
             f"Expected a model file written by gandetect, found that {name} is not an ONNX file; name the file that "

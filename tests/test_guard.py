@@ -9,8 +9,8 @@ from onnx import AttributeProto, TensorProto, helper, numpy_helper
 from small_model import SCHEMA, chunk, model, parsed, sealed, varint
 
 from gandetect import guard
-from gandetect.errors import ModelFileError
-from gandetect.guard import OPERATORS, check_graph
+from gandetect.errors import InputError, ModelFileError
+from gandetect.guard import BACKBONE_OPERATORS, OPERATORS, check_backbone, check_graph
 from gandetect.model_file import read_model, seal
 from gandetect.schema import Column, Kind, Schema
 
@@ -216,6 +216,17 @@ def test_hostile_models_are_refused(edit, message):
         read_model(seal(proto.SerializeToString()))
 
 
+OF_ANY_GRAPH = {name: HOSTILE[name] for name in [*HOSTILE][: [*HOSTILE].index("input renamed")]}
+
+
+@pytest.mark.parametrize(("edit", "message"), OF_ANY_GRAPH.values(), ids=OF_ANY_GRAPH)
+def test_backbones_are_refused_what_model_files_are(edit, message):
+    proto = model()
+    edit(proto)
+    with pytest.raises(InputError, match=f"found .*{message}.* in 'b.onnx'; export the backbone again"):
+        check_backbone(proto.SerializeToString(), "'b.onnx'")
+
+
 def around(graph=b"", tensor=b"", node=b"", value=b""):
     """Return a model with raw bytes appended to its graph, to a tensor, to a node or to an input that they are in."""
     proto = model()
@@ -343,10 +354,11 @@ def test_listed_operators_have_neither_bodies_nor_randomness_nor_state():
     assert set(OPERATORS) == {"", "ai.onnx.ml"}
 
 
-def test_no_operator_is_listed_that_no_graph_of_ours_has_but_constants_as_other_tools_write_them():
+def test_no_operator_is_listed_that_no_graph_of_ours_has_but_those_of_backbones_and_constants():
     rooms = Path(guard.__file__).parent.joinpath("graph").glob("*.py")
     written = set(re.findall(r'"([A-Z][A-Za-z0-9]+)"', "".join(room.read_text() for room in rooms)))
-    assert OPERATORS[""] | OPERATORS["ai.onnx.ml"] <= written | {"Constant"}
+    assert OPERATORS[""] | OPERATORS["ai.onnx.ml"] <= written | BACKBONE_OPERATORS | {"Constant"}
+    assert not written & BACKBONE_OPERATORS
 
 
 def test_attribute_types_that_hold_graphs_are_not_allowed():

@@ -47,6 +47,7 @@ Examples:
   gandetect fit large.csv --effort high --resume
   gandetect fit photos/ --sheet training.png
   gandetect fit products/ --given folder
+  gandetect fit photos/ --backbone resnet18
 
 Learn what normal rows or pictures look like and write one model file. DATA is a table, or for pictures a folder (flat,
 or with train/good as in MVTec AD), an array file (.npy, .npz), or a list of names (.txt, or - for standard input). The
@@ -94,6 +95,7 @@ def fit(
     loss: options.Loss = "logistic",
     contamination: options.Contamination = "auto",
     detector: options.Detector = "auto",
+    backbone: options.Backbone = None,
     sheet: options.Sheet = None,
     steps: options.Steps = None,
     max_rows: options.MaxRows = 1_000_000,
@@ -104,12 +106,13 @@ def fit(
 ) -> None:
     """Learn what normal rows or pictures look like and write one model file."""
     arguments = {"seed": seed, "contamination": contamination_of(contamination), "device": device, "resume": resume}
-    settings = {"effort": effort, "loss": loss, "n_steps": steps}
+    settings: dict[str, Any] = {"effort": effort, "loss": loss, "n_steps": steps}
     require_output(output, data, resume=resume, as_json=as_json)
     if are_pictures(data):
         _require_sheet_elsewhere(sheet, data)
         options.refuse_others(context, "pictures")
-        learn_pictures(data, detector, given, output, sheet, settings | arguments, quiet=quiet, as_json=as_json)
+        settings |= {"detector": detector, "backbone": backbone}
+        learn_pictures(data, given, output, sheet, settings | arguments, quiet=quiet, as_json=as_json)
         return
     options.refuse_others(context, "tables")
     label_column, labels = _known_labels(known_anomalies or [], label_column)

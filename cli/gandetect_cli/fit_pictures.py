@@ -30,7 +30,6 @@ Image = NDArray[np.uint8]
 
 def learn_pictures(
     data: str,
-    detector: str,
     given: str | None,
     output: str,
     sheet: str | None,
@@ -60,7 +59,6 @@ def learn_pictures(
         fit_images,
         pictures,
         folders=folders if given else None,
-        detector=detector,
         imagined=imagined.append,
     )
     try:
@@ -69,9 +67,10 @@ def learn_pictures(
         report_unreadable(reporter, reader)
     manifest = gandetect.read_model(model)[1]
     size, settings = manifest["image"], manifest["training"]["settings"]
+    on_maps = f" on those of {manifest['backbone']['name']}" if "backbone" in manifest else ""
     reporter.say(
-        f"{counted(manifest['training']['n_rows'], 'picture')} judged by the {settings['detector']} detector at "
-        f"{size['width']} x {size['height']} pixels"
+        f"{counted(manifest['training']['n_rows'], 'picture')} judged by the {settings['detector']} detector{on_maps} "
+        f"at {size['width']} x {size['height']} pixels"
     )
     if given:
         reporter.say(f"given the folder: {', '.join(f'{name} {n:,}' for name, n in Counter(folders).items())}")

@@ -78,7 +78,9 @@ def _text(file: dict[str, Any], manifest: dict[str, Any]) -> str:
     described = _images(schema) if isinstance(schema, ImageSchema) else _columns(_table(schema))
     parts = ["".join(f"{plain(line)}\n" for line in head), *described]
     parts += [
-        f"{name}\n{_listed(manifest[name])}" for name in ("training", "calibration", "export") if manifest.get(name)
+        f"{name}\n{_listed(manifest[name])}"
+        for name in ("backbone", "training", "calibration", "export")
+        if manifest.get(name)
     ]
     if "certificate" in manifest:
         parts.append(_certificate(manifest["certificate"]))

@@ -92,6 +92,14 @@ Detector = Annotated[
         help="For pictures: how they are judged; auto: patch where their shorter side has 128 pixels or more."
     ),
 ]
+Backbone = Annotated[
+    str | None,
+    _optional(
+        "NAME_OR_FILE",
+        "For pictures: a pretrained network whose feature maps are judged in place of pixels, a name in timm or an "
+        "ONNX file.",
+    ),
+]
 Sheet = Annotated[
     str | None,
     _optional("FILE", "For pictures: draw real, reconstructed and generated ones on one sheet, a PNG file."),
@@ -232,7 +240,7 @@ _ONLY_FOR = {
         *("anomaly", "columns", "decimal", "delimiter", "drop", "explain", "kind", "known_anomalies"),
         *("label_column", "max_rows", "on_error"),
     },
-    "pictures": {"detector", "heatmaps", "pixel_rate", "raw_maps", "sheet"},
+    "pictures": {"backbone", "detector", "heatmaps", "pixel_rate", "raw_maps", "sheet"},
 }
 """The options that mean something for one modality only, by their names as arguments, whatever the command."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -105,6 +106,16 @@ class ImageWeights:
     def judges_positions(self) -> bool:
         """Whether the networks are those for patches."""
         return bool(self.coarse)
+
+    @property
+    def stride(self) -> int:
+        """Sample pixels between two positions that are judged."""
+        return math.prod(layer.stride for layer in self.convolutions)
+
+    @property
+    def sees_maps(self) -> bool:
+        """Whether the samples are maps of a backbone, whose values have no bounds."""
+        return self.judges_positions and self.stride == 1
 
     def member(self, index: int) -> ImageWeights:
         """Return an ensemble of one member."""
@@ -212,7 +223,8 @@ def _see_positions(builder: GraphBuilder, samples: str, weights: ImageWeights, f
     code = _moved(builder, code, None if weights.moves is None else weights.moves[..., None, None], folder)
     reconstruction = _grown(builder, _leaky(builder, _convolution(builder, code, weights.from_code)), weights)
     error = _error_map(builder, samples, reconstruction)
-    coarse = builder.node("AveragePool", error, kernel_shape=[4, 4], strides=[4, 4])
+    pooled = [weights.stride] * 2
+    coarse = builder.node("AveragePool", error, kernel_shape=pooled, strides=pooled)
     values = builder.node(
         "Concat", *(add_top(builder, tensor, weights.n_highest) for tensor in (unreal, distance)), axis=1
     )
@@ -283,7 +295,8 @@ def _convolved(builder: GraphBuilder, x: str, layers: tuple[Layer, ...]) -> str:
 
 def _grown(builder: GraphBuilder, x: str, weights: ImageWeights) -> str:
     *hidden, last = weights.decoder
-    return builder.node("Tanh", _convolution(builder, _convolved(builder, x, tuple(hidden)), last))
+    drawn = _convolution(builder, _convolved(builder, x, tuple(hidden)), last)
+    return drawn if weights.sees_maps else builder.node("Tanh", drawn)
 
 
 def _moved(builder: GraphBuilder, code: str, moves: Floats | None, folder: str) -> str:

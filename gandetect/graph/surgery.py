@@ -49,6 +49,11 @@ class OpenModel:
         """All constants and defaults by their whole names."""
         return {tensor.name: np.array(numpy_helper.to_array(tensor)) for tensor in self._graph.initializer}
 
+    @property
+    def inputs(self) -> list[str]:
+        """Names of the inputs, those with defaults as well."""
+        return [value.name for value in self._graph.input]
+
     def texts(self, input_name: str) -> list[str]:
         """Return the levels that the encoder of an input of strings knows."""
         (encoder,) = (n for n in self._graph.node if n.op_type == "LabelEncoder" and n.input[0] == input_name)

@@ -103,11 +103,11 @@ class NormedConv(nn.Module):
 
 
 def grown(decoder: nn.ModuleList, x: Tensor) -> Tensor:
-    """Pass maps through the layers that make an image of them, values -1 to 1."""
+    """Pass maps through the layers that make an image of them; its values are not yet between -1 and 1."""
     *hidden, last = decoder
     for conv in hidden:
         x = leaky_relu(conv(x), SLOPE)
-    return cast(Tensor, last(x)).tanh()
+    return cast(Tensor, last(x))
 
 
 def on_sphere(codes: Tensor) -> Tensor:

@@ -105,7 +105,7 @@ def negatives_of_folders(
     Parameters
     ----------
     make : callable
-        From pixels and a source of randomness to negatives of the same folders.
+        From images with their folders and a source of randomness to negatives of the same folders, without them.
     images : Tensor of shape (members, n_samples, channels + 1, height, width)
         Real ones.
     n_folders : int
@@ -119,7 +119,7 @@ def negatives_of_folders(
     """
     channels = images.shape[2] - 1
     pixels, number = images[:, :, :channels], number_of(images, channels)
-    made = make(pixels, random)  # (members, kinds, n_samples, channels or one more, height, width)
+    made = make(images, random)  # (members, kinds, n_samples, channels or one more, height, width)
     away = torch.randint(1, n_folders, tuple(number.shape), generator=random).to(number.device)
     # A channel that says where an image was altered says: everywhere.
     misplaced = pad(pixels, (0, 0, 0, 0, 0, made.shape[3] - channels), value=1.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -11,7 +12,7 @@ from torch.nn.functional import avg_pool2d, pad
 from gandetect.losses import focal, logistic_fake, logistic_real, logistic_rejection
 from gandetect.networks.convolutions import on_sphere
 from gandetect.networks.folders import FolderDiscriminator, FolderGenerator
-from gandetect.networks.patches import GRID, PatchDiscriminator, PatchGenerator
+from gandetect.networks.patches import PatchDiscriminator, PatchGenerator
 from gandetect.networks.whole import WholeDiscriminator, WholeGenerator
 
 PlainGenerator = WholeGenerator | PatchGenerator
@@ -128,7 +129,9 @@ class PatchPair(ImagePair):
 
     def rejection(self, on_real: Tensor, on_references: Tensor, references: Tensor) -> Tensor:
         """Return the loss of each reference head, over all positions."""
-        share = avg_pool2d(references[:, :, :, -1].flatten(0, 1), GRID).reshape(on_references.shape)
+        altered = references[:, :, :, -1]
+        stride = math.isqrt(altered.numel() // on_references.numel())  # pixels between two positions
+        share = avg_pool2d(altered.flatten(0, 1), stride).reshape(on_references.shape)
         known = torch.where(share > self.ALTERED, logistic_fake(on_references), logistic_real(on_references))
         judged = (share == 0) | (share > self.ALTERED)
         loss = focal(logistic_real(on_real)).sum(1) + (judged * focal(known)).sum(2)

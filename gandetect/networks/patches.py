@@ -13,8 +13,8 @@ from torch.nn.functional import interpolate, leaky_relu
 from gandetect.networks.convolutions import SLOPE, MemberConv, NormedConv, grown, on_sphere
 from gandetect.networks.tables import MemberLinear
 
-GRID = 4
-"""Pixels between two positions that a patch discriminator judges."""
+PIXELS, MAPS = ((5, 2), (3, 1), (3, 2), (3, 1)), ((1, 1), (1, 1), (3, 1), (1, 1))
+"""Kernels and strides of the discriminator's first convolutions, on pixels and on maps of a backbone."""
 
 
 class PatchDiscriminator(nn.Module):
@@ -42,18 +42,13 @@ class PatchDiscriminator(nn.Module):
         random: torch.Generator,
         *,
         positional: bool,
+        kernels: tuple[tuple[int, int], ...] = PIXELS,
     ) -> None:
         super().__init__()
         self.channels, self.positional = channels, positional
         middle, last = width * 3 // 2, 2 * width
-        self.fine = nn.ModuleList(
-            [
-                NormedConv(n_members, channels, width, 5, 2, random),
-                NormedConv(n_members, width, width, 3, 1, random),
-                NormedConv(n_members, width, middle, 3, 2, random),
-                NormedConv(n_members, middle, middle, 3, 1, random),
-            ]
-        )
+        sizes = zip(pairwise((channels, width, width, middle, middle)), kernels, strict=True)
+        self.fine = nn.ModuleList(NormedConv(n_members, *shape, *kernel, random) for shape, kernel in sizes)
         self.coarse = nn.ModuleList(
             [NormedConv(n_members, middle, last, 3, 2, random), NormedConv(n_members, last, last, 3, 1, random)]
         )
@@ -61,7 +56,7 @@ class PatchDiscriminator(nn.Module):
         self.heads = _linear(n_members, n_features, n_heads, random)
 
     def features(self, images: Tensor) -> Tensor:
-        """Return what the heads look at once it is rectified, (members, n_samples, height / 4, width / 4, n_features).
+        """Return what the heads look at once it is rectified, (members, n_samples, *grid, n_features).
 
         Their distribution over normal images is closer to a normal one than that of rectified features.
         """
@@ -106,7 +101,7 @@ def _linear(n_members: int, in_dim: int, out_dim: int, random: torch.Generator) 
 class PatchGenerator(nn.Module):
     """Draws images of any size from maps of codes, eight pixels apart, and finds the codes of an image.
 
-    As `WholeGenerator`, but fully convolutional.
+    As `WholeGenerator`, but fully convolutional. Maps of a backbone, whose values have no bounds, are halved once.
     """
 
     past: Tensor
@@ -119,11 +114,15 @@ class PatchGenerator(nn.Module):
         n_codes: int,
         n_past: int,
         random: torch.Generator,
+        *,
+        on_maps: bool = False,
     ) -> None:
         super().__init__()
         channels, image_height, image_width = image_shape
-        self.code_shape: tuple[int, ...] = (n_codes, image_height // 8, image_width // 8)
-        widths = [channels, width, 2 * width, 2 * width]
+        self.on_maps = on_maps
+        widths = [channels, 2 * width] if on_maps else [channels, width, 2 * width, 2 * width]
+        smaller = 2 ** (len(widths) - 1)
+        self.code_shape: tuple[int, ...] = (n_codes, image_height // smaller, image_width // smaller)
         self.encoder = nn.ModuleList(MemberConv(n_members, i, o, 4, 2, random) for i, o in pairwise(widths))
         self.to_code = MemberConv(n_members, 2 * width, n_codes, 3, 1, random)
         self.from_code = MemberConv(n_members, n_codes, 2 * width, 3, 1, random)
@@ -133,15 +132,16 @@ class PatchGenerator(nn.Module):
         self.register_buffer("past", torch.zeros(n_members, n_past, *image_shape))
 
     def encode(self, images: Tensor) -> Tensor:
-        """Return the codes of images, (members, n_samples, n_codes, height / 8, width / 8)."""
+        """Return the codes of images, (members, n_samples, *code_shape)."""
         x = images
         for conv in self.encoder:
             x = leaky_relu(conv(x), SLOPE)
         return on_sphere(self.to_code(x))
 
     def decode(self, codes: Tensor) -> Tensor:
-        """Return the images of codes, values -1 to 1."""
-        return grown(self.decoder, leaky_relu(self.from_code(codes), SLOPE))
+        """Return the images of codes, values -1 to 1, or the maps of codes."""
+        drawn = grown(self.decoder, leaky_relu(self.from_code(codes), SLOPE))
+        return drawn if self.on_maps else drawn.tanh()
 
 
 def positions(height: int, width: int) -> Tensor:

@@ -83,4 +83,4 @@ class WholeGenerator(nn.Module):
     def decode(self, codes: Tensor) -> Tensor:
         """Return the images of codes, values -1 to 1."""
         x = leaky_relu(self.from_code(codes), SLOPE)
-        return grown(self.decoder, x.reshape(*x.shape[:2], -1, 4, 4))
+        return grown(self.decoder, x.reshape(*x.shape[:2], -1, 4, 4)).tanh()

@@ -4,10 +4,12 @@ import csv
 import io
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from made_backbones import backbone_file, few_altered
 from PIL import Image
 
 from gandetect import read_model
@@ -94,6 +96,58 @@ def test_a_detector_is_for_pictures_only(cli, tmp_path, numbers):
     result = cli("fit", "table.csv", "--detector", "whole")
     assert result.code == 2
     assert "Expected no --detector with a model for tables, found one; leave it out: it is for pictures." in result.err
+
+
+def test_a_backbone_is_for_pictures_only(cli, tmp_path, numbers):
+    (tmp_path / "table.csv").write_text(numbers)
+    result = cli("fit", "table.csv", "--backbone", "resnet18")
+    assert result.code == 2
+    assert "Expected no --backbone with a model for tables, found one; leave it out: it is for pictures." in result.err
+
+
+def test_a_backbone_becomes_a_part_of_the_model_and_is_named(cli, photos, tmp_path):
+    with few_altered():
+        result = cli("fit", photos, "--backbone", backbone_file(tmp_path / "b.onnx"), *STEPS, "--sheet", "s.png")
+    assert result.code == 0
+    assert "24 pictures judged by the maps detector on those of sha256:" in result.err
+    with Image.open(tmp_path / "s.png") as sheet:
+        assert sheet.size[0] > 128
+    name = read_model(tmp_path / "gandetect.onnx")[1]["backbone"]["name"]
+    assert f"backbone\n  mean: [0.0, 0.0, 0.0]\n  name: {name}\n" in cli("inspect").out
+    assert cli("verify").code == 0
+    (tmp_path / "b.onnx").unlink()
+    assert cli("score", photos).code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("--backbone", "no.onnx"), 4, "Cannot read the backbone 'no.onnx': No such file or directory; "),
+        (
+            ("--backbone", "text.onnx"),
+            2,
+            "found no ONNX in 'text.onnx'; export the backbone again, or name another one.",
+        ),
+        (
+            ("--backbone", "text.onnx", "--detector", "whole"),
+            2,
+            "Expected the detector 'patch' or 'auto' with a backbone",
+        ),
+    ],
+)
+def test_a_backbone_that_is_none_is_one_sentence(cli, photos, tmp_path, arguments, code, message):
+    (tmp_path / "text.onnx").write_text("no network")
+    result = cli("fit", photos, *arguments)
+    assert result.code == code
+    assert message in result.err
+    assert "Traceback" not in result.err
+
+
+def test_without_timm_the_command_that_installs_it_is_named(cli, photos, monkeypatch):
+    monkeypatch.setitem(sys.modules, "timm", None)
+    result = cli("fit", photos, "--backbone", "resnet18")
+    assert result.code == 2
+    assert "; pip install 'gandetect[backbone]', or name an ONNX file.\n" in result.err
 
 
 def test_one_picture_is_too_few(cli, photos):

@@ -44,6 +44,7 @@ FLOORS = {
     "folds": set(),
     # The graph speaks of encodings and calibration, in numpy and onnx.
     "graph": {"errors", "schema", "image_schema", "core_schema", "encoding", "calibration", "linear_path", "heatmap"},
+    "backbone": {"errors", "schema", "files", "guard", "scorer", "graph"},
     # What wires the rooms.
     "checkpoint": {"errors", "files"},
     "health": {"errors"},
@@ -74,13 +75,14 @@ FLOORS = {
         ),
     },
     "image_ensemble": {"errors", "schema", "folds", "networks", "image_negatives", "losses", "training"},
-    "image_weights": {"image_negatives", "networks", "graph", "image_ensemble"},
+    "image_weights": {"networks", "graph", "image_ensemble"},
     "image_health": {"health", "members", "networks", "training", "image_ensemble"},
+    "image_maps": {"image_negatives", "training", "scorer", "graph", "image_ensemble"},
     "image_calibration": {"image_schema", "calibration", "heatmap", "scorer", "graph", "image_ensemble"},
     "image_fitting": {
         *("errors", "schema", "image_schema", "calibration", "heatmap", "checkpoint", "folds", "health", "members"),
         *("model_file", "record", "scorer", "networks", "training", "graph"),
-        *("image_ensemble", "image_weights", "image_health", "image_calibration"),
+        *("image_ensemble", "image_weights", "image_health", "image_calibration", "image_maps", "backbone"),
     },
     "export": {
         *("errors", "schema", "core_schema", "files", "encoding", "calibration"),
@@ -140,6 +142,8 @@ MAY_IMPORT_HEAVY = {
     "table_ensemble": {"torch"},
     "table_assembly": {"torch"},
     "image_ensemble": {"torch"},
+    "backbone": {"onnx", "torch"},
+    "image_maps": {"torch"},
     "image_weights": {"torch"},
     "image_health": {"torch"},
     "image_fitting": {"torch"},
@@ -159,6 +163,7 @@ MAY_IMPORT_HEAVY = {
 # Readers of formats beyond CSV load their library inside the function that needs it; so does the frames' reader.
 ON_DEMAND = {
     "report": {"jinja2", "markupsafe"},
+    "backbone": {"timm"},
     "drawing": {"PIL"},
     "readers": {"PIL", "pyarrow", "zstandard"},
     "frames": {"pyarrow"},
@@ -233,7 +238,7 @@ def test_heavy_packages_are_imported_in_their_rooms_only(path):
 @pytest.mark.parametrize("path", MODULES)
 def test_optional_readers_are_imported_on_demand(path):
     packages = {name.partition(".")[0] for name in imports(path, at_load_only=True)}
-    assert not packages & {"PIL", "pyarrow", "zstandard", "polars", "jinja2", "markupsafe"}
+    assert not packages & {"PIL", "pyarrow", "zstandard", "polars", "jinja2", "markupsafe", "timm"}
 
 
 def test_the_estimator_imports_torch_in_fit_only():

@@ -127,7 +127,8 @@ def test_negatives_keep_their_folder_but_those_that_are_misplaced():
     random = torch.Generator().manual_seed(0)
 
     def make(images, random):  # two kinds, which say where they are altered
-        return torch.nn.functional.pad(images, (0, 0, 0, 0, 0, 1))[:, None].expand(-1, 2, -1, -1, -1, -1)
+        altered = torch.nn.functional.pad(images[:, :, :3], (0, 0, 0, 0, 0, 1))
+        return altered[:, None].expand(-1, 2, -1, -1, -1, -1)
 
     made = negatives_of_folders(make, with_number(pixels, number, 3), 4, random)
     assert made.shape == (2, 3, 5, 5, 8, 8)

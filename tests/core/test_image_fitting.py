@@ -187,7 +187,7 @@ def test_images_that_cannot_be_learned_from_are_refused(images, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"detector": "both"}, "Expected detector to be one of 'whole', 'patch', found 'both'."),
+        ({"detector": "both"}, "Expected detector to be one of 'auto', 'whole', 'patch', found 'both'."),
         ({"effort": "huge"}, "Expected effort to be one of 'low', 'default', 'high', found 'huge'."),
         ({"loss": "l2"}, "Expected loss to be one of 'logistic', "),
         ({"n_members": 1}, "Expected n_members to be a whole number of at least 2, found 1."),

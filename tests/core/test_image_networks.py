@@ -8,12 +8,11 @@ from torch.nn.functional import leaky_relu
 
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.images import add_images, add_networks
-from gandetect.image_ensemble import ImageRows, ImageSettings, train_images
+from gandetect.image_ensemble import KINDS, ImageRows, ImageSettings, train_images
 from gandetect.image_negatives import PATCH, WHOLE, negatives
 from gandetect.image_schema import IMAGE_INPUT, ImageSchema
 from gandetect.image_weights import trained_weights
 from gandetect.networks.convolutions import NormedConv
-from gandetect.networks.patches import GRID
 from gandetect.scorer import open_session, run_in_chunks
 
 
@@ -23,11 +22,29 @@ def samples_of(images, side):
     return run_in_chunks(open_session(builder.build()), ["samples"], {IMAGE_INPUT: images}, chunk_size=8)["samples"]
 
 
+GRID = {"whole": 1, "patch": 16, "maps": 16}
+"""Positions to a side that are judged of the samples below."""
+
+
+def samples_for(detector):
+    if detector == "maps":
+        return np.random.default_rng(0).normal(size=(12, 5, 16, 16)).astype(np.float32)
+    return samples_of(digits(0)[:24], 32) if detector == "whole" else samples_of(textures(8), 64)
+
+
+def altered_maps_of(samples):
+    """Return two altered copies of each of every kind: the upper half has other values."""
+    shares = np.broadcast_to(np.arange(16)[:, None] < 8, (len(samples), 2, len(PATCH), 1, 16, 16))
+    altered = samples[:, None, None] + 3 * shares
+    return np.concatenate([altered, shares], axis=3).astype(np.float16)
+
+
 def trained(detector, n_folders=1):
-    samples = samples_of(digits(0)[:24], 32) if detector == "whole" else samples_of(textures(8), 64)
+    samples = samples_for(detector)
     settings = ImageSettings.of_effort(detector, n_steps=3)
     folds, folders = np.arange(len(samples)) % settings.n_members, np.arange(len(samples)) // 2 % n_folders
-    rows = ImageRows(samples, folds, folders, n_folders, positional=detector == "patch")
+    altered = altered_maps_of(samples) if detector == "maps" else None
+    rows = ImageRows(samples, folds, folders, n_folders, positional=detector != "whole", altered=altered)
     pair, _ = train_images(rows, settings, 0, torch.device("cpu"))
     return rows, pair, trained_weights(pair, rows, settings)
 
@@ -59,14 +76,13 @@ def distances(features, weights, folders):
 
 def unreal(pair, rows, detector):
     """Minus the mean of the logits that are scored, of every member, (n, ...)."""
-    kinds = WHOLE if detector == "whole" else PATCH
+    n_kinds = len(KINDS[detector])
     shown = pair.seen(rows.shown(np.arange(len(rows.samples))).expand(len(pair.generator.past), -1, -1, -1, -1))
     logits = pair.discriminator(shown).double().unflatten(1, (len(rows.samples), -1))  # (members, n, positions, heads)
-    realness = logits[..., : len(kinds)].mean(-1)
+    realness = logits[..., :n_kinds].mean(-1)
     if rows.n_folders > 1:  # what rejects images in a wrong folder counts as much as all others
-        realness = (realness + logits[..., len(kinds)]) / 2
-    side = rows.samples.shape[2] // GRID
-    return -realness.numpy().reshape(*realness.shape[:2], *([] if detector == "whole" else [side, side]))
+        realness = (realness + logits[..., n_kinds]) / 2
+    return -realness.numpy().reshape(*realness.shape[:2], *([] if detector == "whole" else [GRID[detector]] * 2))
 
 
 def test_what_folders_differ_in_is_no_spread_within_one():
@@ -81,7 +97,7 @@ def test_what_folders_differ_in_is_no_spread_within_one():
 
 
 @pytest.mark.parametrize("n_folders", [1, 3])
-@pytest.mark.parametrize("detector", ["whole", "patch"])
+@pytest.mark.parametrize("detector", GRID)
 def test_the_graph_computes_what_torch_does(detector, n_folders):
     rows, pair, weights = trained(detector, n_folders)
     answers = seen_by_graph(rows, weights)
@@ -140,7 +156,7 @@ def test_a_patch_discriminator_judges_every_position_and_does_not_see_what_was_a
     with torch.no_grad():
         judged = pair.discriminator(torch.cat([images, torch.rand(2, 2, 1, 64, 64)], 2))
         expected = pair.discriminator.heads(leaky_relu(pair.discriminator.features(images).flatten(1, 3), 0.2))
-    assert judged.shape[1] == 2 * (64 // GRID) ** 2
+    assert judged.shape[1] == 2 * GRID["patch"] ** 2
     assert torch.equal(judged, expected)
 
 
@@ -187,3 +203,19 @@ def test_altered_positions_are_to_be_rejected_and_all_others_are_real():
     expected[:, 1, 2, 2, 5], expected[:, 1, 2, 0, 0] = 1, 0
     assert torch.equal(signs, expected)
     assert (on_real.grad < 0).all()
+
+
+@pytest.mark.parametrize("n_folders", [1, 3])
+def test_altered_maps_are_of_pictures_that_the_member_saw_and_of_the_same_folder(n_folders):
+    samples = np.broadcast_to(np.arange(12, dtype=np.float32)[:, None, None, None], (12, 5, 16, 16)).copy()
+    folds, folders = np.arange(12) % 2, np.arange(12) // 2 % n_folders
+    rows = ImageRows(samples, folds, folders, n_folders, positional=False, altered=altered_maps_of(samples))
+    pair, _ = train_images(rows, ImageSettings.of_effort("maps", n_steps=1), 0, torch.device("cpu"))
+    real = torch.stack([rows.shown(rows.seen_by(member)) for member in (0, 1)])
+    made = pair.made(real, torch.Generator().manual_seed(0))
+    sources = made[:, :, :, 0, -1, 0].round().long().numpy()  # where nothing was altered
+    for member in (0, 1):
+        assert set(sources[member].flat) <= set(rows.seen_by(member))
+        assert (folders[sources[member]] == folders[rows.seen_by(member)]).all()
+    assert torch.equal(made[:, :, :, -1].unique(), torch.tensor([0.0, 1.0]))
+    assert len(np.unique(sources)) > 6
