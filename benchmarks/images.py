@@ -9,8 +9,9 @@ Four protocols, each with its data::
     python benchmarks/images.py report digits.jsonl
 
 ``digits``: learn one class, tell its test images from those of all other classes. ``surfaces``: a folder in MVTec AD's
-layout, with masks. ``embeddings``: one vector per image; half of the normal ones train. ``latency``: milliseconds per
-image on one thread, of models trained for a step on made images. Every result is a line of JSON as soon as it is there.
+layout, with masks; the detector ``gandetect:FILE`` has a backbone. ``embeddings``: one vector per image; half of the
+normal ones train. ``latency``: milliseconds per image on one thread, of models trained for a step on made images. Every
+result is a line of JSON as soon as it is there.
 Seconds are those of the processor, summed over its cores.
 """
 
@@ -156,8 +157,8 @@ def surfaces(path: str, seed: int, detectors: list[str]) -> Iterator[Row]:
     row = {"set": Path(path).name, "seed": seed}
     for name in detectors:
         start = time.process_time()
-        if name == "gandetect":
-            model = fit_images(train, seed=seed)
+        if name.startswith("gandetect"):
+            model = fit_images(train, seed=seed, backbone=name.partition(":")[2] or None)
             seconds = time.process_time() - start
             scorer, evaluator = Scorer(model), PixelEvaluator()
             answers = [scorer(batch, ["anomaly_score", "p_value", "heatmap"]) for batch in batches(new)]
