@@ -13,8 +13,9 @@ from gandetect.certificate import FEWEST, MAX_ROWS, PLAIN, Scores, certificate, 
 from gandetect.encoding import LEVEL_STEP, Encoding
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.encoding import Encoded, add_encoding, add_inputs
+from gandetect.graph.layers import NEAR
 from gandetect.graph.score import add_measures, add_score
-from gandetect.graph.tables import NEAR, TableWeights, add_networks
+from gandetect.graph.tables import TableWeights, add_networks
 from gandetect.schema import Schema
 from gandetect.scorer import open_session, run_in_chunks
 from gandetect.table_assembly import Learned

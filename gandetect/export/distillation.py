@@ -11,6 +11,7 @@ least as much. It inherits the source's calibration and adds the error of this s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -20,17 +21,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from onnxruntime import InferenceSession
+from sklearn.cluster import KMeans
+from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 from torch.nn.functional import silu, smooth_l1_loss
 
 from gandetect.calibration import STRONG, TAIL_WEIGHT, Calibration
-from gandetect.errors import InputError
 from gandetect.export.source import Drawn, Source
 from gandetect.graph.builder import GraphBuilder
-from gandetect.graph.linear import AXES
 from gandetect.graph.score import calibration_constants
+from gandetect.graph.student import StudentWeights, add_student
 from gandetect.graph.surgery import OpenModel
-from gandetect.graph.tables import MAX_ERROR, StudentWeights, add_student
+from gandetect.graph.tables import MAX_ERROR
 from gandetect.schema import INTERNAL_PREFIX
 from gandetect.scorer import open_session, run_in_chunks
 from gandetect.training import one_thread
@@ -47,7 +49,8 @@ class Lessons:
     width, depth : int
         Of the student's hidden layers.
     n_steps, batch_size : int
-        Steps of its training and rows in each; every row is made once and never seen again.
+        Steps of its training, `BESIDE_PATH` of them beside a linear path, and rows in each; every row is made once and
+        never seen again.
     learning_rate : float
         The largest one.
     """
@@ -59,21 +62,26 @@ class Lessons:
     learning_rate: float = 4e-3
 
 
+BESIDE_PATH = 0.25
+"""Share of the steps that a student is taught beside a linear path: there its networks hardly count."""
+
+
 class Student(nn.Module):
     """One network that says what the networks of the ensemble say: logits, and what they expect.
 
-    Distances to what the members recall and find typical are computed as they compute them, behind this network: none
-    of this size could hold their memory.
+    Distances to what the members recall and find typical are computed behind this network: none of this size could hold
+    their memory. So is what a linear path says, which none could follow.
 
     Shape
     -----
-    samples (n, sample_dim), masked (n, n_columns) to unreal (n, 1 or 2), minus the logits, and expected (n, sample_dim)
+    samples (n, sample_dim), masked (n, n_columns) to unreal (n, 1 or 2), minus the logits, and expected (n, n_learned),
+    the entries that are left to the networks
     """
 
     def __init__(self, source: Source, n_logits: int, lessons: Lessons) -> None:
         super().__init__()
         n_inputs = 2 * source.sample_dim + source.n_columns
-        dims = [n_inputs, *[lessons.width] * lessons.depth, n_logits + source.sample_dim]
+        dims = [n_inputs, *[lessons.width] * lessons.depth, n_logits + len(source.learned)]
         self._layers = nn.ModuleList(nn.Linear(i, o) for i, o in pairwise(dims))
         self._n_logits = n_logits
 
@@ -121,6 +129,7 @@ class Teacher:
         self._owner = torch.cat([self._heights.argmax(1), torch.arange(self._heights.shape[1])])
         # Behind the logits come both distances, the reconstruction error and the excess.
         self.n_logits = self._heights.shape[1] - 4
+        self.learned = torch.from_numpy(source.learned)
         self._spread = torch.zeros(source.sample_dim, source.n_columns)
         self._spread[torch.arange(source.sample_dim), torch.from_numpy(source.column_of)] = 1
 
@@ -172,10 +181,11 @@ def taught(
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         student = Student(source, teacher.n_logits, lessons)
+    n_steps = math.ceil(BESIDE_PATH * lessons.n_steps) if len(source.numbers) else lessons.n_steps
     optimizer = torch.optim.AdamW(student.parameters(), lr=lessons.learning_rate, weight_decay=1e-4)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lessons.learning_rate, lessons.n_steps, pct_start=0.1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lessons.learning_rate, n_steps, pct_start=0.1)
     with one_thread():
-        for step in range(lessons.n_steps):
+        for step in range(n_steps):
             if step % _ROUND == 0:
                 rows = source.draw(_ROUND * lessons.batch_size, random)
                 order = torch.from_numpy(random.permutation(len(rows.samples)))
@@ -187,7 +197,7 @@ def taught(
             optimizer.step()
             schedule.step()
             if callback:
-                callback(step + 1, lessons.n_steps)
+                callback(step + 1, n_steps)
     return student.eval(), teacher
 
 
@@ -206,7 +216,8 @@ def _loss(
 ) -> Tensor:
     """Return how far the student's score, logits and expected samples are from the ensemble's."""
     unreal, distances = torch.tensor_split(values, [teacher.n_logits], dim=1)
-    its_unreal, its_expected = student(samples, 1 - present)
+    its_unreal, its_own = student(samples, 1 - present)
+    its_expected = expected.index_copy(1, teacher.learned, its_own)
     its_score = teacher.score(torch.cat([its_unreal, distances], dim=1), its_expected, samples, present)
     of_score = (its_score.log1p() - score.clamp_min(0).log1p()).square().mean()
     # What is far from real is so in many ways; how far matters less than what normal rows are like.
@@ -240,19 +251,9 @@ def distilled(
         The source's model with the student.
     calibration : dict
         What the manifest says of the student's critical score and threshold.
-
-    Raises
-    ------
-    InputError
-        The model has a linear path, which no student of this size could follow.
     """
-    if INTERNAL_PREFIX + AXES in source.open.constants:
-        raise InputError(
-            "Expected a model to distill without a linear path, found one (it was fitted on more numbers than rows); "
-            "use another variant."
-        )
     student, teacher = taught(source, lessons or Lessons(), seed, callback)
-    model = OpenModel(source.open.replace(_student_part(student, source), ("values", "expected")))
+    model = OpenModel(source.open.replace(_student_part(student, source, seed), ("values", "expected")))
     calibration = _calibrated(source, teacher, model, seed)
     for label, value in calibration_constants(calibration).items():
         model.set_constant(label, value)
@@ -265,18 +266,30 @@ def distilled(
     return model, {"critical_score": calibration.critical_score(about["alpha"]), "threshold": threshold}
 
 
-def _student_part(student: Student, source: Source) -> bytes:
+def _student_part(student: Student, source: Source, seed: int) -> bytes:
     """Return the student as a graph from samples and presence to values and expected samples."""
     builder = GraphBuilder()
     samples = builder.input(f"{INTERNAL_PREFIX}samples", np.float32, ["n", source.sample_dim])
     present = builder.input(f"{INTERNAL_PREFIX}present", np.float32, ["n", source.n_columns])
     layers = tuple(
-        (_rounded(layer.weight.detach().numpy().T)[None], _rounded(layer.bias.detach().numpy())[None, None])
-        for layer in student.layers
+        (_rounded(layer.weight.detach().numpy().T), _rounded(layer.bias.detach().numpy())) for layer in student.layers
     )
-    weights = StudentWeights(layers, _rounded(source.memory), source.typical)
+    weights = StudentWeights(layers, _rounded(_condensed(source.memory, seed)), source.typical, source.numbers)
     add_student(builder, samples, present, weights, source.column_of)
     return builder.build()
+
+
+MAX_CODES = 256
+"""Most samples that stand for all that the generators recall."""
+
+
+def _condensed(memory: Floats, seed: int) -> Floats:
+    """Return the centres of the clusters of all that the generators recall, (n_codes, sample_dim)."""
+    codes = np.unique(memory.reshape(-1, memory.shape[2]), axis=0)
+    if len(codes) <= MAX_CODES:
+        return codes
+    with threadpool_limits(1):  # the last bits depend on the number of threads
+        return np.asarray(KMeans(MAX_CODES, n_init=1, random_state=seed).fit(codes).cluster_centers_)
 
 
 N_CALIBRATION, N_BINS = 40_000, 48

@@ -19,6 +19,7 @@ from gandetect.encoding import (
     decode,
 )
 from gandetect.errors import InputError
+from gandetect.graph.linear import AXES, ENTRIES
 from gandetect.graph.surgery import OpenModel
 from gandetect.schema import INTERNAL_PREFIX, Kind, Schema, table_of
 from gandetect.scorer import Scorer, open_session, run_in_chunks
@@ -123,6 +124,18 @@ class Source:
     def memory(self) -> Floats:
         """What each generator recalls, (members, n_codes, sample_dim)."""
         return np.asarray(self.open.constant("memory").swapaxes(1, 2) / 2)  # the graph holds it doubled
+
+    @cached_property
+    def numbers(self) -> NDArray[np.int64]:
+        """Entries of a sample that a linear path expects; none where there is no path."""
+        if INTERNAL_PREFIX + AXES not in self.open.constants:
+            return np.array([], dtype=np.int64)
+        return self.open.constant(ENTRIES)
+
+    @property
+    def learned(self) -> NDArray[np.int64]:
+        """Entries of a sample that the networks expect."""
+        return np.setdiff1d(np.arange(self.sample_dim), self.numbers)
 
     @cached_property
     def typical(self) -> Floats:

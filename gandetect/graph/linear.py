@@ -7,8 +7,11 @@ import numpy as np
 from gandetect.graph.builder import GraphBuilder
 from gandetect.linear_path import DISTANCE_FLOOR, EXPECTED_FLOOR, LinearPath
 
-AXES = "linear/axes"
-"""Label of the constant that tells a model with a linear path."""
+AXES, ENTRIES = "linear/axes", "linear/entries"
+"""Labels of constants that tell a model with a linear path."""
+
+EXPECTED, FAR = "linear/expected", "linear/far"
+"""Labels of what a path expects of each number, (n, n_entries), and of the logarithm of its distance, (n, 1)."""
 
 
 def add_linear_path(builder: GraphBuilder, samples: str, path: LinearPath) -> tuple[str, str]:
@@ -28,7 +31,7 @@ def add_linear_path(builder: GraphBuilder, samples: str, path: LinearPath) -> tu
     expected, distance : str
         Tensors of shape (n, n_entries) and (n, 1): each entry from all others, and the squared distance.
     """
-    numbers = builder.node("Gather", samples, builder.ints(path.entries), axis=1)
+    numbers = builder.node("Gather", samples, builder.constant(path.entries, np.int64, ENTRIES), axis=1)
     axes = builder.floats(path.axes, AXES)
     away = builder.node("Sub", numbers, builder.floats(path.mean))
     # The runtime turns the axes once, when it loads the model.

@@ -11,10 +11,14 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from gandetect.errors import ModelFileError
+from gandetect.graph.linear import AXES
 from gandetect.schema import INTERNAL_PREFIX
 
 SMALLEST_HALVED = 256
 """Smaller tensors stay in single precision: there is nothing to be saved."""
+
+HALVED = ("memory", AXES)
+"""Labels of constants that half precision changes as little as it does unlabelled weights."""
 
 
 class OpenModel:
@@ -139,12 +143,12 @@ class OpenModel:
     def halve(self) -> None:
         """Store large weights in half precision; the runtime turns them back when it loads the model.
 
-        Labelled constants stay, but for the memory: others are steps and units in which small errors would show.
+        Labelled constants stay, but for `HALVED`: others are steps and units in which small errors would show.
         """
         casts = []
         for tensor in self._graph.initializer:
             label = tensor.name.removeprefix(INTERNAL_PREFIX)
-            if tensor.data_type != TensorProto.FLOAT or not (label.startswith("constant_") or label == "memory"):
+            if tensor.data_type != TensorProto.FLOAT or not (label.startswith("constant_") or label in HALVED):
                 continue
             values = numpy_helper.to_array(tensor)
             if values.size < SMALLEST_HALVED or np.abs(values).max() > np.finfo(np.float16).max:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,12 +9,19 @@ from numpy.typing import NDArray
 
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.encoding import Encoded
-from gandetect.graph.linear import add_linear_path
+from gandetect.graph.layers import (
+    Floats,
+    Layer,
+    affine,
+    filled_in,
+    hidden_layers,
+    in_order,
+    logarithm,
+    silu,
+    with_one,
+)
+from gandetect.graph.linear import EXPECTED, FAR, add_linear_path
 from gandetect.linear_path import LinearPath
-from gandetect.schema import INTERNAL_PREFIX
-
-Floats = NDArray[np.float32]
-Layer = tuple[Floats, Floats]
 
 MAX_MASKS = 16
 """To measure a row's reconstruction error its columns are hidden in at most this many groups, one by one."""
@@ -23,9 +29,6 @@ MAX_MASKS = 16
 MAX_ERROR = 20.0
 """A column's reconstruction error counts at most this many times its mean on training rows."""
 
-
-NEAR = 0.01
-"""So many times the number of entries is added to a distance before its logarithm: it is small beside usual ones."""
 
 GIVEN_WEIGHT = 3.0
 """What is given counts so many times more when the nearest code is looked for."""
@@ -111,7 +114,7 @@ def add_networks(
     """
     masked = builder.node("Sub", builder.floats(1.0), encoded.present)  # (n, n_columns)
     # The generator's input, (n, sample_dim + n_columns + 1)
-    seen = _with_one(builder, builder.node("Concat", encoded.samples, masked, axis=1), rank=2)
+    seen = with_one(builder, builder.node("Concat", encoded.samples, masked, axis=1), rank=2)
     completed = builder.labelled(_complete(builder, encoded, masked, seen, weights, column_of), "completed")
     if weights.linear is None:
         typical = _typical(builder, encoded, masked, weights, column_of)
@@ -120,9 +123,13 @@ def add_networks(
     else:
         numbers, distance = add_linear_path(builder, encoded.samples, weights.linear)
         judged = _judge(builder, completed, None, weights, column_of)
-        far = _log(builder, distance, len(weights.linear.entries))
+        far = builder.labelled(logarithm(builder, distance, len(weights.linear.entries)), FAR)
         values = builder.labelled(builder.node("Concat", judged, far, axis=1), "values")
-        expected = _with_numbers(builder, numbers, weights.linear.entries, seen, weights, column_of)
+        expected, entries = builder.labelled(numbers, EXPECTED), weights.linear.entries
+        if len(entries) < len(column_of):
+            everything = np.arange(len(column_of))
+            others = _expected(builder, seen, weights, column_of)
+            expected = in_order(builder, [others, expected], [everything, entries])
         expected = builder.labelled(expected, "expected")
     deviation = builder.node("Sub", expected, encoded.samples)
     if weights.given.any():
@@ -131,91 +138,9 @@ def add_networks(
     return Components(values, column_errors, expected)
 
 
-@dataclass(frozen=True)
-class StudentWeights:
-    """Everything that the one network learned that took the place of an ensemble, and what it was given.
-
-    Parameters
-    ----------
-    layers : tuple of (weight, bias)
-        Layers, (1, in_dim, out_dim) and (1, 1, out_dim); the last one gives minus the logits, then expected samples.
-    memory : array of shape (members, n_codes, sample_dim)
-        Samples that each generator recalled.
-    typical : array of shape (members, sample_dim)
-        What each generator expected of a row of which it saw nothing.
-    """
-
-    layers: tuple[Layer, ...]
-    memory: Floats
-    typical: Floats
-
-
-def add_student(
-    builder: GraphBuilder, samples: str, present: str, weights: StudentWeights, column_of: NDArray[np.int64]
-) -> None:
-    """Add the one network that took the place of an ensemble; declares the outputs "values" and "expected".
-
-    Parameters
-    ----------
-    builder : GraphBuilder
-        Gets the nodes.
-    samples, present : str
-        Tensors of shape (n, sample_dim) and (n, n_columns).
-    weights : StudentWeights
-        The student.
-    column_of : array of shape (sample_dim,)
-        Raw column of each entry of a sample.
-    """
-    masked = builder.node("Sub", builder.floats(1.0), present)
-    # With squares a layer can tell distances, which the ensemble goes by.
-    squares = builder.node("Mul", samples, builder.node("Mul", samples, builder.floats(1 / 8)))
-    seen = _with_one(builder, builder.node("Concat", samples, masked, squares, axis=1), rank=2)
-    first, *hidden, (weight, bias) = weights.layers
-    x = _hidden(builder, _first_activation(builder, seen, first), hidden)  # (1, n, width)
-    n_entries = weights.memory.shape[2]
-    unreal, filled = (
-        _affine(builder, x, weight[..., part], bias[..., part])
-        for part in (slice(None, -n_entries), slice(-n_entries, None))
-    )
-    completed = _with_one(builder, _filled_in(builder, samples, masked, filled, column_of), rank=3)
-    typical = builder.floats(np.pad(weights.typical, ((0, 0), (0, 1)), constant_values=1.0)[:, None])
-    apart = builder.node("Sub", completed, typical)  # (members, n, sample_dim + 1)
-    distances = _log_distances(builder, _recall_error_single(builder, completed, weights.memory), apart, n_entries)
-    unreal, expected, distances = (
-        builder.node("ReduceMean", part, builder.ints([0]), keepdims=0) for part in (unreal, filled, distances)
-    )
-    values = builder.node("Concat", unreal, distances, axis=1)
-    for label, part in (("values", values), ("expected", expected)):
-        builder.output(f"{INTERNAL_PREFIX}{label}", part, np.float32, ["n", None])
-
-
-def _with_one(builder: GraphBuilder, x: str, rank: int) -> str:
-    """Append an entry that is one: its weights are the bias, which costs no pass of its own over the results."""
-    pads = np.zeros(2 * rank, dtype=int)
-    pads[-1] = 1
-    return builder.node("Pad", x, builder.ints(pads), builder.floats(1.0))
-
-
 def _first_activation(builder: GraphBuilder, x: str, layer: Layer) -> str:
     """Pass `x`, which ends with a one, through an affine layer and SiLU."""
-    return _silu(builder, builder.node("MatMul", x, builder.floats(np.concatenate(layer, axis=-2))))
-
-
-def _silu(builder: GraphBuilder, x: str) -> str:
-    return builder.node("Mul", x, builder.node("Sigmoid", x))
-
-
-def _hidden(builder: GraphBuilder, x: str, layers: Sequence[Layer], *, per_mask: bool = False) -> str:
-    """Pass through affine layers with SiLU after each; `per_mask` adds the mask's axis behind the members'."""
-    for weight, bias in layers:
-        if per_mask:
-            weight, bias = weight[:, None], bias[:, None]
-        x = _silu(builder, _affine(builder, x, weight, bias))
-    return x
-
-
-def _affine(builder: GraphBuilder, x: str, weight: Floats, bias: Floats) -> str:
-    return builder.node("Add", builder.node("MatMul", x, builder.floats(weight)), builder.floats(bias))
+    return silu(builder, builder.node("MatMul", x, builder.floats(np.concatenate(layer, axis=-2))))
 
 
 def _complete(
@@ -225,19 +150,13 @@ def _complete(
     filled = _generate(builder, seen, weights)
     if weights.given.any():
         masked = builder.node("Mul", masked, builder.floats(~weights.given))
-    return _with_one(builder, _filled_in(builder, encoded.samples, masked, filled, column_of), rank=3)
-
-
-def _filled_in(builder: GraphBuilder, samples: str, masked: str, filled: str, column_of: NDArray[np.int64]) -> str:
-    """Fill what is masked in; missing entries of a sample are zero, so the other part can simply be added."""
-    missing = _spread(builder, masked, column_of)
-    return builder.node("Add", samples, builder.node("Mul", missing, filled))
+    return with_one(builder, filled_in(builder, encoded.samples, masked, filled, column_of), rank=3)
 
 
 def _generate(builder: GraphBuilder, seen: str, weights: TableWeights) -> str:
     """Return each member's whole sample from what its generator sees, ending with a one: (members, n, sample_dim)."""
     first, *hidden, last = weights.generator
-    return _affine(builder, _hidden(builder, _first_activation(builder, seen, first), hidden), *last)
+    return affine(builder, hidden_layers(builder, _first_activation(builder, seen, first), hidden), *last)
 
 
 def _typical(
@@ -248,15 +167,8 @@ def _typical(
         return builder.floats(np.pad(weights.typical, ((0, 0), (0, 1)), constant_values=1.0)[:, None])
     known = builder.node("Mul", encoded.samples, builder.floats(weights.given[column_of]))
     mask = builder.node("Max", masked, builder.floats(~weights.given))
-    seen = _with_one(builder, builder.node("Concat", known, mask, axis=1), rank=2)
-    return _with_one(builder, _generate(builder, seen, weights), rank=3)
-
-
-def _spread(builder: GraphBuilder, per_column: str, column_of: NDArray[np.int64]) -> str:
-    """Repeat what belongs to raw columns for every entry of a sample."""
-    if np.array_equal(column_of, np.arange(len(column_of))):
-        return per_column
-    return builder.node("Gather", per_column, builder.ints(column_of), axis=1)
+    seen = with_one(builder, builder.node("Concat", known, mask, axis=1), rank=2)
+    return with_one(builder, _generate(builder, seen, weights), rank=3)
 
 
 def _judge(
@@ -267,8 +179,8 @@ def _judge(
     The samples, (members, n, sample_dim + 1), end with a one. Without a typical row there is one distance.
     """
     first, *hidden, (last_weight, last_bias) = weights.discriminator
-    x = _hidden(builder, _first_activation(builder, samples, first), hidden)
-    unreal = _affine(builder, x, -last_weight, -last_bias)  # (members, n, 1 or 2)
+    x = hidden_layers(builder, _first_activation(builder, samples, first), hidden)
+    unreal = affine(builder, x, -last_weight, -last_bias)  # (members, n, 1 or 2)
     apart = builder.node("Sub", samples, typical) if typical else None
     if apart and weights.given.any():
         apart = builder.node("Mul", apart, builder.floats(np.append(~weights.given[column_of], False)))
@@ -281,14 +193,9 @@ def _judge(
 def _log_distances(builder: GraphBuilder, recalled: str, apart: str | None, n_entries: int) -> str:
     """Return the logarithms of both distances: (members, n, 2); `apart` is the difference to the typical row."""
     if apart is None:
-        return _log(builder, recalled, n_entries)
+        return logarithm(builder, recalled, n_entries)
     atypical = builder.node("ReduceL1", apart, builder.ints([2]), keepdims=1)
-    return _log(builder, builder.node("Concat", recalled, atypical, axis=2), n_entries)
-
-
-def _log(builder: GraphBuilder, distances: str, n_entries: int) -> str:
-    # Below the offset rounding would show.
-    return builder.node("Log", builder.node("Add", distances, builder.floats(NEAR * n_entries)))
+    return logarithm(builder, builder.node("Concat", recalled, atypical, axis=2), n_entries)
 
 
 def _recall_error_given(builder: GraphBuilder, samples: str, memory: Floats, given: NDArray[np.bool_]) -> str:
@@ -319,21 +226,6 @@ def _recall_error(builder: GraphBuilder, samples: str, memory: Floats, label: st
     length = builder.node("ReduceSumSquare", samples, builder.ints([2]), keepdims=1)
     error = builder.node("Cast", builder.node("Sub", length, nearest), to=1)
     return builder.node("Relu", error)
-
-
-def _recall_error_single(builder: GraphBuilder, samples: str, memory: Floats) -> str:
-    """Squared distance to the nearest code in single precision: (members, n, 1); the samples end with a one.
-
-    Few codes are close to another here, and what a digit does to the distance to one of them shows in no score.
-    """
-    doubled = builder.floats(2 * memory.swapaxes(1, 2))  # (members, sample_dim, n_codes)
-    # The lengths are computed from the codes as they are stored; the runtime does so once, at load.
-    squares = builder.node("ReduceSum", builder.node("Mul", doubled, doubled), builder.ints([1]), keepdims=1)
-    less = builder.node("Sub", builder.floats(1.0), builder.node("Mul", squares, builder.floats(0.25)))
-    codes = builder.node("Concat", doubled, less, axis=1)
-    nearest = builder.node("ReduceMax", builder.node("MatMul", samples, codes), builder.ints([2]), keepdims=1)
-    length = builder.node("ReduceSum", builder.node("Mul", samples, samples), builder.ints([2]), keepdims=1)
-    return builder.node("Relu", builder.node("Sub", length, nearest))
 
 
 @dataclass(frozen=True)
@@ -380,7 +272,7 @@ def _expected(builder: GraphBuilder, seen: str, weights: TableWeights, column_of
     masks = _Masks.of(weights.n_members, column_of, weights.given)
     first, *hidden, (last_weight, last_bias) = weights.generator
     masked_weight = _hiding(builder, first, masks)
-    x = _hidden(builder, _silu(builder, builder.node("MatMul", seen, masked_weight)), hidden, per_mask=True)
+    x = hidden_layers(builder, silu(builder, builder.node("MatMul", seen, masked_weight)), hidden, per_mask=True)
     member = np.arange(weights.n_members)[:, None, None]
     weight = last_weight.swapaxes(1, 2)[member, masks.outputs].swapaxes(2, 3)  # (members, passes, width, outputs)
     filled = builder.node("MatMul", x, builder.floats(weight))
@@ -390,23 +282,6 @@ def _expected(builder: GraphBuilder, seen: str, weights: TableWeights, column_of
     gathered = builder.node("Gather", flat, builder.ints(masks.position), axis=1)  # (n, sample_dim)
     bias = last_bias[:, 0][member, masks.outputs].ravel()[masks.position]
     return builder.node("Add", gathered, builder.floats(bias))
-
-
-def _with_numbers(
-    builder: GraphBuilder,
-    numbers: str,
-    entries: NDArray[np.int64],
-    seen: str,
-    weights: TableWeights,
-    column_of: NDArray[np.int64],
-) -> str:
-    """Join what the linear path expects of numbers and the networks of all other entries: (n, sample_dim)."""
-    if len(entries) == len(column_of):
-        return numbers
-    position = np.arange(len(column_of))
-    position[entries] = len(column_of) + np.arange(len(entries))
-    both = builder.node("Concat", _expected(builder, seen, weights, column_of), numbers, axis=1)
-    return builder.node("Gather", both, builder.ints(position), axis=1)
 
 
 def _hiding(builder: GraphBuilder, layer: Layer, masks: _Masks) -> str:

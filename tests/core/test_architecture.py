@@ -150,7 +150,7 @@ MAY_IMPORT_HEAVY = {
     "table_fitting": {"torch"},
     "graph": {"onnx"},
     "members": {"torch"},
-    "export": {"torch"},
+    "export": {"sklearn", "threadpoolctl", "torch"},
     "frames": {"pandas"},
     "evaluation": {"scipy", "sklearn"},
     "pixels": {"scipy", "sklearn"},

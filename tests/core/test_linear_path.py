@@ -7,7 +7,9 @@ from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 from threadpoolctl import threadpool_limits
 
-from gandetect import InputError, explain, export_model
+from gandetect import ModelFileError, explain, export_model
+from gandetect.export.distillation import Lessons, distilled
+from gandetect.export.source import Source
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.linear import AXES, add_linear_path
 from gandetect.graph.surgery import OpenModel
@@ -191,9 +193,67 @@ def test_a_row_is_repaired_in_the_column_that_contradicts_the_others(scorer):
     assert explanation.repaired[:, 7].all()
 
 
-def test_a_model_with_a_path_is_not_distilled(model):
-    with pytest.raises(InputError, match="without a linear path"):
-        export_model(model, distill=True)
+LESSONS = Lessons(width=16, depth=1, n_steps=80, batch_size=64)
+
+
+def in_range(opened, source, rows, labels):
+    """What the part of a model behind its encoding says of rows within the training range."""
+    names = [INTERNAL_PREFIX + label for label in ("samples", "present", "growth", "excess")]
+    none = np.zeros_like(rows.present)
+    widths = {"samples": source.sample_dim, **dict.fromkeys(("present", "growth", "excess"), source.n_columns)}
+    session = open_session(opened.excerpt(widths, labels))
+    return session.run(None, dict(zip(names, (rows.samples, rows.present, none, none), strict=True)))
+
+
+def test_a_student_keeps_the_path_and_no_memory(model):
+    source = Source(model)
+    student, _ = distilled(source, LESSONS)
+    rows = source.encode(by_column(wide_rows(40, seed=2)))
+    (expected, values), (its_expected, its_values) = (
+        in_range(opened, source, rows, ["expected", "values"]) for opened in (source.open, student)
+    )
+    np.testing.assert_allclose(its_expected, expected, atol=1e-5)
+    np.testing.assert_allclose(its_values[:, -1], values[:, -1], atol=1e-5)
+    assert np.abs(its_values[:, 0] - values[:, 0]).max() > 1e-3
+    assert INTERNAL_PREFIX + "memory" not in student.constants
+    # A memory that is left out of the score was of no use.
+    np.testing.assert_array_equal(source.open.constant("evidence/weights")[[1, 6]], 0)
+
+
+def test_a_student_beside_a_path_learns_what_the_path_does_not_expect():
+    more = {"colour": np.tile(np.array(["red", "green", "blue"], dtype=object), 30)}
+    schema = Schema((Column("colour", Kind.CATEGORY), *WIDE.columns))
+    source = Source(fit_table(by_column(wide_rows(90)) | more, schema, settings=quick()))
+    student, _ = distilled(source, LESSONS)
+    rows = source.encode(by_column(wide_rows(90, seed=2)) | more)
+    (expected,), (its_expected,) = (in_range(o, source, rows, ["expected"]) for o in (source.open, student))
+    assert len(source.learned) == source.sample_dim - N_COLUMNS > 0
+    np.testing.assert_allclose(its_expected[:, source.numbers], expected[:, source.numbers], atol=1e-5)
+    learned = np.abs(its_expected - expected)[:, source.learned]
+    assert learned.max() > 1e-3
+    assert np.isfinite(its_expected).all()
+
+
+def test_a_distilled_model_with_a_path_is_much_smaller_and_agrees_with_its_source(model, monkeypatch):
+    monkeypatch.setattr(
+        "gandetect.export.variants.distilled", lambda source, _, *more: distilled(source, LESSONS, *more)
+    )
+    exported = export_model(model, distill=True)
+    assert exported.comparison.n_bytes[1] < 0.6 * len(model)
+    odd = np.concatenate([wide_rows(100, seed=1), off_the_plane(wide_rows(100, seed=2))])
+    assert roc_auc_score(np.repeat([False, True], 100), scores_of(Scorer(exported.model), odd)) > 0.95
+
+
+def test_a_model_whose_path_has_no_labelled_entries_is_refused_with_the_remedy(model):
+    class Unlabelled(OpenModel):
+        @property
+        def constants(self):
+            return {INTERNAL_PREFIX + AXES: None}
+
+    source = Source(model)
+    source.open = Unlabelled(b"")
+    with pytest.raises(ModelFileError, match=r"found no 'linear/entries'; fit the model again"):
+        source.numbers  # noqa: B018
 
 
 def test_a_role_other_than_feature_gives_no_number_to_the_path():
