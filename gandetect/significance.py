@@ -30,9 +30,9 @@ class PValueCounts:
 
     def add(self, p_values: ArrayLike) -> None:
         """Count the p-values of some rows, shape (n_rows,)."""
-        values = np.asarray(p_values, dtype=np.float64).tolist()
-        self._counts.update(values)
-        self.n_rows += len(values)
+        values, counts = np.unique(np.asarray(p_values, dtype=np.float64), return_counts=True)
+        self._counts.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
+        self.n_rows += int(counts.sum())
 
     def at_most(self, alpha: float) -> int:
         """Return how many rows have a p-value of at most `alpha`, compared in single precision as a model file does."""

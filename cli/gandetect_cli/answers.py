@@ -171,7 +171,11 @@ def answer_columns(scored: Scored, schema: Schema, explain: int, prefix: str) ->
         Answers by column name, in order: `answer_names` of the same arguments.
     """
     answers = scored.answers
-    columns = {name: _shortest(answers[name]) for name in ("anomaly_score", "p_value")}
+    steps, at = np.unique(answers["p_value"], return_inverse=True)  # few, since rows share them
+    columns = {
+        "anomaly_score": _shortest(answers["anomaly_score"]).tolist(),
+        "p_value": _shortest(steps)[at].tolist(),
+    }
     columns["is_anomaly"] = answers["is_anomaly"].tolist()
     if explain:
         columns |= _blame(scored, schema, explain)
@@ -209,12 +213,12 @@ def _blame(scored: Scored, schema: Schema, explain: int) -> dict[str, list[Any]]
     return columns
 
 
-def _shortest(values: NDArray[np.float32]) -> list[float]:
+def _shortest(values: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return doubles that show the fewest digits that tell 32-bit numbers apart."""
     exact = values.astype(np.float64)
     size = np.abs(exact)
     if not np.all((size >= 1e-13) & (size < 1e6) | (size == 0)):
-        return [float(text) for text in values.astype("U")]
+        return values.astype("U").astype(np.float64)
     n_whole = np.searchsorted(_POWERS, size, side="right") - 13  # digits before the point
     shown = exact
     # Nine digits tell all of them apart; what has fewer than six is found with six. The quotient of two integers that
@@ -223,7 +227,7 @@ def _shortest(values: NDArray[np.float32]) -> list[float]:
         scale = _POWERS[n_digits - n_whole + 13]
         rounded = np.rint(exact * scale) / scale
         shown = np.where(rounded.astype(np.float32) == values, rounded, shown)
-    return list(shown.tolist())
+    return shown
 
 
 _POWERS = np.array([float(f"1e{exponent}") for exponent in range(-13, 23)])

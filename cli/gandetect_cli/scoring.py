@@ -47,7 +47,8 @@ class Tally:
         for column in schema.used:
             values = columns[column.name]
             if column.kind in NUMERIC:
-                self.missing += int((~np.isfinite(values)).sum())  # the model takes infinities for missing
+                known = np.isfinite(values)  # the model takes infinities for missing
+                self.missing += len(values) - int(np.count_nonzero(known))
                 continue
             counts = Counter(values.tolist())
             self.missing += counts.pop("", 0)
