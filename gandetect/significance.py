@@ -91,8 +91,8 @@ class PValueCounts:
         return _beta_binomial_tail(n_small * n_rows // self.n_rows, n_rows, rank, n_calibration + 1 - rank)
 
 
-MAX_ROWS = 1_000_000
-"""The share of small p-values among more rows is judged like that among so many."""
+MAX_ROWS = 100_000
+"""The share of small p-values among more rows is judged like that among so many, which bounds memory."""
 
 
 def _beta_binomial_tail(at_least: int, n_draws: int, a: int, b: int) -> float:

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -69,10 +71,19 @@ def test_the_chance_of_many_small_p_values_is_that_of_scipys_beta_binomial(n_cal
     assert chance_of(int(alpha * n_rows), n_rows, alpha, n_calibration) == 1
 
 
-def test_many_rows_are_judged_like_a_million():
-    few, many = (chance_of(n_rows // 8, n_rows, 0.1, 400) for n_rows in (1_000_000, 8_000_000))
+def test_many_rows_are_judged_like_a_hundred_thousand():
+    few, many = (chance_of(n_rows // 8, n_rows, 0.1, 400) for n_rows in (100_000, 8_000_000))
     assert 0.01 < few < 0.2
     assert many == pytest.approx(few)
+
+
+def test_how_likely_many_small_p_values_are_is_told_in_bounded_memory():
+    counts = counted(np.repeat([1 / 401, 1.0], [200_000, 1_800_000]))
+    tracemalloc.start()
+    counts.chance_of_so_many(0.05, 400)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert 2**18 < peak < 2**23
 
 
 def chance_of(n_small, n_rows, alpha, n_calibration):
