@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from gandetect import InputError, PValueCounts, Scorer
 from gandetect.image_schema import ImageSchema
-from gandetect.readers.values import parse_columns
+from gandetect.readers.tables import Chunk
+from gandetect.readers.values import Parsed, parse_columns
 from gandetect.schema import NUMERIC, Modality, Schema, table_of
+from gandetect_cli.ahead import one_ahead
 from gandetect_cli.answers import Scored
 from gandetect_cli.source import Table
 from gandetect_cli.terminal import Reporter, counted, share, unreadable
@@ -74,15 +76,20 @@ class Tally:
 def score_table(
     table: Table, scorer: Scorer, outputs: Sequence[str], alpha: float | None, on_error: str, tally: Tally
 ) -> Iterator[Scored]:
-    """Score a table in chunks, and count in `tally`."""
+    """Score a table in chunks, and count in `tally`; the next chunk is read while one is scored."""
     schema = table_of(scorer.schema)
-    for chunk in table.chunks():
-        parsed = parse_columns(chunk.columns, chunk.lines, schema, on_error=on_error, name=table.name)
-        answers = scorer(parsed.columns, outputs, alpha)
+    for (chunk, parsed), answers in one_ahead(
+        _read(table, schema, on_error), lambda read: scorer(read[1].columns, outputs, alpha)
+    ):
         scored = Scored(chunk, np.flatnonzero(parsed.keep), parsed.columns, answers)
         tally.add(scored, parsed.problems)
         tally.add_values(parsed.columns, schema)
         yield scored
+
+
+def _read(table: Table, schema: Schema, on_error: str) -> Iterator[tuple[Chunk, Parsed]]:
+    for chunk in table.chunks():
+        yield chunk, parse_columns(chunk.columns, chunk.lines, schema, on_error=on_error, name=table.name)
 
 
 def for_tables(schema: Modality, instead: str) -> Schema:
@@ -170,11 +177,9 @@ class TableScoring:
 
     def p_values(self) -> Iterator[NDArray[np.float32]]:
         """Read the table to its end for the p-values only."""
-        for chunk in self._table.chunks():
-            parsed = parse_columns(
-                chunk.columns, chunk.lines, self.schema, on_error=self._on_error, name=self._table.name
-            )
-            yield self._scorer(parsed.columns, ["p_value"])["p_value"]
+        read = _read(self._table, self.schema, self._on_error)
+        for _, answers in one_ahead(read, lambda read: self._scorer(read[1].columns, ["p_value"])):
+            yield answers["p_value"]
 
     def scored(self, outputs: Sequence[str], alpha: float | None) -> Iterator[Scored]:
         """Score the rows."""
