@@ -7,6 +7,7 @@ import onnxruntime
 import pytest
 
 import gandetect
+from gandetect.schema import CHUNK_ROWS
 from gandetect_cli import timing
 
 
@@ -77,7 +78,7 @@ def test_verify_measures_what_scoring_costs_here(cli, small_model, quick):
     answer = json.loads(cli("verify", small_model, "--timing", "--threads", 2, "--json").out)
     costs = answer["timing"]
     assert answer["ok"] is True
-    assert (costs["onnxruntime"], costs["threads"], costs["batch_rows"]) == (onnxruntime.__version__, 2, 256)
+    assert (costs["onnxruntime"], costs["threads"], costs["batch_rows"]) == (onnxruntime.__version__, 2, CHUNK_ROWS)
     assert 0 < costs["row_seconds"] <= costs["row_seconds_95"]
     # How long which takes is a matter of what else the machine does.
     assert costs["batch_seconds"] > 0
@@ -90,7 +91,7 @@ def test_verify_lays_the_costs_out_for_people(cli, small_model, quick):
     assert out.startswith("OK: ")
     assert re.search(rf"^ONNX Runtime +{re.escape(onnxruntime.__version__)} +threads: 1$", out, re.M)
     assert re.search(r"^one row +\d+(\.\d)? (us|ms) +95 % within \d+(\.\d)? (us|ms)$", out, re.M)
-    assert re.search(r"^256 rows +\d+(\.\d)? (us|ms) +[\d,]+ a second$", out, re.M)
+    assert re.search(rf"^{CHUNK_ROWS} rows +\d+(\.\d)? (us|ms) +[\d,]+ a second$", out, re.M)
     assert re.search(r"^memory +[\d.]+ MB +the most that this process had$", out, re.M)
 
 
