@@ -18,30 +18,59 @@ N_KNOTS = 16
 MAX_PIXELS = 2**20
 """Pixels that the heat is fitted on; of more, evenly chosen ones."""
 
-SHARED = 0.3
-"""Share of the deviation over all positions in that of each: few images leave some position without any."""
-
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
+class MapRule:
+    """How maps become one.
+
+    Parameters
+    ----------
+    weights : array of shape (n_maps,)
+        Of each map.
+    shared : float
+        Share of the deviation over all positions in that of each: few images leave some position without any.
+    blur : float
+        Standard deviation of the Gaussian that their sum is blurred with, in positions.
+    goes_on : bool
+        Whether an image goes on beyond its border as it is there; else all is as usual beyond it.
+    """
+
+    weights: Floats
+    shared: float
+    blur: float
+    goes_on: bool
+
+
+OF_WHOLE = MapRule(np.ones(1), shared=0.3, blur=1.0, goes_on=False)
+"""For the one map of whole images: the reconstruction error."""
+
+OF_PATCHES = MapRule(np.array([0.1, 1.0, 0.2, 2.0]), shared=1.0, blur=0.7, goes_on=True)
+"""For maps of realness, distance, reconstruction error and texture, whose positions are four pixels apart.
+
+Distance and texture are in units of what is usual at each position already.
+"""
+
+OF_FEATURE_MAPS = MapRule(np.array([1.0, 1.0, 0.2]), shared=0.3, blur=0.6, goes_on=False)
+"""The same without texture, where a backbone comes first: of its features the logit tells more."""
+
+
+@dataclass(frozen=True)
 class MapScale:
-    """What is usual: ``sum_k weights[k] * (maps[:, k] - mean[k]) / deviation[k]`` is how conspicuous a pixel is.
+    """What is usual: ``sum_k rule.weights[k] * (maps[:, k] - mean[k]) / deviation[k]`` is how conspicuous a pixel is.
 
     Parameters
     ----------
     mean, deviation : array of shape (n_maps, height, width) or (n_maps, 1, 1)
         At every position, or the same everywhere; where images have folders, (folders, n_maps, ...).
-    weights : array of shape (n_maps,)
-        Of each map.
-    blur : float
-        Standard deviation of the Gaussian that the sum is blurred with, in positions.
+    rule : MapRule
+        How maps become one.
     """
 
     mean: Floats
     deviation: Floats
-    weights: Floats
-    blur: float
+    rule: MapRule
 
 
 @dataclass(frozen=True)
@@ -78,14 +107,14 @@ def depends_on_position(samples: NDArray[np.float32]) -> bool:
     return bool(unexplained <= 0.9 * np.square(second).mean())
 
 
-def fit_scale(maps: NDArray[np.float32], weights: Floats, blur: float, *, positional: bool) -> MapScale:
+def fit_scale(maps: NDArray[np.float32], rule: MapRule, *, positional: bool) -> MapScale:
     """Fit what is usual on out-of-fold maps of shape (n, n_maps, height, width)."""
     axes = 0 if positional else (0, 2, 3)
     mean: Floats = maps.mean(axes, dtype=np.float64, keepdims=True)[0]
     deviation: Floats = maps.std(axes, dtype=np.float64, keepdims=True)[0]
     overall = maps.std((0, 2, 3), dtype=np.float64)[:, None, None]
-    deviation = (1 - SHARED) * deviation + SHARED * overall
-    return MapScale(mean, np.maximum(deviation, 1e-3), weights, blur)
+    deviation = (1 - rule.shared) * deviation + rule.shared * overall
+    return MapScale(mean, np.maximum(deviation, 1e-3), rule)
 
 
 def fit_heat(conspicuousness: NDArray[np.float32]) -> Heat:

@@ -15,9 +15,10 @@ from gandetect.graph.folders import of_folder
 from gandetect.graph.heatmap import add_conspicuousness
 from gandetect.graph.images import ImageWeights, add_networks, add_standing_out
 from gandetect.graph.score import add_evidence
-from gandetect.heatmap import Heat, MapScale, fit_heat, fit_scale
+from gandetect.heatmap import OF_FEATURE_MAPS, OF_PATCHES, OF_WHOLE, Heat, MapRule, MapScale, fit_heat, fit_scale
 from gandetect.image_ensemble import ImageRows, ImageSettings
 from gandetect.image_schema import FOLDER_INPUT, ImageSchema
+from gandetect.image_texture import energies_of, fit_texture
 from gandetect.scorer import open_session, run_in_chunks
 
 Floats = NDArray[np.float32]
@@ -51,32 +52,29 @@ PRIOR = 20
 
 def calibrated(rows: ImageRows, schema: ImageSchema, weights: ImageWeights, settings: ImageSettings) -> LearnedImages:
     """Look at every training image with the member that never saw it, and calibrate on what it finds."""
-    values, maps = _out_of_fold(rows, weights)
-    # Positions of patches are four pixels apart; on a backbone's maps the logit tells more.
-    of_logit = 1.0 if weights.sees_maps else 0.1
-    map_weights, blur = (np.array([of_logit, 1.0, 0.2]), 0.6) if weights.judges_positions else (np.ones(1), 1.0)
-    scale = _scale_of_folders(maps, map_weights, blur, rows)
+    energies = energies_of(rows) if weights.judges_positions and not weights.sees_maps else None
+    values, maps = _out_of_fold(rows, weights, energies)
+    rule = OF_FEATURE_MAPS if weights.sees_maps else OF_PATCHES if weights.judges_positions else OF_WHOLE
+    scale = _scale_of_folders(maps, rule, rows)
     answers = _components(values, maps, scale, weights.n_highest, rows)
     levels = _levels(answers["components"], rows)
     components = _levelled(answers["components"], levels, rows)
     smallest = np.full(components.shape[1], 0.05)  # logarithms and sums of them that vary less are rounding
     evidence = fit_evidence(components.astype(np.float64), *settings.evidence_weights(), smallest)
     scores = _scores(components, evidence)
+    weights = _with_texture(weights, energies, rows, np.arange(len(rows.samples)))
     calibration = calibrate(scores, _disagreement(rows, weights, scale, levels, evidence, scores))
     heat = fit_heat(answers["conspicuous"])
     return LearnedImages(schema, weights, scale, heat, levels, evidence, calibration)
 
 
-def _scale_of_folders(maps: Floats, map_weights: NDArray[np.float64], blur: float, rows: ImageRows) -> MapScale:
+def _scale_of_folders(maps: Floats, rule: MapRule, rows: ImageRows) -> MapScale:
     """Fit what is usual in the maps of each folder."""
     if rows.n_folders == 1:
-        return fit_scale(maps, map_weights, blur, positional=rows.positional)
-    of_each = [
-        fit_scale(maps[rows.folders == own], map_weights, blur, positional=rows.positional)
-        for own in range(rows.n_folders)
-    ]
+        return fit_scale(maps, rule, positional=rows.positional)
+    of_each = [fit_scale(maps[rows.folders == own], rule, positional=rows.positional) for own in range(rows.n_folders)]
     mean, deviation = (np.stack([getattr(one, name) for one in of_each]) for name in ("mean", "deviation"))
-    return MapScale(mean, deviation, map_weights, blur)
+    return MapScale(mean, deviation, rule)
 
 
 def _levels(components: Floats, rows: ImageRows) -> Levels | None:
@@ -92,13 +90,31 @@ def _levels(components: Floats, rows: ImageRows) -> Levels | None:
     return Levels(mean.astype(np.float32), deviation.astype(np.float32))
 
 
-def _out_of_fold(rows: ImageRows, weights: ImageWeights) -> tuple[Floats, Floats]:
-    """Run each member, as an ensemble of its own, on the images that it never saw."""
-    unseen = [rows.unseen_by(member) for member in range(weights.n_members)]
-    parts = [_run_member(rows, own, weights.member(member)) for member, own in enumerate(unseen)]
-    order = np.argsort(np.concatenate(unseen), kind="stable")
-    values, maps = (np.concatenate(part)[order] for part in zip(*parts, strict=True))
+N_PARTS = 4
+"""Parts of each fold that the texture is fitted without."""
+
+
+def _out_of_fold(rows: ImageRows, weights: ImageWeights, energies: Floats | None) -> tuple[Floats, Floats]:
+    """Run each member, as an ensemble of its own, on the images that it never saw.
+
+    The texture is fitted on so nearly all images that what it says of the others is what it says of new images.
+    """
+    everything = np.arange(len(rows.samples))
+    order, parts = [], []
+    for number in range(weights.n_members):
+        unseen = rows.unseen_by(number)
+        for some in np.array_split(unseen, 1 if energies is None else min(N_PARTS, len(unseen))):
+            others = np.setdiff1d(everything, some)
+            parts.append(_run_member(rows, some, _with_texture(weights.member(number), energies, rows, others)))
+            order.append(some)
+    values, maps = (np.concatenate(part)[np.argsort(np.concatenate(order))] for part in zip(*parts, strict=True))
     return values, maps
+
+
+def _with_texture(
+    weights: ImageWeights, energies: Floats | None, rows: ImageRows, chosen: NDArray[np.int64]
+) -> ImageWeights:
+    return weights if energies is None else replace(weights, texture=fit_texture(energies, rows, chosen))
 
 
 MAX_COMPARED = 1_000

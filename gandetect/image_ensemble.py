@@ -23,7 +23,7 @@ from gandetect.networks.folders import (
     number_of,
     with_number,
 )
-from gandetect.networks.images import ImagePair, PatchPair, PlainDiscriminator, PlainGenerator
+from gandetect.networks.images import ImagePair, LitPair, PatchPair, PlainDiscriminator, PlainGenerator
 from gandetect.networks.patches import MAPS, PIXELS, PatchDiscriminator, PatchGenerator
 from gandetect.networks.whole import WholeDiscriminator, WholeGenerator
 from gandetect.schema import quoted
@@ -51,7 +51,7 @@ DETECTORS: dict[str, dict[str, Any]] = {
     },
     "patch": {
         "n_members": 2,
-        "n_steps": 500,
+        "n_steps": 450,
         "n_real": 12,
         "n_negatives": 6,
         "n_generated": 2,
@@ -67,7 +67,7 @@ DETECTORS: dict[str, dict[str, Any]] = {
 }
 """What the settings of both detectors are unless they are given."""
 
-DEFAULTS = DETECTORS | {"maps": DETECTORS["patch"] | {"width": 32}}
+DEFAULTS = DETECTORS | {"maps": DETECTORS["patch"] | {"n_steps": 500, "width": 32}}
 """The same with those of the detector for patches where it sees the maps of a backbone, which nobody has to choose."""
 
 KINDS = {"whole": WHOLE, "patch": PATCH, "maps": PATCH}
@@ -247,7 +247,7 @@ def _new_pair(
     random, altered = step_random(seed, BEFORE_TRAINING), rows.altered
     build = _whole_networks if settings.detector == "whole" else _patch_networks
     kinds = KINDS[settings.detector]
-    pair = ImagePair if settings.detector == "whole" else PatchPair
+    pair = {"whole": ImagePair, "patch": LitPair, "maps": PatchPair}[settings.detector]
     told, channels = rows.n_folders > 1, rows.samples.shape[1]
     # What is in a wrong folder and what was drawn in the past have heads as well.
     n_heads = len(kinds) + told + bool(settings.n_past) + pair.N_KINDS

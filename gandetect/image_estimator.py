@@ -36,9 +36,9 @@ class ImageGANDetector(ModelFileDetector):
     Parameters
     ----------
     detector : {"auto", "whole", "patch"}, default="auto"
-        "whole" judges an image at a time, at 32 x 32 pixels; "patch" every part of it, at 128 x 128 or 256 x 256.
-        "auto": "patch" where the shorter side of the first 64 images has a median of at least 128 pixels, or with a
-        backbone.
+        "whole" judges an image at a time, at 32 x 32 pixels; "patch" every part of it, with 128 or 256 pixels along
+        each side. "auto": "patch" where the shorter side of the first 64 images has a median of at least 128 pixels, or
+        with a backbone.
     backbone : str or path-like, optional
         A pretrained network whose feature maps the patch detector sees in place of pixels: the name of a timm model, or
         the path of an ONNX file; it becomes a part of the model file. A loaded detector has a digest in place of a

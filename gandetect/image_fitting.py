@@ -51,7 +51,7 @@ INSPECTED_SIDE = 128
 """Images whose shorter side is at least this are judged patch by patch, unless told otherwise."""
 
 LARGEST_SIDE = 256
-"""Height and width to which images for patches are resized, if they are at least as large; else `INSPECTED_SIDE`."""
+"""Height, or width, to which images for patches are resized if theirs is at least as large; else `INSPECTED_SIDE`."""
 
 N_IMAGINED = 8
 """Images that each generator draws to be looked at."""
@@ -90,9 +90,9 @@ def fit_images(
         Names of the images' folders, each for one product: every image is judged given its folder. Looked at once the
         last image is read.
     detector : {"auto", "whole", "patch"}, default="auto"
-        "whole" judges an image at a time, at 32 x 32 pixels; "patch" every part of it, at 128 x 128 or, from 256 pixels
-        on, at 256 x 256. "auto": "patch" where the shorter side of the first 64 images has a median of at least 128, or
-        with a backbone.
+        "whole" judges an image at a time, at 32 x 32 pixels; "patch" every part of it, with 128 pixels along each side
+        or, along a side of at least 256, with 256. "auto": "patch" where the shorter side of the first 64 images has a
+        median of at least 128, or with a backbone.
     backbone : str or path-like, optional
         A pretrained network whose feature maps take the place of the pixels: the name of a timm model, or the path of
         an ONNX file, see `gandetect.backbone.load_backbone`. It stays as it is, and becomes a part of the model file.
@@ -182,15 +182,20 @@ def _chosen(
             "Expected images of shape (height, width, channels) with 1 or 3 channels, found "
             f"{images[0].shape}; convert them first."
         )
-    side = float(np.median([min(image.shape[:2]) for image in images]))
-    size = LARGEST_SIDE if side >= LARGEST_SIDE else INSPECTED_SIDE
+    shorter = float(np.median([min(image.shape[:2]) for image in images]))
     if backbone is not None:
-        frozen = load_backbone(backbone, size)
+        frozen = load_backbone(backbone, _working_side(shorter))
         return "maps", ImageSchema(*frozen.size, channels), frozen
     if detector == "auto":
-        detector = "patch" if side >= INSPECTED_SIDE else "whole"
-    size = WHOLE_SIDE if detector == "whole" else size
-    return detector, ImageSchema(size, size, channels), None
+        detector = "patch" if shorter >= INSPECTED_SIDE else "whole"
+    if detector == "whole":
+        return detector, ImageSchema(WHOLE_SIDE, WHOLE_SIDE, channels), None
+    height, width = (_working_side(side) for side in np.median([image.shape[:2] for image in images], axis=0))
+    return detector, ImageSchema(height, width, channels), None
+
+
+def _working_side(side: float) -> int:
+    return LARGEST_SIDE if side >= LARGEST_SIDE else INSPECTED_SIDE
 
 
 def _with_folders(

@@ -9,7 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from gandetect.graph.images import Gaussian, ImageWeights, Layer
+from gandetect.graph.gaussian import Gaussian
+from gandetect.graph.images import ImageWeights, Layer
+from gandetect.grid import means_of, thinned, whitening_of
 from gandetect.image_ensemble import KINDS, ImageRows, ImageSettings
 from gandetect.networks.convolutions import MemberConv
 from gandetect.networks.folders import FolderDiscriminator, FolderGenerator
@@ -22,17 +24,11 @@ Floats = NDArray[np.float32]
 BATCH = 16
 """Images that go through the discriminator at a time, after training."""
 
-MAX_FEATURED = 1000
-"""Images that the features' normal distribution is fitted on, at most."""
+BLOCKS = 16
+"""Blocks per side of the grid of patches with a covariance of their own."""
 
 HIGHEST = 0.003
 """Share of the positions whose highest values speak for an image."""
-
-RIDGE = 0.02
-"""Share of the features' mean variance that is added to the variance in every direction."""
-
-BLOCKS, COMMON = 16, 0.1
-"""Blocks per side of the grid with a covariance of their own, at most, and the share of the common one in each."""
 
 
 def trained_weights(pair: ImagePair, rows: ImageRows, settings: ImageSettings) -> ImageWeights:
@@ -99,34 +95,19 @@ def _gaussians(pair: ImagePair, rows: ImageRows) -> Gaussian:
 
 @torch.no_grad()
 def _gaussian(pair: ImagePair, member: int, rows: ImageRows) -> tuple[Floats, Floats]:
-    seen = rows.seen_by(member)
-    seen = seen[:: -(-len(seen) // MAX_FEATURED)]
+    seen = thinned(rows.seen_by(member))
     features = np.concatenate(
         [_features(pair, member, rows.samples[seen[start : start + BATCH]]) for start in range(0, len(seen), BATCH)]
     )  # (n, n_features) or (n, height, width, n_features)
     # Whole images are a grid of one position.
     features = features.reshape(len(features), *(features.shape[1:-1] or (1, 1)), features.shape[-1])
     height, width = features.shape[1:3]
-    blocks = max(n for n in range(1, (BLOCKS if rows.positional else 1) + 1) if not height % n and not width % n)
-    folders, axes = rows.folders[seen], 0 if rows.positional else (0, 1, 2)
-    mean = np.stack(
-        [features[folders == own].mean(axes, dtype=np.float64, keepdims=True)[0] for own in range(rows.n_folders)]
-    )  # (folders, height, width, n_features)
-    whitening = _whitening((features - mean[folders]).astype(np.float32), blocks)
+    blocks = max(n for n in range(1, BLOCKS + 1) if not height % n and not width % n)
+    folders = rows.folders[seen]
+    mean = means_of(features, folders, rows.n_folders)  # (folders, height, width, n_features)
+    whitening = whitening_of((features - mean[folders]).astype(np.float32), blocks)
     mean = np.moveaxis(mean, 3, 1) if _plain_discriminator(pair).JUDGES_POSITIONS else mean[:, 0, 0]
     return mean.astype(np.float32), whitening
-
-
-def _whitening(deviations: Floats, blocks: int) -> Floats:
-    """Return what whitens deviations of shape (n, height, width, n_features), block by block."""
-    _, height, width, n_features = deviations.shape
-    cut = deviations.reshape(-1, blocks, height // blocks, blocks, width // blocks, n_features)
-    each = cut.transpose(1, 3, 0, 2, 4, 5).reshape(blocks, blocks, -1, n_features)
-    own = each.swapaxes(-1, -2) @ each / each.shape[2]  # (blocks, blocks, n_features, n_features)
-    covariance = (1 - COMMON) * own + COMMON * own.mean((0, 1))
-    ridge = RIDGE * max(np.trace(own.mean((0, 1))) / n_features, 1e-6) * np.eye(n_features)
-    inverse = np.linalg.inv(np.linalg.cholesky(covariance.astype(np.float64) + ridge))
-    return inverse.swapaxes(-1, -2).astype(np.float32)
 
 
 def _features(pair: ImagePair, member: int, samples: Floats) -> Floats:

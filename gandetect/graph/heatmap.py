@@ -14,11 +14,14 @@ def add_conspicuousness(builder: GraphBuilder, maps: str, scale: MapScale, folde
     """Compare maps, (n, n_maps, height, width), with what is usual, and blur them: (n, 1, height, width)."""
     deviation = builder.node("Sub", maps, of_folder(builder, scale.mean, folder, builder.halves))
     relative = builder.node("Div", deviation, of_folder(builder, scale.deviation, folder, builder.halves))
-    summed = builder.node("Conv", relative, builder.floats(scale.weights[None, :, None, None]))
+    summed = builder.node("Conv", relative, builder.floats(scale.rule.weights[None, :, None, None]))
     steps = np.arange(-3, 4)
-    kernel = np.exp(-np.square(steps / scale.blur) / 2)
+    kernel = np.exp(-np.square(steps / scale.rule.blur) / 2)
     kernel /= kernel.sum()
-    for shape, pads in (((1, 1, 7, 1), [3, 0, 3, 0]), ((1, 1, 1, 7), [0, 3, 0, 3])):
+    zeros = 3
+    if scale.rule.goes_on:
+        summed, zeros = builder.node("Pad", summed, builder.ints([0, 0, 3, 3, 0, 0, 3, 3]), mode="edge"), 0
+    for shape, pads in (((1, 1, 7, 1), [zeros, 0, zeros, 0]), ((1, 1, 1, 7), [0, zeros, 0, zeros])):
         summed = builder.node("Conv", summed, builder.floats(kernel.reshape(shape)), pads=pads)
     return summed
 

@@ -11,15 +11,14 @@ from numpy.typing import NDArray
 
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.folders import of_folder, own_of
+from gandetect.graph.gaussian import Gaussian, add_log, add_mean_square
+from gandetect.graph.texture import Texture, add_channel_mean, add_texture_map
 from gandetect.image_schema import ImageSchema
 
 Floats = NDArray[np.float32]
 
 SLOPE = 0.2
 """Slope of the leaky ReLU; the networks' own."""
-
-SMALLEST_ERROR = 1e-3
-"""Added to an error before its logarithm is taken: smaller ones are rounding."""
 
 _FLOOR = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
 
@@ -35,23 +34,6 @@ class Layer(NamedTuple):
     def member(self, index: int) -> Layer:
         """Return the layer of one member, which keeps its axis."""
         return self._replace(weight=self.weight[index : index + 1], bias=self.bias[index : index + 1])
-
-
-@dataclass(frozen=True)
-class Gaussian:
-    """A normal distribution of the discriminator's features over normal images.
-
-    Parameters
-    ----------
-    mean : array of shape (members, folders, n_features) or (members, folders, n_features, height, width)
-        Mean in each folder, for patches at every position or the same everywhere, (..., n_features, 1, 1).
-    whitening : array of shape (members, blocks, blocks, n_features, n_features)
-        What is left of a feature vector, times this, has independent entries of variance one. The grid of patches is
-        cut into so many blocks per side, each with a covariance of its own; elsewhere there is one.
-    """
-
-    mean: Floats
-    whitening: Floats
 
 
 @dataclass(frozen=True)
@@ -76,6 +58,8 @@ class ImageWeights:
         What tells the features of patches where they are.
     moves : array of shape (members, folders, n_codes) or None
         What is added to the codes of each folder's images.
+    texture : Texture or None
+        What the texture of normal images is like: one for all members, only for patches.
     """
 
     convolutions: tuple[Layer, ...]
@@ -91,11 +75,17 @@ class ImageWeights:
     n_highest: int
     positions: Floats | None = None
     moves: Floats | None = None
+    texture: Texture | None = None
 
     @property
     def n_members(self) -> int:
         """Number of members."""
         return len(self.features.weight)
+
+    @property
+    def n_channels(self) -> int:
+        """Channels of an image."""
+        return int(self.decoder[-1].weight.shape[2])
 
     @property
     def n_folders(self) -> int:
@@ -138,6 +128,7 @@ class ImageWeights:
             self.n_highest,
             self.positions,
             None if self.moves is None else self.moves[one],
+            self.texture,
         )
 
 
@@ -148,8 +139,9 @@ class Seen:
     Shape
     -----
     values (n, 2): minus the discriminator's logit, and the log distance of its features from normal ones;
-    maps (n, n_maps, height, width): of whole images the reconstruction error, of patches also both values at each
-    position of the grid; error (n, 1): mean absolute reconstruction error; reconstruction (n, channels, height, width)
+    maps (n, n_maps, height, width): of whole images the reconstruction error, of patches at each position of the grid
+    both values, that error, and how unexpected the texture is; error (n, 1): mean absolute reconstruction error;
+    reconstruction (n, channels, height, width)
     """
 
     values: str
@@ -180,9 +172,15 @@ def add_networks(builder: GraphBuilder, samples: str, weights: ImageWeights, fol
     """Add both networks of all members; `folder` is what `gandetect.graph.folders` makes of each image's folder."""
     see = _see_positions if weights.judges_positions else _see_whole
     members = [see(builder, samples, weights.member(index), folder) for index in range(weights.n_members)]
+    maps = _mean(builder, [member.maps for member in members])
+    if weights.texture is not None:
+        height, width = weights.grid
+        shape = weights.n_channels, weights.stride * height, weights.stride * width
+        own = add_texture_map(builder, samples, weights.texture, shape, weights.grid, folder)
+        maps = builder.node("Concat", maps, own, axis=1)
     return Seen(
         _mean(builder, [member.values for member in members]),
-        _mean(builder, [member.maps for member in members]),
+        maps,
         _mean(builder, [member.error for member in members]),
         _mean(builder, [member.reconstruction for member in members]),
     )
@@ -206,9 +204,9 @@ def _see_whole(builder: GraphBuilder, samples: str, weights: ImageWeights, folde
         "Reshape", _affine(builder, code, weights.from_code), builder.ints([-1, n_channels, side, side])
     )
     reconstruction = _grown(builder, _leaky(builder, grid), weights)
-    error = _error_map(builder, samples, reconstruction)
+    error = _error_map(builder, samples, reconstruction, weights.n_channels)
     maps = builder.node("AveragePool", error, kernel_shape=[3, 3], pads=[1, 1, 1, 1], count_include_pad=0)
-    return Seen(values, _log(builder, maps), _mean_error(builder, error), reconstruction)
+    return Seen(values, add_log(builder, maps), _mean_error(builder, error), reconstruction)
 
 
 def _see_positions(builder: GraphBuilder, samples: str, weights: ImageWeights, folder: str) -> Seen:
@@ -218,34 +216,18 @@ def _see_positions(builder: GraphBuilder, samples: str, weights: ImageWeights, f
     unreal = builder.node("Neg", own_of(builder, logit, folder, (weights.n_folders, 1, 1)))  # (n, 1, height, width)
     mean = of_folder(builder, weights.gaussian.mean[0], folder)
     deviation = builder.node("Sub", features, mean)
-    distance = _distances(builder, deviation, weights)
+    distance = add_log(builder, add_mean_square(builder, deviation, weights.gaussian.whitening[0], weights.grid))
     code = _on_sphere(builder, _convolution(builder, _convolved(builder, samples, weights.encoder), weights.to_code))
     code = _moved(builder, code, None if weights.moves is None else weights.moves[..., None, None], folder)
     reconstruction = _grown(builder, _leaky(builder, _convolution(builder, code, weights.from_code)), weights)
-    error = _error_map(builder, samples, reconstruction)
+    error = _error_map(builder, samples, reconstruction, weights.n_channels)
     pooled = [weights.stride] * 2
     coarse = builder.node("AveragePool", error, kernel_shape=pooled, strides=pooled)
     values = builder.node(
         "Concat", *(add_top(builder, tensor, weights.n_highest) for tensor in (unreal, distance)), axis=1
     )
-    maps = builder.node("Concat", unreal, distance, _log(builder, coarse), axis=1)
+    maps = builder.node("Concat", unreal, distance, add_log(builder, coarse), axis=1)
     return Seen(values, maps, _mean_error(builder, error), reconstruction)
-
-
-def _distances(builder: GraphBuilder, deviation: str, weights: ImageWeights) -> str:
-    """Log mean square of the whitened features at every position, block by block: (n, 1, height, width)."""
-    whitening, (height, width) = weights.gaussian.whitening[0], weights.grid
-    blocks, n_features = whitening.shape[0], whitening.shape[2]
-    rows, columns = height // blocks, width // blocks
-    cut = builder.node("Reshape", deviation, builder.ints([0, n_features, blocks, rows, blocks, columns]))
-    each = builder.node("Transpose", cut, perm=[2, 4, 0, 3, 5, 1])
-    flat = builder.node("Reshape", each, builder.ints([blocks * blocks, -1, n_features]))
-    stored = builder.halves(whitening.reshape(blocks * blocks, n_features, n_features))
-    white = builder.node("MatMul", flat, stored)
-    squares = builder.node("ReduceMean", builder.node("Mul", white, white), builder.ints([2]), keepdims=0)
-    placed = builder.node("Reshape", squares, builder.ints([blocks, blocks, -1, rows, columns]))
-    joined = builder.node("Transpose", placed, perm=[2, 0, 3, 1, 4])
-    return _log(builder, builder.node("Reshape", joined, builder.ints([-1, 1, height, width])))
 
 
 def _position_features(builder: GraphBuilder, samples: str, weights: ImageWeights) -> str:
@@ -315,19 +297,16 @@ def _on_sphere(builder: GraphBuilder, code: str) -> str:
 # --- measures ---------------------------------------------------------------------------------------------------------
 
 
-def _log(builder: GraphBuilder, x: str) -> str:
-    return builder.node("Log", builder.node("Add", x, builder.floats(SMALLEST_ERROR)))
-
-
 def _log_mean_square(builder: GraphBuilder, white: str) -> str:
     """Return the log of the mean square over the features, which keep an axis of size one."""
-    return _log(builder, builder.node("ReduceMean", builder.node("Mul", white, white), builder.ints([1]), keepdims=1))
+    return add_log(
+        builder, builder.node("ReduceMean", builder.node("Mul", white, white), builder.ints([1]), keepdims=1)
+    )
 
 
-def _error_map(builder: GraphBuilder, samples: str, reconstruction: str) -> str:
+def _error_map(builder: GraphBuilder, samples: str, reconstruction: str, n_channels: int) -> str:
     """Absolute error of each pixel, mean over the channels: (n, 1, height, width)."""
-    error = builder.node("Abs", builder.node("Sub", samples, reconstruction))
-    return builder.node("ReduceMean", error, builder.ints([1]), keepdims=1)
+    return add_channel_mean(builder, builder.node("Abs", builder.node("Sub", samples, reconstruction)), n_channels)
 
 
 def _mean_error(builder: GraphBuilder, error: str) -> str:

@@ -136,3 +136,16 @@ class PatchPair(ImagePair):
         judged = (share == 0) | (share > self.ALTERED)
         loss = focal(logistic_real(on_real)).sum(1) + (judged * focal(known)).sum(2)
         return self.REJECTION_WEIGHT * loss / (on_real.shape[1] + on_references.shape[2])
+
+
+class LitPair(PatchPair):
+    """The same for pixels, which light changes: every real image is lit in another way, and altered after that."""
+
+    CONTRAST, BRIGHTNESS = 0.15, 0.12
+    """Deviations of the logarithm of what pixels are multiplied by, and of what is added to them."""
+
+    def real(self, batch: Tensor, random: torch.Generator) -> Tensor:
+        """Return the images under changed light, as the discriminator sees them."""
+        factor, more = torch.randn(2, *batch.shape[:2], 1, 1, 1, generator=random).to(batch)
+        lit = batch[:, :, : self.channels] * (self.CONTRAST * factor).exp() + self.BRIGHTNESS * more
+        return self.seen(torch.cat([lit.clamp(-1, 1), batch[:, :, self.channels :]], dim=2))

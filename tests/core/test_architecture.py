@@ -26,6 +26,7 @@ FLOORS = {
     "calibration": set(),
     "linear_path": set(),
     "heatmap": set(),
+    "grid": set(),
     "model_file": {"errors", "schema", "image_schema", "core_schema", "files", "guard", "wire"},
     "pruning": {"wire"},
     "scorer": {"errors", "schema", "model_file", "pruning"},
@@ -75,10 +76,13 @@ FLOORS = {
         ),
     },
     "image_ensemble": {"errors", "schema", "folds", "networks", "image_negatives", "losses", "training"},
-    "image_weights": {"networks", "graph", "image_ensemble"},
+    "image_weights": {"grid", "networks", "graph", "image_ensemble"},
+    "image_texture": {"grid", "scorer", "graph", "image_ensemble"},
     "image_health": {"health", "members", "networks", "training", "image_ensemble"},
     "image_maps": {"image_negatives", "training", "scorer", "graph", "image_ensemble"},
-    "image_calibration": {"image_schema", "calibration", "heatmap", "scorer", "graph", "image_ensemble"},
+    "image_calibration": {
+        *("image_schema", "calibration", "heatmap", "scorer", "graph", "image_ensemble", "image_texture"),
+    },
     "image_fitting": {
         *("errors", "schema", "image_schema", "calibration", "heatmap", "checkpoint", "folds", "health", "members"),
         *("model_file", "record", "scorer", "networks", "training", "graph"),
@@ -131,6 +135,7 @@ HEAVY = {"torch", "sklearn", "pandas", "scipy", "onnx", "safetensors", "threadpo
 
 MAY_IMPORT_HEAVY = {
     "linear_path": {"threadpoolctl"},
+    "image_texture": {"threadpoolctl"},
     "networks": {"torch"},
     "table_negatives": {"torch"},
     "image_negatives": {"torch"},

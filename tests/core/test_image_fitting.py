@@ -47,6 +47,13 @@ def test_the_detector_and_its_size_are_chosen_from_the_images():
     assert manifest["image"] == {"height": 128, "width": 128, "channels": 3}
 
 
+def test_each_side_has_a_size_of_its_own():
+    images = np.random.default_rng(0).integers(0, 256, (8, 260, 130, 1)).astype(np.uint8)
+    model = fit_images(images, n_steps=1)
+    assert read_model(model)[1]["image"] == {"height": 256, "width": 128, "channels": 1}
+    assert Scorer(model)(images, ["heatmap"])["heatmap"].shape == (8, 256, 128)
+
+
 def test_anomalies_score_higher():
     score = Scorer(fitted("whole"))
     images = np.concatenate([digits(0), digits(1)])

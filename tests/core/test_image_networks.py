@@ -160,6 +160,18 @@ def test_a_patch_discriminator_judges_every_position_and_does_not_see_what_was_a
     assert torch.equal(judged, expected)
 
 
+def test_real_images_are_lit_in_other_ways_and_keep_all_else():
+    _, pair, _ = trained("patch", n_folders=2)
+    batch = torch.rand(2, 5, 4, 64, 64, generator=torch.Generator().manual_seed(0)) - 0.5  # folders in channel 3
+    lit = pair.real(batch, torch.Generator().manual_seed(1))
+    assert torch.equal(lit[:, :, 3:], pair.seen(batch)[:, :, 3:])
+    factors = (lit[:, :, :3].amax((2, 3, 4)) - lit[:, :, :3].amin((2, 3, 4))).log()
+    assert factors.std() > 0.05
+    order = batch[0, 0, 0].flatten().argsort()
+    assert (lit[0, 0, 0].flatten()[order].diff() >= 0).all()
+    assert lit[:, :, :3].abs().max() <= 1
+
+
 def test_normalised_convolutions_are_folded_into_ones_that_do_the_same():
     random = torch.Generator().manual_seed(0)
     normed, images = NormedConv(2, 3, 5, 3, 2, random), torch.randn(2, 4, 3, 8, 8, generator=random)
