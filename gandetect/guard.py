@@ -42,7 +42,7 @@ MAX_RANK = 8
 """Most dimensions of a tensor."""
 
 _CORE_OPERATORS = """
-    Abs Add And ArgMax Asinh AveragePool Cast Clip Concat Constant Conv ConvTranspose Cos Div Equal Flatten Floor
+    Abs Add And ArgMax Asinh AveragePool Cast Clip Concat Constant Conv ConvTranspose Cos Div Equal Exp Flatten Floor
     Gather GatherElements Gemm Greater GreaterOrEqual Identity IsNaN LeakyRelu Less LessOrEqual Log MatMul Max Min
     Mul Neg Or Pad ReduceL1 ReduceMax ReduceMean ReduceSum ReduceSumSquare Relu Reshape Resize Round Shape Sigmoid
     Sin Slice Split Sqrt Squeeze Sub Tanh TopK Transpose Unsqueeze Where

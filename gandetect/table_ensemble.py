@@ -29,6 +29,9 @@ Floats = NDArray[np.float32]
 WIDE = 256
 """Samples of more entries are trained on in smaller batches and fewer steps, and fewer codes are kept of them."""
 
+CAUTION = 0.6
+"""Share of the votes of the members that see no islands, where there are islands."""
+
 BEFORE_TRAINING = 2**62
 """Keys the randomness of the initial weights: a step that training never reaches."""
 
@@ -159,9 +162,9 @@ class TableSettings:
 class Rows(Folded):
     """Encoded training rows and the fold of each; arrays of shape (n_rows, ...).
 
-    `excess` is measured out of fold; `departure` is that of a constant that leaves its value. `known` holds the samples
-    of known anomalies, (n_known, sample_dim), which are in none of the other arrays; `given`, (n_columns,), tells which
-    columns are.
+    `excess` is measured out of fold; `departure` is that of a constant that leaves its value. `islands` tells which
+    rows are in small groups apart from all others. `known` holds the samples of known anomalies, (n_known, sample_dim),
+    which are in none of the other arrays; `given`, (n_columns,), tells which columns are.
     """
 
     samples: Floats
@@ -169,8 +172,30 @@ class Rows(Folded):
     excess: Floats
     departure: float
     folds: NDArray[np.int64]
+    islands: NDArray[np.bool_]
     known: Floats
     given: NDArray[np.bool_]
+
+    @property
+    def cautious(self) -> NDArray[np.bool_]:
+        """Which members never see islands, (members,): one in four, and at least one, if there are any islands."""
+        n_members = int(self.folds.max()) + 1
+        return (np.arange(n_members) < max(1, n_members // 4)) & self.islands.any()
+
+    @property
+    def votes(self) -> Floats | None:
+        """How much each member counts, (members,): those that are cautious `CAUTION` together; None if none is."""
+        if not self.cautious.any():
+            return None
+        n_cautious, n_members = int(self.cautious.sum()), len(self.cautious)
+        each = np.where(self.cautious, CAUTION / n_cautious, (1 - CAUTION) / (n_members - n_cautious))
+        votes: Floats = each.astype(np.float32)
+        return votes
+
+    def seen_by(self, member: int) -> NDArray[np.int64]:
+        """Return the rows that a member is trained on: those of other folds, and no islands if it is cautious."""
+        seen = super().seen_by(member)
+        return seen[~self.islands[seen]] if self.cautious[member] else seen
 
     def linear_path(self, column_of: NDArray[np.int64]) -> LinearPath | None:
         """Learn the generator's linear path where there are more numbers than rows, and nothing is given."""
@@ -364,6 +389,7 @@ def trained_weights(pair: TablePair, rows: Rows) -> TableWeights:
         pair.generator.memory.detach().cpu().numpy(),
         pair.generator.typical().cpu().numpy(),
         rows.given,
+        rows.votes,
         rows.linear_path(pair.generator.column_of.cpu().numpy()),
     )
 

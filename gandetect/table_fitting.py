@@ -18,6 +18,7 @@ from gandetect.encoding import Encoding, fit_encoding, summaries
 from gandetect.errors import InputError
 from gandetect.folds import draw_folds
 from gandetect.health import Retrained, examine, heal
+from gandetect.islands import find_islands
 from gandetect.losses import LOSSES
 from gandetect.members import transplant
 from gandetect.model_file import seal
@@ -132,6 +133,7 @@ def fit_table(
     share = contamination if contamination == "auto" else float(contamination)
     manifest["training"] |= {"seed": seed, "contamination": share, "named": named, "n_known_anomalies": len(rows.known)}
     manifest["training"] |= {"trimmed_share": round(gross.share, 6), "trimmed_columns": gross.columns}
+    manifest["training"] |= {"island_share": round(float(rows.islands.mean()), 6)}
     return seal(build_model(learned, threshold, manifest))
 
 
@@ -212,6 +214,7 @@ def _encode(columns: Columns, schema: Schema, encoding: Encoding, seed: int, n_m
         np.where(departed, np.float32(departure), excess),
         departure,
         folds,
+        islands=find_islands(samples[:, ~encoding.is_given[encoding.column_of]], seed),
         known=samples[:0],
         given=encoding.is_given,
     )

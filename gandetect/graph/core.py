@@ -19,7 +19,7 @@ from gandetect.graph.surgery import OpenModel
 from gandetect.schema import DEFAULT_OUTPUTS, INTERNAL_PREFIX
 
 _OPERATORS = """
-    Abs Add ArgMax Cast Clip Concat Div Gather Greater Identity Less LessOrEqual Log MatMul Mul Neg Pad ReduceMax
+    Abs Add ArgMax Cast Clip Concat Div Exp Gather Greater Identity Less LessOrEqual Log MatMul Mul Neg Pad ReduceMax
     ReduceMean ReduceSum Relu Reshape Sigmoid Split Sqrt Sub Transpose
 """
 

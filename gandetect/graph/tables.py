@@ -52,6 +52,8 @@ class TableWeights:
     given : array of bool of shape (n_columns,)
         Columns that are given: never hidden, filled in or judged. Where there are any, what is typical and what the
         memory recalls is asked for given these.
+    votes : array of shape (members,) or None
+        How much each member counts, the sum is one; None where all count alike.
     linear : LinearPath or None
         Where there are more numbers than training rows: what is expected of the numbers, and how far a row is from the
         typical one.
@@ -62,6 +64,7 @@ class TableWeights:
     memory: Floats
     typical: Floats
     given: NDArray[np.bool_]
+    votes: Floats | None = None
     linear: LinearPath | None = None
 
     @property
@@ -76,7 +79,8 @@ class TableWeights:
             tuple((weight[one], bias[one]) for weight, bias in layers)
             for layers in (self.discriminator, self.generator)
         )
-        return TableWeights(discriminator, generator, self.memory[one], self.typical[one], self.given, self.linear)
+        memory, typical = self.memory[one], self.typical[one]
+        return TableWeights(discriminator, generator, memory, typical, self.given, linear=self.linear)
 
 
 @dataclass(frozen=True)
@@ -174,20 +178,45 @@ def _typical(
 def _judge(
     builder: GraphBuilder, samples: str, typical: str | None, weights: TableWeights, column_of: NDArray[np.int64]
 ) -> str:
-    """Mean over the members of minus the logits and of both log distances: (n, 3 or 4).
+    """Return minus what the members' logits come to, and the means of both log distances: (n, 3 or 4).
 
     The samples, (members, n, sample_dim + 1), end with a one. Without a typical row there is one distance.
     """
-    first, *hidden, (last_weight, last_bias) = weights.discriminator
+    votes = _votes(builder, weights.votes)
+    first, *hidden, last = weights.discriminator
     x = hidden_layers(builder, _first_activation(builder, samples, first), hidden)
-    unreal = affine(builder, x, -last_weight, -last_bias)  # (members, n, 1 or 2)
+    unreal = _unreal(builder, affine(builder, x, *last), votes)
     apart = builder.node("Sub", samples, typical) if typical else None
     if apart and weights.given.any():
         apart = builder.node("Mul", apart, builder.floats(np.append(~weights.given[column_of], False)))
     recalled = _recall_error_given(builder, samples, weights.memory, weights.given[column_of])
     log_distances = _log_distances(builder, recalled, apart, weights.memory.shape[2])
-    each = builder.node("Concat", unreal, log_distances, axis=2)
-    return builder.node("ReduceMean", each, builder.ints([0]), keepdims=0)
+    return builder.node("Concat", unreal, _mean(builder, log_distances, votes), axis=1)
+
+
+def _votes(builder: GraphBuilder, votes: Floats | None) -> str | None:
+    return None if votes is None else builder.floats(votes[:, None, None])
+
+
+def _mean(builder: GraphBuilder, each: str, votes: str | None = None) -> str:
+    """Return the mean over the members, weighted by their votes where there are any: (members, n, k) to (n, k)."""
+    if votes is None:
+        return builder.node("ReduceMean", each, builder.ints([0]), keepdims=0)
+    return builder.node("ReduceSum", builder.node("Mul", each, votes), builder.ints([0]), keepdims=0)
+
+
+def _unreal(builder: GraphBuilder, logits: str, votes: str | None) -> str:
+    """Return minus the members' mean logits, or the logits of their mean odds if they vote: (n, 1 or 2).
+
+    Odds are ratios of densities, so that their mean is the ratio of a mixture of what the members learned. By the mean
+    of the logits one member that never saw the like of a row would decide alone, since logits have no lower end.
+    """
+    if votes is None:
+        return builder.node("Neg", _mean(builder, logits))
+    highest = builder.node("ReduceMax", logits, builder.ints([0]), keepdims=0)
+    odds = builder.node("Exp", builder.node("Sub", logits, highest))
+    mean = builder.node("Log", _mean(builder, odds, votes))
+    return builder.node("Neg", builder.node("Add", mean, highest))
 
 
 def _log_distances(builder: GraphBuilder, recalled: str, apart: str | None, n_entries: int) -> str:

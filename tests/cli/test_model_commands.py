@@ -19,7 +19,7 @@ def test_inspect_shows_what_the_file_says(cli, small_model):
     assert re.search(r"^started_at +time +0\.0 % +2025-01-01 to 2025-12-31, median 2025-", result.out, re.M)
     assert re.search(r"^temperature_c +number +2\.5 % +36\.3 to 59\.3, median 47\.3$", result.out, re.M)
     assert re.search(r"^job_id +id +every value is different: an id$", result.out, re.M)
-    assert "training\n  contamination: auto\n  n_known_anomalies: 0\n  n_rows: 600\n" in result.out
+    assert "training\n  contamination: auto\n  island_share: 0\n  n_known_anomalies: 0\n  n_rows: 600\n" in result.out
     assert "  trimmed_share: 0\n" in result.out
     assert "trimmed_columns" not in result.out
     assert "calibration\n  alpha: 0.05\n" in result.out

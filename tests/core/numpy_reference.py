@@ -85,6 +85,7 @@ class Networks:
     scored: list
     memory: np.ndarray
     column_of: np.ndarray
+    votes: np.ndarray | None
 
     @property
     def n_members(self):
@@ -101,6 +102,7 @@ class Networks:
             discriminator=discriminator,
             generator=generator,
             memory=self.memory[one],
+            votes=None,
         )
 
     def complete(self, samples, mask, member):
@@ -145,7 +147,10 @@ class Networks:
 
 def components(networks, encoded, error_scale):
     """Return the components of the score, the reconstruction error and each column's blame."""
-    judged = np.mean([networks.judge(encoded, member) for member in range(networks.n_members)], axis=0)
+    each = np.stack([networks.judge(encoded, member) for member in range(networks.n_members)])
+    judged = np.average(each, axis=0, weights=networks.votes)
+    if networks.votes is not None:
+        judged[:, 0] = -np.logaddexp.reduce(np.log(networks.votes)[:, None] - each[..., 0], axis=0)
     relative = networks.column_errors(encoded) / error_scale * encoded.present
     capped = np.minimum(relative, 20)
     error = capped.sum(1) / np.maximum(encoded.present.sum(1), 1)

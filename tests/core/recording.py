@@ -33,6 +33,7 @@ class Fitted:
             [list(REFERENCES).index(name) for name in SCORED],
             self.pair.generator.memory.detach().double().numpy(),
             self.encoding.column_of,
+            self.weights.votes,
         )
 
 

@@ -25,6 +25,7 @@ FLOORS = {
     "trimming": {"schema"},
     "calibration": set(),
     "linear_path": set(),
+    "islands": set(),
     "heatmap": set(),
     "grid": set(),
     "model_file": {"errors", "schema", "image_schema", "core_schema", "files", "guard", "wire"},
@@ -73,6 +74,7 @@ FLOORS = {
             "table_assembly",
             "out_of_fold",
             "trimming",
+            "islands",
         ),
     },
     "image_ensemble": {"errors", "schema", "folds", "networks", "image_negatives", "losses", "training"},
@@ -136,6 +138,7 @@ HEAVY = {"torch", "sklearn", "pandas", "scipy", "onnx", "safetensors", "threadpo
 MAY_IMPORT_HEAVY = {
     "linear_path": {"threadpoolctl"},
     "image_texture": {"threadpoolctl"},
+    "islands": {"sklearn"},
     "networks": {"torch"},
     "table_negatives": {"torch"},
     "image_negatives": {"torch"},
