@@ -44,7 +44,7 @@ INPUT_PREFIX = "column/"
 KNOWN_ANOMALIES = "known_anomalies"
 """Where the summary of a column of labels keeps those that mean a known anomaly."""
 
-CHUNK_ROWS = 384
+CHUNK_ROWS = 320
 """Rows that go into one run: nearly as fast as larger chunks, and memory stays bounded."""
 
 MIN_ROWS = 8
