@@ -51,7 +51,7 @@ DETECTORS: dict[str, dict[str, Any]] = {
     },
     "patch": {
         "n_members": 2,
-        "n_steps": 450,
+        "n_steps": 400,
         "n_real": 12,
         "n_negatives": 6,
         "n_generated": 2,
