@@ -19,7 +19,7 @@ from gandetect.encoding import (
     decode,
 )
 from gandetect.errors import InputError
-from gandetect.graph.linear import AXES, ENTRIES
+from gandetect.graph.linear import ENTRIES
 from gandetect.graph.surgery import OpenModel
 from gandetect.schema import INTERNAL_PREFIX, Kind, Schema, table_of
 from gandetect.scorer import Scorer, open_session, run_in_chunks
@@ -128,7 +128,7 @@ class Source:
     @cached_property
     def numbers(self) -> NDArray[np.int64]:
         """Entries of a sample that a linear path expects; none where there is no path."""
-        if INTERNAL_PREFIX + AXES not in self.open.constants:
+        if INTERNAL_PREFIX + ENTRIES not in self.open.constants:
             return np.array([], dtype=np.int64)
         return self.open.constant(ENTRIES)
 

@@ -7,7 +7,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 from threadpoolctl import threadpool_limits
 
-from gandetect import ModelFileError, explain, export_model
+from gandetect import explain, export_model
 from gandetect.export.distillation import Lessons, distilled
 from gandetect.export.source import Source
 from gandetect.graph.builder import GraphBuilder
@@ -242,18 +242,6 @@ def test_a_distilled_model_with_a_path_is_much_smaller_and_agrees_with_its_sourc
     assert exported.comparison.n_bytes[1] < 0.6 * len(model)
     odd = np.concatenate([wide_rows(100, seed=1), off_the_plane(wide_rows(100, seed=2))])
     assert roc_auc_score(np.repeat([False, True], 100), scores_of(Scorer(exported.model), odd)) > 0.95
-
-
-def test_a_model_whose_path_has_no_labelled_entries_is_refused_with_the_remedy(model):
-    class Unlabelled(OpenModel):
-        @property
-        def constants(self):
-            return {INTERNAL_PREFIX + AXES: None}
-
-    source = Source(model)
-    source.open = Unlabelled(b"")
-    with pytest.raises(ModelFileError, match=r"found no 'linear/entries'; fit the model again"):
-        source.numbers  # noqa: B018
 
 
 def test_a_role_other_than_feature_gives_no_number_to_the_path():
