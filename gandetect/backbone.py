@@ -14,20 +14,22 @@ import os
 import warnings
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import torch
 from numpy.typing import NDArray
-from onnx import version_converter
+from onnx import helper, version_converter
 from torch import Tensor, nn
 
 from gandetect.errors import FileAccessError, InputError, MissingExtraError
 from gandetect.files import access_error
 from gandetect.graph.backbone import Backbone
 from gandetect.graph.builder import OPSET
-from gandetect.guard import MAX_BYTES, check_backbone
+from gandetect.guard import FOLDED_OPERATORS, MAX_BYTES, check_backbone
 from gandetect.schema import quoted
 from gandetect.scorer import open_session, run_in_chunks
 
@@ -200,7 +202,8 @@ def _tried(backbone: Backbone, name: str) -> Backbone:
     pictures = np.random.default_rng(0).uniform(-1, 1, (3, 3, *backbone.size)).astype(np.float32)
     try:
         found = _run(backbone, pictures)
-        backbone = _converted(replace(backbone, maps=tuple(key for key, values in found.items() if _is_map(values))))
+        maps = tuple(key for key, values in found.items() if _is_map(values))
+        backbone = replace(backbone, model=_folded(_converted(backbone.model)), maps=maps)
         again, alone = _run(backbone, pictures), _run(backbone, pictures[:1])
     except Exception as error:  # of ONNX Runtime or onnx, which have no common base
         reason = str(error.__cause__ or error).strip().splitlines()[0]
@@ -208,6 +211,7 @@ def _tried(backbone: Backbone, name: str) -> Backbone:
             f"Expected a backbone that runs on pictures of {backbone.size[1]} x {backbone.size[0]} pixels, found in "
             f"{name}: {reason}; export it again with opset {OPSET} and a first size that may be any."
         ) from error
+    check_backbone(backbone.model, name, folded=True)
     if not backbone.maps:
         shapes = ", ".join(str(values.shape) for values in found.values())
         raise InputError(
@@ -235,13 +239,30 @@ def _run(backbone: Backbone, pictures: Floats) -> dict[str, NDArray[Any]]:
     return run_in_chunks(session, list(backbone.maps), {feed: pictures})
 
 
-def _converted(backbone: Backbone) -> Backbone:
-    """Return the backbone with the builder's version of the operators, and without names that others gave."""
-    model = onnx.load_model_from_string(backbone.model)
-    versions = [entry.version for entry in model.opset_import if not entry.domain]
-    if versions != [OPSET]:
-        model = version_converter.convert_version(model, OPSET)
-    return replace(backbone, model=model.SerializeToString(deterministic=True))
+def _converted(contents: bytes) -> bytes:
+    """Return a model with the builder's version of the operators."""
+    model = onnx.load_model_from_string(contents)
+    if [entry.version for entry in model.opset_import if not entry.domain] == [OPSET]:
+        return contents
+    converted: bytes = version_converter.convert_version(model, OPSET).SerializeToString(deterministic=True)
+    return converted
+
+
+def _folded(contents: bytes) -> bytes:
+    """Let ONNX Runtime compute what is constant in a model, if exporters left it operators that no model file has."""
+    if not FOLDED_OPERATORS & {node.op_type for node in onnx.load_model_from_string(contents).graph.node}:
+        return contents
+    with TemporaryDirectory() as folder:
+        path = str(Path(folder) / "folded.onnx")
+        options = onnxruntime.SessionOptions()
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+        options.optimized_model_filepath, options.log_severity_level = path, 3
+        onnxruntime.InferenceSession(contents, options, providers=["CPUExecutionProvider"])
+        model = onnx.load(path)
+    del model.opset_import[:]  # it names all domains that ONNX Runtime knows
+    model.opset_import.append(helper.make_opsetid("", OPSET))
+    folded: bytes = model.SerializeToString(deterministic=True)
+    return folded
 
 
 def summary(backbone: Backbone) -> dict[str, Any]:

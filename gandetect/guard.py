@@ -56,6 +56,9 @@ _BACKBONE_OPERATORS = """
 BACKBONE_OPERATORS = frozenset(_BACKBONE_OPERATORS.split())
 """Operators that occur in convolutional networks that were trained elsewhere, and in nothing else that a file holds."""
 
+FOLDED_OPERATORS = frozenset({"ConstantOfShape"})
+"""Operators by which exporters write the margins of a padding: taken in a backbone's file, never in a model file."""
+
 OPERATORS = {
     "": frozenset(_CORE_OPERATORS.split()) | BACKBONE_OPERATORS,
     "ai.onnx.ml": frozenset({"LabelEncoder"}),
@@ -202,7 +205,7 @@ def check_graph(model: bytes, schema: Modality, name: str = "the model") -> None
         ) from None
 
 
-def check_backbone(model: bytes, name: str) -> tuple[int, int] | None:
+def check_backbone(model: bytes, name: str, *, folded: bool = False) -> tuple[int, int] | None:
     """Refuse an ONNX file that may not become a part of a model file, and return the size of its pictures, if fixed.
 
     Parameters
@@ -211,6 +214,8 @@ def check_backbone(model: bytes, name: str) -> tuple[int, int] | None:
         A serialized ONNX ModelProto of a convolutional network: float pictures (n, 3, height, width) in.
     name : str
         What messages call the file.
+    folded : bool
+        Whether all that is constant has been computed, so that `FOLDED_OPERATORS` have no place any more.
 
     Returns
     -------
@@ -223,7 +228,7 @@ def check_backbone(model: bytes, name: str) -> tuple[int, int] | None:
         The file holds what `check_graph` refuses, or has another input.
     """
     try:
-        return _picture_size(_checked_graph(model, BACKBONE_LAYOUT))
+        return _picture_size(_checked_graph(model, BACKBONE_LAYOUT, frozenset() if folded else FOLDED_OPERATORS))
     except RefusedError as found:
         what = found if model.startswith(ONNX_START) else "no ONNX"
         raise InputError(
@@ -236,7 +241,7 @@ ONNX_START = b"\x08"
 """Field 1, the version of ONNX: what writers of ONNX files begin with."""
 
 
-def _checked_graph(model: bytes, layout: wire.Layout) -> Message:
+def _checked_graph(model: bytes, layout: wire.Layout, also: frozenset[str] = frozenset()) -> Message:
     """Decode a model and refuse what no graph may hold, whatever it computes."""
     if len(model) > MAX_BYTES:
         raise RefusedError(f"more than {MAX_BYTES >> 20} MB")
@@ -245,7 +250,7 @@ def _checked_graph(model: bytes, layout: wire.Layout) -> Message:
     if graph is None:
         raise RefusedError("no graph")
     _check_domains(content["opset_import"])
-    _check_nodes(graph["node"])
+    _check_nodes(graph["node"], also)
     _check_tensors(graph)
     return graph
 
@@ -274,14 +279,14 @@ def _check_domains(imports: list[Message]) -> None:
             raise RefusedError(f"operators of the domain {shown(entry['domain'])}")
 
 
-def _check_nodes(nodes: list[Message]) -> None:
+def _check_nodes(nodes: list[Message], also: frozenset[str]) -> None:
     if len(nodes) > MAX_NODES:
         raise RefusedError(f"{len(nodes)} nodes (at most {MAX_NODES} are allowed)")
     for node in nodes:
         domain, operator = node["domain"], node["op_type"]
         if domain not in OPERATORS:
             raise RefusedError(f"an operator of the domain {shown(domain)}")
-        if operator not in OPERATORS[domain]:
+        if operator not in OPERATORS[domain] | also:
             raise RefusedError(f"the operator {shown(operator)}")
         for attribute in node["attribute"]:
             if attribute["type"] not in _ATTRIBUTE_TYPES:

@@ -91,6 +91,34 @@ def test_older_operators_are_converted(tmp_path):
     assert joined(backbone, pixels(3))[0] == pytest.approx(expected_maps(path, (pixels(3) + 1) / 2), abs=1e-4)
 
 
+def padded(margins):
+    """Pad the pictures by margins that are computed as torch's exporter does it: zeros of a size, then numbers."""
+
+    def edit(model):
+        sizes = [onnx.numpy_helper.from_array(np.array(each, np.int64), name) for name, each in margins.items()]
+        model.graph.initializer.extend(sizes)
+        nodes = [
+            helper.make_node(
+                "ConstantOfShape", ["length"], ["zeros"], value=helper.make_tensor("", TensorProto.INT64, [1], [0])
+            ),
+            helper.make_node("Concat", ["zeros", "numbers", "zeros", "numbers"], ["margins"], axis=0),
+            helper.make_node("Pad", ["pictures", "margins"], ["padded"]),
+        ]
+        model.graph.node[0].input[0] = "padded"
+        nodes += [onnx.NodeProto.FromString(node.SerializeToString()) for node in model.graph.node]
+        del model.graph.node[:]
+        model.graph.node.extend(nodes)
+
+    return edit
+
+
+def test_margins_that_an_exporter_left_to_be_computed_are_computed(tmp_path):
+    path = edited(padded({"length": [2], "numbers": [8, 4]}))(tmp_path / "b.onnx")
+    found, model = joined(load_backbone(path, SIDE), pixels(3))
+    assert "ConstantOfShape" not in {node.op_type for node in onnx.load_model_from_string(model).graph.node}
+    assert found == pytest.approx(expected_maps(path, (pixels(3) + 1) / 2), abs=1e-4)
+
+
 def test_a_file_may_fix_the_size_of_its_pictures(tmp_path):
     path = backbone_file(tmp_path / "b.onnx", shape=("n", 3, 48, 80))
     assert load_backbone(path, SIDE).size == (48, 80)
@@ -125,6 +153,7 @@ def edited(edit):
         model = onnx.load(backbone_file(path))
         edit(model)
         onnx.save(model, path)
+        return path
 
     return write
 
@@ -137,6 +166,13 @@ def flattened(model):
     del model.graph.output[:]
     model.graph.node.append(helper.make_node("Flatten", ["coarse"], ["classes"]))
     model.graph.output.append(helper.make_tensor_value_info("classes", TensorProto.FLOAT, ["n", None]))
+
+
+def filled_by_the_batch(model):
+    model.graph.node.insert(0, helper.make_node("Shape", ["pictures"], ["size"]))
+    model.graph.node.insert(1, helper.make_node("ConstantOfShape", ["size"], ["zeros"]))
+    model.graph.node.insert(2, helper.make_node("Add", ["pictures", "zeros"], ["filled"]))
+    model.graph.node[3].input[0] = "filled"
 
 
 def averaged_over_the_batch(model):
@@ -154,6 +190,7 @@ REFUSED = {
     "no ONNX": (lambda path: path.write_bytes(b"PK\x03\x04 something else"), "found no ONNX in '"),
     "empty": (lambda path: path.write_bytes(b""), "found no ONNX in '"),
     "operator": (written(operator="Softmax"), "found the operator 'Softmax' in '"),
+    "size that is not fixed": (edited(filled_by_the_batch), "found the operator 'ConstantOfShape' in '"),
     "doubles": (written(kind=TensorProto.DOUBLE), r"found an input of type 11 with sizes \(any, 3, any, any\) in '"),
     "four channels": (written(shape=("n", 4, "h", "w")), r"found an input of type 1 with sizes \(any, 4, any, any\)"),
     "fixed batch": (written(shape=(1, 3, "h", "w")), r"found an input of type 1 with sizes \(1, 3, any, any\) in '"),
@@ -273,7 +310,7 @@ def without_weights(monkeypatch):
     return create
 
 
-@pytest.mark.parametrize("name", ["resnet10t", "mobilenetv3_small_050", "convnext_atto"])
+@pytest.mark.parametrize("name", ["resnet10t", "mobilenetv3_small_050", "convnext_atto", "tf_efficientnet_lite0"])
 def test_a_network_of_timm_becomes_nodes_that_compute_the_same(monkeypatch, name):
     create = without_weights(monkeypatch)
     torch.manual_seed(0)
