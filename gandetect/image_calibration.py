@@ -15,10 +15,11 @@ from gandetect.graph.folders import of_folder
 from gandetect.graph.heatmap import add_conspicuousness
 from gandetect.graph.images import ImageWeights, add_networks, add_standing_out
 from gandetect.graph.score import add_evidence
+from gandetect.graph.texture import Texture, add_texture_map
 from gandetect.heatmap import OF_FEATURE_MAPS, OF_PATCHES, OF_WHOLE, Heat, MapRule, MapScale, fit_heat, fit_scale
 from gandetect.image_ensemble import ImageRows, ImageSettings
 from gandetect.image_schema import FOLDER_INPUT, ImageSchema
-from gandetect.image_texture import energies_of, fit_texture
+from gandetect.image_texture import fit_texture
 from gandetect.scorer import open_session, run_in_chunks
 
 Floats = NDArray[np.float32]
@@ -34,10 +35,14 @@ class Levels:
 
 @dataclass(frozen=True)
 class LearnedImages:
-    """Everything that the final graph is built from: no levels without folders, no maps without a backbone."""
+    """Everything that the final graph is built from.
+
+    There are no levels without folders, no texture of images that are judged as a whole, no maps without a backbone.
+    """
 
     schema: ImageSchema
     weights: ImageWeights
+    texture: Texture | None
     scale: MapScale
     heat: Heat
     levels: Levels | None
@@ -52,8 +57,11 @@ PRIOR = 20
 
 def calibrated(rows: ImageRows, schema: ImageSchema, weights: ImageWeights, settings: ImageSettings) -> LearnedImages:
     """Look at every training image with the member that never saw it, and calibrate on what it finds."""
-    energies = energies_of(rows) if weights.judges_positions and not weights.sees_maps else None
-    values, maps = _out_of_fold(rows, weights, energies)
+    values, maps = _out_of_fold(rows, weights)
+    texture = None
+    if rows.energies is not None:
+        maps = np.concatenate([maps, _unseen_texture_maps(rows.energies, rows, weights.grid)], axis=1)
+        texture = fit_texture(rows.energies, rows, np.arange(len(maps)))
     rule = OF_FEATURE_MAPS if weights.sees_maps else OF_PATCHES if weights.judges_positions else OF_WHOLE
     scale = _scale_of_folders(maps, rule, rows)
     answers = _components(values, maps, scale, weights.n_highest, rows)
@@ -62,10 +70,9 @@ def calibrated(rows: ImageRows, schema: ImageSchema, weights: ImageWeights, sett
     smallest = np.full(components.shape[1], 0.05)  # logarithms and sums of them that vary less are rounding
     evidence = fit_evidence(components.astype(np.float64), *settings.evidence_weights(), smallest)
     scores = _scores(components, evidence)
-    weights = _with_texture(weights, energies, rows, np.arange(len(rows.samples)))
-    calibration = calibrate(scores, _disagreement(rows, weights, scale, levels, evidence, scores))
+    calibration = calibrate(scores, _disagreement(rows, weights, texture, scale, levels, evidence, scores))
     heat = fit_heat(answers["conspicuous"])
-    return LearnedImages(schema, weights, scale, heat, levels, evidence, calibration)
+    return LearnedImages(schema, weights, texture, scale, heat, levels, evidence, calibration)
 
 
 def _scale_of_folders(maps: Floats, rule: MapRule, rows: ImageRows) -> MapScale:
@@ -90,31 +97,37 @@ def _levels(components: Floats, rows: ImageRows) -> Levels | None:
     return Levels(mean.astype(np.float32), deviation.astype(np.float32))
 
 
-N_PARTS = 4
-"""Parts of each fold that the texture is fitted without."""
-
-
-def _out_of_fold(rows: ImageRows, weights: ImageWeights, energies: Floats | None) -> tuple[Floats, Floats]:
-    """Run each member, as an ensemble of its own, on the images that it never saw.
-
-    The texture is fitted on so nearly all images that what it says of the others is what it says of new images.
-    """
-    everything = np.arange(len(rows.samples))
-    order, parts = [], []
-    for number in range(weights.n_members):
-        unseen = rows.unseen_by(number)
-        for some in np.array_split(unseen, 1 if energies is None else min(N_PARTS, len(unseen))):
-            others = np.setdiff1d(everything, some)
-            parts.append(_run_member(rows, some, _with_texture(weights.member(number), energies, rows, others)))
-            order.append(some)
-    values, maps = (np.concatenate(part)[np.argsort(np.concatenate(order))] for part in zip(*parts, strict=True))
+def _out_of_fold(rows: ImageRows, weights: ImageWeights) -> tuple[Floats, Floats]:
+    """Run each member, as an ensemble of its own, on the images that it never saw."""
+    unseen = [rows.unseen_by(number) for number in range(weights.n_members)]
+    parts = [_run_member(rows, some, weights.member(number)) for number, some in enumerate(unseen)]
+    values, maps = (np.concatenate(part)[np.argsort(np.concatenate(unseen))] for part in zip(*parts, strict=True))
     return values, maps
 
 
-def _with_texture(
-    weights: ImageWeights, energies: Floats | None, rows: ImageRows, chosen: NDArray[np.int64]
-) -> ImageWeights:
-    return weights if energies is None else replace(weights, texture=fit_texture(energies, rows, chosen))
+N_PARTS = 8
+"""Parts of the training images, each judged by a texture that is fitted on all others: so nearly as new images are."""
+
+
+def _unseen_texture_maps(energies: Floats, rows: ImageRows, grid: tuple[int, int]) -> Floats:
+    """Return how unexpected the texture of each image is to the others, (n, 1, *grid)."""
+    parts = np.array_split(np.argsort(rows.folds, kind="stable"), min(N_PARTS, len(rows.folds)))
+    maps = []
+    for part in parts:
+        others = np.setdiff1d(np.arange(len(rows.folds)), part)
+        maps.append(_texture_maps(energies, rows, fit_texture(energies, rows, others), grid, part))
+    return np.concatenate(maps)[np.argsort(np.concatenate(parts))]
+
+
+def _texture_maps(
+    energies: Floats, rows: ImageRows, texture: Texture, grid: tuple[int, int], chosen: NDArray[np.int64]
+) -> Floats:
+    """Return the map of some images, (n_chosen, 1, *grid)."""
+    builder, own = GraphBuilder(), energies[chosen]
+    tensor = builder.input("energies", np.float32, ["n", *own.shape[1:]])
+    found = add_texture_map(builder, tensor, texture, grid, add_number(builder, rows))
+    builder.output("map", found, np.float32, ["n", 1, *grid])
+    return run_told(builder, {"energies": own}, rows.folders[chosen], ["map"])["map"]
 
 
 MAX_COMPARED = 1_000
@@ -124,6 +137,7 @@ MAX_COMPARED = 1_000
 def _disagreement(
     rows: ImageRows,
     weights: ImageWeights,
+    texture: Texture | None,
     scale: MapScale,
     levels: Levels | None,
     evidence: Evidence,
@@ -132,10 +146,14 @@ def _disagreement(
     """Score images by every member that saw them, and compare; two members leave nothing to compare."""
     chosen = np.arange(len(scores))[:: -(-len(scores) // MAX_COMPARED)]
     some = replace(rows, folders=rows.folders[chosen])
+    of_all = []  # maps that are the same whichever member looks
+    if texture is not None and rows.energies is not None:
+        of_all.append(_texture_maps(rows.energies, rows, texture, weights.grid, chosen))
 
     def scored(member: ImageWeights) -> Floats:
-        seen = _run_member(rows, chosen, member)
-        components = _components(*seen, scale, weights.n_highest, some)["components"]
+        values, maps = _run_member(rows, chosen, member)
+        maps = np.concatenate([maps, *of_all], axis=1)
+        components = _components(values, maps, scale, weights.n_highest, some)["components"]
         return _scores(_levelled(components, levels, some), evidence)
 
     by_member = [scored(weights.member(member)) for member in range(weights.n_members)]

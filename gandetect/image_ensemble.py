@@ -177,6 +177,8 @@ class ImageRows(Folded):
         Number of folders; with one, the networks are told none.
     positional : bool
         Whether they show the same things at the same places.
+    energies : array of shape (n, n_filters, height, width), optional
+        Their texture, see `gandetect.graph.texture.add_energies`, where positions are judged.
     altered : array of shape (n, copies, kinds, channels + 1, height, width), optional
         Maps of altered copies of each, with the share of every position that was altered.
     """
@@ -186,6 +188,7 @@ class ImageRows(Folded):
     folders: NDArray[np.int64]
     n_folders: int
     positional: bool
+    energies: Floats | None = None
     altered: NDArray[np.float16] | None = None
 
     def shown(self, indices: Any) -> Tensor:

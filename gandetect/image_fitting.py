@@ -25,6 +25,7 @@ from gandetect.graph.folders import add_folder
 from gandetect.graph.heatmap import add_conspicuousness, add_heatmap
 from gandetect.graph.images import Seen, add_images, add_networks
 from gandetect.graph.score import add_evidence, add_verdict
+from gandetect.graph.texture import add_energies, add_texture_map
 from gandetect.health import Retrained, examine, heal
 from gandetect.heatmap import depends_on_position
 from gandetect.image_calibration import LearnedImages, add_components, add_levelled, add_number, calibrated, run_told
@@ -32,6 +33,7 @@ from gandetect.image_ensemble import DETECTORS, ImageRows, ImageSettings, train_
 from gandetect.image_health import LIMITS, probes
 from gandetect.image_maps import altered_maps, fit_feature_maps, maps_of, pictures_of
 from gandetect.image_schema import FOLDER_INPUT, IMAGE_INPUT, ImageSchema, batches
+from gandetect.image_texture import energies_of
 from gandetect.image_weights import trained_weights
 from gandetect.members import transplant
 from gandetect.model_file import DIGEST_KEY, DIGEST_PLACEHOLDER, MANIFEST_KEY, manifest_json, seal
@@ -226,7 +228,8 @@ def _rows(samples: Floats, folders: NDArray[np.int64], n_folders: int, settings:
         raise InputError(f"Expected images that differ, found {len(samples)} identical ones; add other normal images.")
     folds = draw_folds(len(samples), settings.n_members, seed, folders)
     positional = [depends_on_position(samples[folders == own]) for own in range(n_folders)]
-    return ImageRows(samples, folds, folders, n_folders, 2 * sum(positional) > n_folders)
+    energies = None if settings.detector == "whole" else energies_of(samples)
+    return ImageRows(samples, folds, folders, n_folders, 2 * sum(positional) > n_folders, energies)
 
 
 def _resized(images: Iterable[Image], schema: ImageSchema) -> Iterator[Floats]:
@@ -276,24 +279,31 @@ def build_image_model(learned: LearnedImages, threshold: float | None, manifest:
     """Build the whole graph: raw images in, all answers out."""
     builder = GraphBuilder()
     samples, folder = add_images(builder, learned.schema), add_folder(builder, learned.schema)
+    size = learned.schema.height, learned.schema.width, learned.schema.channels
+    energies = add_energies(builder, samples, (size[2], *size[:2])) if learned.texture else ""
     samples = add_feature_maps(builder, samples, learned.maps) if learned.maps else samples
-    seen, conspicuous, score = _add_score(builder, samples, folder, learned)
+    seen, conspicuous, score = _add_score(builder, samples, energies, folder, learned)
     add_verdict(builder, score, learned.calibration, threshold)
     _add_looks(builder, seen)
-    height, width, channels = learned.schema.height, learned.schema.width, learned.schema.channels
     heat = add_heatmap(builder, conspicuous, learned.heat, learned.schema)
-    builder.output("heatmap", heat, np.float32, ["n", height, width])
+    builder.output("heatmap", heat, np.float32, ["n", *size[:2]])
     shown = add_pictures(builder, seen.reconstruction, learned.maps) if learned.maps else seen.reconstruction
     shown = builder.node("Mul", builder.node("Add", shown, builder.floats(1.0)), builder.floats(127.5))
     shown = builder.node("Transpose", shown, perm=[0, 2, 3, 1])
-    builder.output("reconstruction", shown, np.float32, ["n", height, width, channels])
+    builder.output("reconstruction", shown, np.float32, ["n", *size])
     return builder.build({MANIFEST_KEY: manifest_json(manifest), DIGEST_KEY: DIGEST_PLACEHOLDER})
 
 
-def _add_score(builder: GraphBuilder, samples: str, folder: str, learned: LearnedImages) -> tuple[Seen, str, str]:
+def _add_score(
+    builder: GraphBuilder, samples: str, energies: str, folder: str, learned: LearnedImages
+) -> tuple[Seen, str, str]:
     """Add the networks and the score: what they find, how conspicuous each position is, and the score, (n, 1)."""
     seen = add_networks(builder, samples, learned.weights, folder)
-    conspicuous = add_conspicuousness(builder, seen.maps, learned.scale, folder)
+    maps = seen.maps
+    if learned.texture:
+        unexpected = add_texture_map(builder, energies, learned.texture, learned.weights.grid, folder)
+        maps = builder.node("Concat", maps, unexpected, axis=1)
+    conspicuous = add_conspicuousness(builder, maps, learned.scale, folder)
     components = add_components(builder, seen.values, conspicuous, learned.weights.n_highest)
     levelled = add_levelled(builder, components, learned.levels, folder)
     return seen, conspicuous, add_evidence(builder, levelled, learned.evidence)
@@ -302,10 +312,11 @@ def _add_score(builder: GraphBuilder, samples: str, folder: str, learned: Learne
 def _share_threshold(learned: LearnedImages, rows: ImageRows, contamination: float) -> float:
     """Return the score that is exceeded by the given share of the training images, as the model file scores them."""
     builder = GraphBuilder()
-    samples = builder.input("samples", np.float32, ["n", *rows.samples.shape[1:]])
-    score = _add_score(builder, samples, add_number(builder, rows), learned)[2]
+    feeds = {"samples": rows.samples} | ({} if rows.energies is None else {"energies": rows.energies})
+    tensors = {name: builder.input(name, np.float32, ["n", *values.shape[1:]]) for name, values in feeds.items()}
+    score = _add_score(builder, tensors["samples"], tensors.get("energies", ""), add_number(builder, rows), learned)[2]
     builder.output("score", score, np.float32, ["n", 1])
-    scores = run_told(builder, {"samples": rows.samples}, rows.folders, ["score"])["score"]
+    scores = run_told(builder, feeds, rows.folders, ["score"])["score"]
     return threshold_exceeded_by(contamination, scores)
 
 

@@ -25,13 +25,13 @@ BLOCKS = 8
 """Blocks per side of the grid of cells with a covariance of their own."""
 
 
-def energies_of(rows: ImageRows) -> Floats:
-    """Return the energies of all training images, (n, n_filters, height, width)."""
-    builder, shape = GraphBuilder(), rows.samples.shape[1:]
-    energies = add_energies(builder, builder.input("samples", np.float32, ["n", *shape]), shape)
+def energies_of(pixels: Floats) -> Floats:
+    """Return the energies of images, (n, n_filters, height, width)."""
+    builder, shape = GraphBuilder(), pixels.shape[1:]
+    energies = add_energies(builder, builder.input("pixels", np.float32, ["n", *shape]), shape)
     builder.output("energies", energies, np.float32, ["n", None, None, None])
     session = open_session(builder.build())
-    return run_in_chunks(session, ["energies"], {"samples": rows.samples}, chunk_size=64)["energies"]
+    return run_in_chunks(session, ["energies"], {"pixels": pixels}, chunk_size=64)["energies"]
 
 
 def fit_texture(energies: Floats, rows: ImageRows, chosen: NDArray[np.int64]) -> Texture:

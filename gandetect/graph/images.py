@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.folders import of_folder, own_of
 from gandetect.graph.gaussian import Gaussian, add_log, add_mean_square
-from gandetect.graph.texture import Texture, add_channel_mean, add_texture_map
+from gandetect.graph.texture import add_channel_mean
 from gandetect.image_schema import ImageSchema
 
 Floats = NDArray[np.float32]
@@ -58,8 +58,6 @@ class ImageWeights:
         What tells the features of patches where they are.
     moves : array of shape (members, folders, n_codes) or None
         What is added to the codes of each folder's images.
-    texture : Texture or None
-        What the texture of normal images is like: one for all members, only for patches.
     """
 
     convolutions: tuple[Layer, ...]
@@ -75,7 +73,6 @@ class ImageWeights:
     n_highest: int
     positions: Floats | None = None
     moves: Floats | None = None
-    texture: Texture | None = None
 
     @property
     def n_members(self) -> int:
@@ -128,7 +125,6 @@ class ImageWeights:
             self.n_highest,
             self.positions,
             None if self.moves is None else self.moves[one],
-            self.texture,
         )
 
 
@@ -140,7 +136,7 @@ class Seen:
     -----
     values (n, 2): minus the discriminator's logit, and the log distance of its features from normal ones;
     maps (n, n_maps, height, width): of whole images the reconstruction error, of patches at each position of the grid
-    both values, that error, and how unexpected the texture is; error (n, 1): mean absolute reconstruction error;
+    both values and that error; error (n, 1): mean absolute reconstruction error;
     reconstruction (n, channels, height, width)
     """
 
@@ -172,15 +168,9 @@ def add_networks(builder: GraphBuilder, samples: str, weights: ImageWeights, fol
     """Add both networks of all members; `folder` is what `gandetect.graph.folders` makes of each image's folder."""
     see = _see_positions if weights.judges_positions else _see_whole
     members = [see(builder, samples, weights.member(index), folder) for index in range(weights.n_members)]
-    maps = _mean(builder, [member.maps for member in members])
-    if weights.texture is not None:
-        height, width = weights.grid
-        shape = weights.n_channels, weights.stride * height, weights.stride * width
-        own = add_texture_map(builder, samples, weights.texture, shape, weights.grid, folder)
-        maps = builder.node("Concat", maps, own, axis=1)
     return Seen(
         _mean(builder, [member.values for member in members]),
-        maps,
+        _mean(builder, [member.maps for member in members]),
         _mean(builder, [member.error for member in members]),
         _mean(builder, [member.reconstruction for member in members]),
     )

@@ -39,7 +39,7 @@ class Texture:
     whitening: Floats
 
 
-def add_energies(builder: GraphBuilder, samples: str, shape: tuple[int, ...]) -> str:
+def add_energies(builder: GraphBuilder, pixels: str, shape: tuple[int, ...]) -> str:
     """Add the logarithm of how strongly each cell of an image answers to every filter: (n, n_filters, height, width).
 
     A cell looks at twice its own size. These are texture energies (K. I. Laws, "Textured image segmentation", 1980),
@@ -50,13 +50,13 @@ def add_energies(builder: GraphBuilder, samples: str, shape: tuple[int, ...]) ->
     ----------
     builder : GraphBuilder
         Gets the nodes.
-    samples : str
+    pixels : str
         Images of shape (n, channels, height, width), values -1 to 1.
     shape : tuple of int
         Their channels, height and width.
     """
     halves = [max(PIXELS, side // CELLS) // 2 for side in shape[1:]]
-    grey = add_channel_mean(builder, samples, shape[0])
+    grey = add_channel_mean(builder, pixels, shape[0])
     wider = builder.node("Pad", grey, builder.ints([0, 0, 2, 2, 0, 0, 2, 2]), mode="edge")
     answers = builder.node("Abs", builder.node("Conv", wider, builder.floats(_filters())))
     # The mean over twice a cell is that over four halves of one along each side.
@@ -67,15 +67,9 @@ def add_energies(builder: GraphBuilder, samples: str, shape: tuple[int, ...]) ->
     return builder.node("Log", builder.node("Add", energies, builder.floats(FLAT)))
 
 
-def add_texture_map(
-    builder: GraphBuilder, samples: str, texture: Texture, shape: tuple[int, ...], grid: tuple[int, int], folder: str
-) -> str:
-    """Add how far each position's energies are from what the whole image's lead to expect: (n, 1, height, width).
-
-    `shape` is that of an image, and `grid` that of its positions.
-    """
+def add_texture_map(builder: GraphBuilder, energies: str, texture: Texture, grid: tuple[int, int], folder: str) -> str:
+    """Add how far energies are from what the whole image's lead to expect, at all positions: (n, 1, *grid)."""
     n_filters, height, width = texture.mean.shape[1:]
-    energies = add_energies(builder, samples, shape)
     deviation = builder.node("Sub", energies, of_folder(builder, texture.mean, folder, builder.halves))
     flat, axes = builder.node("Flatten", deviation, axis=1), builder.halves(texture.axes)
     usual = builder.node("MatMul", builder.node("Gemm", flat, axes, transB=1), axes)

@@ -88,7 +88,15 @@ FLOORS = {
     "image_fitting": {
         *("errors", "schema", "image_schema", "calibration", "heatmap", "checkpoint", "folds", "health", "members"),
         *("model_file", "record", "scorer", "networks", "training", "graph"),
-        *("image_ensemble", "image_weights", "image_health", "image_calibration", "image_maps", "backbone"),
+        *(
+            "image_ensemble",
+            "image_weights",
+            "image_health",
+            "image_calibration",
+            "image_maps",
+            "image_texture",
+            "backbone",
+        ),
     },
     "export": {
         *("errors", "schema", "core_schema", "files", "encoding", "calibration"),

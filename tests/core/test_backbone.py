@@ -463,6 +463,22 @@ def test_stained_pictures_score_higher_and_are_hottest_at_the_stain(fitted):
         assert 60 <= column <= 100
 
 
+def test_texture_that_the_backbone_does_not_see_counts_too(tmp_path):
+    def average(model):
+        (first,) = (each for each in model.graph.initializer if each.name == "first")
+        first.CopyFrom(onnx.numpy_helper.from_array(np.full((CHANNELS, 3, 4, 4), 1 / 48, np.float32), "first"))
+
+    scorer = Scorer(quickly(textures(32), edited(average)(tmp_path / "b.onnx")))
+    smooth = textures(6, seed=2)
+    part = smooth[:, 40:60, 68:92]
+    blocks = part.reshape(6, 5, 4, 6, 4, 3).mean((2, 4), keepdims=True)  # what the backbone sees stays as it is
+    part[:] = np.broadcast_to(blocks, (6, 5, 4, 6, 4, 3)).reshape(part.shape)
+    for heat in scorer(smooth, ["heatmap"])["heatmap"]:
+        row, column = np.unravel_index(heat.argmax(), heat.shape)
+        assert 30 <= row <= 70
+        assert 60 <= column <= 100
+
+
 def test_what_the_generators_draw_are_pictures(fitted):
     (drawn,) = fitted[1]
     assert drawn.shape == (2, 8, 128, 128, 3)
