@@ -64,7 +64,7 @@ def calibrated(
     # Logits and logarithms that vary less are rounding. Where no training row has any excess, one unit is its step.
     smallest = np.append(np.full(components.shape[1] - 1, 0.1), 1.0)
     evidence_weights = settings.evidence_weights(
-        knows_anomalies=bool(len(rows.known)), linear=weights.linear is not None
+        len(components), knows_anomalies=bool(len(rows.known)), linear=weights.linear is not None
     )
     evidence = fit_evidence(components.astype(np.float64), *evidence_weights, smallest)
     scores = _scores(components, evidence)

@@ -46,10 +46,15 @@ EFFORTS = {
 """What an effort stands for: the time of a fit grows with both figures, the arithmetic of a score with the members."""
 
 
+FEW_ROWS = 500
+"""Training rows with which the distance to the typical row stops to count for what is not far from it."""
+
+
 LINEAR_WEIGHTS: dict[str, Any] = {
     "realness_weight": 0.05,
     "recall_weight": 0.0,
     "typical_weight": 0.5,
+    "few_rows_typical_weight": 0.0,
     "reconstruction_weight": 3.5,
     "excess_weight": 0.05,
     "strong_realness_weight": 0.0,
@@ -89,6 +94,9 @@ class TableSettings:
     realness_weight, recall_weight, typical_weight, reconstruction_weight, excess_weight : float
         Weights of the evidence in the score: realness, distance to the generator's memory, distance to the row that it
         finds typical, reconstruction error, excess beyond the training range.
+    few_rows_typical_weight : float
+        Further weight of the distance to the typical row, all of it with no training rows and nothing of it with
+        `FEW_ROWS`: the middle of a table is known from few rows already, what networks learn is not.
     known_weight : float
         Weight of the likeness to known anomalies, where there are any.
     n_planted : int
@@ -115,6 +123,7 @@ class TableSettings:
     realness_weight: float = 1.5
     recall_weight: float = 1.5
     typical_weight: float = 0.0
+    few_rows_typical_weight: float = 2.0
     reconstruction_weight: float = 0.4
     excess_weight: float = 0.5
     strong_realness_weight: float = 1.75
@@ -137,19 +146,22 @@ class TableSettings:
         return cls(effort=effort, **EFFORTS[effort] | {n: v for n, v in given.items() if v is not None})
 
     def evidence_weights(
-        self, *, knows_anomalies: bool, linear: bool
+        self, n_rows: int, *, knows_anomalies: bool, linear: bool
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the weights of all evidence and of its strong part, in the order of the score's components.
 
-        Where there is a linear path, those of `LINEAR_WEIGHTS` take the place of the settings'.
+        `n_rows` is the number of training rows. Where there is a linear path, those of `LINEAR_WEIGHTS` take the place
+        of the settings'.
         """
         if linear:
-            return replace(self, **LINEAR_WEIGHTS).evidence_weights(knows_anomalies=knows_anomalies, linear=False)
+            own = replace(self, **LINEAR_WEIGHTS)
+            return own.evidence_weights(n_rows, knows_anomalies=knows_anomalies, linear=False)
         known = ["known"] if knows_anomalies else []
         names = ["realness", *known, "recall", "typical", "reconstruction", "excess"]
         weights, strong = (
             np.array([getattr(self, f"{prefix}{name}_weight", 0.0) for name in names]) for prefix in ("", "strong_")
         )
+        weights[names.index("typical")] += self.few_rows_typical_weight * max(0.0, 1 - n_rows / FEW_ROWS)
         return weights, strong
 
     def plan(self, sample_dim: int) -> Plan:

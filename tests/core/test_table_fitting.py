@@ -299,3 +299,14 @@ def test_an_unknown_device_is_refused():
 def test_whole_numbers_of_numpy_are_settings_too():
     model = fit_table(by_column(normal_rows(20)), numbers(4), settings=quick(n_steps=np.int64(2)), seed=3)
     assert json.dumps(Scorer(model).manifest["training"]["settings"]["n_steps"]) == "2"
+
+
+def test_the_distance_to_the_typical_row_counts_the_more_the_fewer_rows_train():
+    def weights(n_rows, *, linear=False):
+        return TableSettings().evidence_weights(n_rows, knows_anomalies=False, linear=linear)[0]
+
+    none, few, some, many = (weights(n) for n in (0, 100, 400, 500))
+    assert 2 == none[2] > few[2] > some[2] > many[2] == 0
+    assert np.delete(few, 2).tolist() == np.delete(many, 2).tolist()
+    assert weights(500).tolist() == weights(100_000).tolist()
+    assert weights(100, linear=True).tolist() == weights(1_000, linear=True).tolist()
