@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -46,6 +46,31 @@ class Scored:
             {name: values[chosen] for name, values in group.items()} for group in (self.columns, self.answers)
         )
         return Scored(self.chunk, self.rows[chosen], columns, answers)
+
+
+class Shared(Sequence[float]):
+    """Few numbers that many rows share.
+
+    Parameters
+    ----------
+    distinct : list of float
+        The numbers.
+    at : ndarray of int of shape (n_rows,)
+        Which of them each row has.
+    """
+
+    def __init__(self, distinct: list[float], at: NDArray[np.int64]) -> None:
+        self.distinct = distinct
+        self.at = at
+
+    def __getitem__(self, row: Any) -> Any:
+        return self.distinct[self.at[row]]
+
+    def __iter__(self) -> Iterator[float]:
+        return map(self.distinct.__getitem__, self.at.tolist())
+
+    def __len__(self) -> int:
+        return len(self.at)
 
 
 class Format(Protocol):
@@ -99,6 +124,9 @@ class Csv:
             return [self._text(text) for text in values] if self.safe else values
         if isinstance(values[0], bool):
             return ["true" if value else "false" for value in values]
+        if isinstance(values, Shared):
+            texts: list[str] = np.array(self._cells(values.distinct), dtype=object)[values.at].tolist()
+            return texts
         texts = list(map(repr, values))
         return texts if self.decimal == "." else [text.replace(".", self.decimal) for text in texts]
 
@@ -151,7 +179,7 @@ class JsonLines:
         return "".join(f"{json.dumps(line, ensure_ascii=False, allow_nan=False)}\n" for line in lines).encode()
 
 
-def answer_columns(scored: Scored, schema: Schema, explain: int, prefix: str) -> dict[str, list[Any]]:
+def answer_columns(scored: Scored, schema: Schema, explain: int, prefix: str) -> dict[str, Sequence[Any]]:
     """Turn a model's outputs into columns of plain values.
 
     Parameters
@@ -167,16 +195,16 @@ def answer_columns(scored: Scored, schema: Schema, explain: int, prefix: str) ->
 
     Returns
     -------
-    dict of str to list
+    dict of str to sequence
         Answers by column name, in order: `answer_names` of the same arguments.
     """
     answers = scored.answers
-    steps, at = np.unique(answers["p_value"], return_inverse=True)  # few, since rows share them
-    columns = {
+    steps, at = np.unique(answers["p_value"], return_inverse=True)
+    columns: dict[str, Sequence[Any]] = {
         "anomaly_score": _shortest(answers["anomaly_score"]).tolist(),
-        "p_value": _shortest(steps)[at].tolist(),
+        "p_value": Shared(_shortest(steps).tolist(), at),
+        "is_anomaly": answers["is_anomaly"].tolist(),
     }
-    columns["is_anomaly"] = answers["is_anomaly"].tolist()
     if explain:
         columns |= _blame(scored, schema, explain)
     return {f"{prefix}{name}": values for name, values in columns.items()}

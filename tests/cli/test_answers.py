@@ -7,7 +7,7 @@ from hypothesis.extra import numpy as hnp
 
 from gandetect.readers.tables import Chunk, Form
 from gandetect.schema import Schema
-from gandetect_cli.answers import Csv, Scored, answer_columns
+from gandetect_cli.answers import Csv, Scored, Shared, answer_columns
 
 FLOATS = st.floats(width=32, allow_nan=False, allow_infinity=False)
 LIKELY = st.floats(0, 100, width=32) | st.decimals(0, 1000, places=3, allow_nan=False).map(np.float32)
@@ -37,3 +37,13 @@ def test_fields_are_quoted_where_they_have_to_be():
     lines = Csv().rows(chosen, {"answer": [0.5] * len(texts)}).decode()
     quoted = ["plain", '"a;b"', '"say ""x"""', '"two\nlines"', '"carriage\rreturn"', "a,b", ""]
     assert lines == "".join(f"{text};1;0.5\r\n" for text in quoted)
+
+
+def test_numbers_that_rows_share_are_written_as_if_each_row_had_its_own():
+    shared, own = Shared([0.25, 1e-05, 1.0], np.array([1, 0, 1, 2])), [1e-05, 0.25, 1e-05, 1.0]
+    assert (list(shared), [shared[row] for row in range(len(shared))]) == (own, own)
+    chunk = Chunk(("x",), {"x": np.array(["a"] * 4, dtype=object)}, range(2, 6), Form(), ["a"] * 4)
+    scored = Scored(chunk, np.arange(4), {}, {})
+    for layout in (Csv(), Csv(decimal=","), Csv(safe=True)):
+        assert layout.rows(scored, {"p_value": shared}) == layout.rows(scored, {"p_value": own})
+    assert Csv(decimal=",").rows(scored, {"p_value": shared}).startswith(b'a,1e-05\na,"0,25"\n')
