@@ -11,6 +11,7 @@ from inspect import signature
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from sklearn.preprocessing import StandardScaler
 
 Scores = dict[str, np.ndarray]
@@ -65,7 +66,18 @@ def seed_everything(seed: int) -> None:
         sys.modules["torch"].manual_seed(seed)
 
 
-def fit_gandetect(X_train: np.ndarray, known: np.ndarray | None, seed: int, **parameters: Any) -> Fitted:
+def fit_with_texts(X_train: np.ndarray, known: np.ndarray | None, seed: int) -> Fitted:
+    """Train the package's own detector on numbers and texts as they are, (rows, columns) of objects."""
+    fitted = fit_gandetect(framed(X_train), known, seed)
+    return Fitted(lambda X: fitted.score(framed(X)), p_value=lambda X: fitted.p_value(framed(X)))
+
+
+def framed(X: np.ndarray) -> pd.DataFrame:
+    """Return objects as a frame whose columns have the kinds of what they hold."""
+    return pd.DataFrame(X, columns=[f"x{position}" for position in range(X.shape[1])]).infer_objects()
+
+
+def fit_gandetect(X_train: Any, known: np.ndarray | None, seed: int, **parameters: Any) -> Fitted:
     """Train the package's own detector, with its defaults but for the given parameters."""
     from gandetect import GANDetector
 
@@ -113,11 +125,14 @@ class Detector:
         Training rows (rows, columns), which of them are known anomalies (rows,) or None, and a seed -> `Fitted`.
     uses_labels : bool
         Whether it learns from known anomalies; one that does not gets the training rows without them.
+    reads_texts : bool
+        Whether it gets texts as they are, in an array of objects, where all others get numbers that stand for them.
     """
 
     module: str
     fit: Callable[[np.ndarray, np.ndarray | None, int], Fitted]
     uses_labels: bool = False
+    reads_texts: bool = False
 
 
 def ours(*, uses_labels: bool = False, **parameters: Any) -> Detector:
@@ -143,6 +158,7 @@ VARIANTS = {
     "gandetect-hinge": ours(loss="hinge"),
     "gandetect-wasserstein": ours(loss="wasserstein"),
     "gandetect-labels": ours(uses_labels=True, use_labels=True),
+    "gandetect-texts": Detector("torch", fit_with_texts, reads_texts=True),
     "gandetect-no-game": Detector("torch", fit_without_game),
 }
 """The package's own detector: the defaults, and the defaults but for one thing."""

@@ -1,7 +1,8 @@
 """Compare detectors on a folder of labelled tables: accuracy, false alarms and seconds.
 
-Every ``NAME.npz`` in the folder holds ``X`` (rows, columns) and ``y`` (1 = anomaly). Results are appended to a CSV file
-one by one; what is already in it is not run again, so an interrupted run goes on where it stopped::
+Every ``NAME.npz`` in the folder holds ``X`` (rows, columns) and ``y`` (1 = anomaly); ``NAME.csv`` beside it holds the
+same rows with their texts, for `gandetect-texts`. Results are appended to a CSV file one by one; what is already in it
+is not run again, so an interrupted run goes on where it stopped::
 
     python benchmarks/tables.py DATA_FOLDER --output results.csv
     python benchmarks/tables.py --table --output results.csv
@@ -83,10 +84,13 @@ def flagged_normal(split: Split, p_value: Callable[[np.ndarray], np.ndarray]) ->
 
 def read_split(run: Run) -> Split:
     """Return the rows of a run, as its detector may see them."""
+    detector = DETECTORS[run.detector]
     with np.load(run.path) as file:
         X, y = file["X"].astype(np.float64), file["y"].astype(int)
+    if detector.reads_texts:
+        X = pd.read_csv(run.path.with_suffix(".csv")).to_numpy(dtype=object)
     split = SETTINGS[run.setting](X, y, run.seed)
-    if not DETECTORS[run.detector].uses_labels:
+    if not detector.uses_labels:
         return split.unlabelled()
     if split.known is None:
         raise ValueError(f"expected a setting with known anomalies for {run.detector}, found {run.setting}")

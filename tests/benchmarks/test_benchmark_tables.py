@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tables
-from detectors import DETECTORS, LABEL_PEERS, PEERS, Detector, Fitted, default_detectors, fit_peer, peer
+from detectors import DETECTORS, LABEL_PEERS, PEERS, Detector, Fitted, default_detectors, fit_peer, framed, peer
 from tables import Run
 
 
@@ -104,6 +104,18 @@ def test_labels_go_to_those_who_use_them_only(folder: Path) -> None:
     assert len(given.X_train) == len(without.X_train) + 5
     assert given.known.sum() == 5
     np.testing.assert_array_equal(given.X_test, without.X_test)
+
+
+def test_texts_go_to_those_who_read_them_only(folder: Path) -> None:
+    texts = np.where(np.arange(100) % 2, "odd", "even")
+    pd.DataFrame({"parity": texts, "number": np.arange(100.0)}).to_csv(folder / "one.csv", index=False)
+    spread, as_they_are = (
+        tables.read_split(Run("one-class", folder / "one.npz", 0, name)) for name in ("distance", "gandetect-texts")
+    )
+    assert spread.X_train.dtype == np.float64
+    assert framed(as_they_are.X_train).dtypes.map(pd.api.types.is_numeric_dtype).tolist() == [False, True]
+    np.testing.assert_array_equal(as_they_are.X_train[:, 0] == "odd", as_they_are.X_train[:, 1] % 2 == 1)
+    np.testing.assert_array_equal(spread.y_test, as_they_are.y_test)
 
 
 def test_the_table_comes_from_the_results_file(
