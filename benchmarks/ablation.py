@@ -39,7 +39,7 @@ PLAIN = TableSettings(n_planted=0)
 DEFAULT = "nothing"
 
 FAR = ("along-1", "inflated", "uniform", "shuffled")
-"""The kinds of noise that are far from the rows or between them; the discriminator learns every crowd from others."""
+"""The kinds of noise that leave most rows far behind, as against those just beside a row or on a line between two."""
 
 EVIDENCE: dict[str, dict[str, float]] = {
     DEFAULT: {},
