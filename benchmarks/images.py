@@ -2,13 +2,13 @@
 
 Four protocols, each with its data::
 
-    python benchmarks/images.py digits mnist.npz --seeds 0 --out digits.jsonl
+    python benchmarks/images.py classes mnist.npz --seeds 0 --out mnist.jsonl
     python benchmarks/images.py surfaces magnetic_tile --seeds 0 --out surfaces.jsonl
     python benchmarks/images.py embeddings 'embeddings/*.npz' --seeds 0 --out embeddings.jsonl
     python benchmarks/images.py latency made --detectors gandetect --out latency.jsonl
-    python benchmarks/images.py report digits.jsonl
+    python benchmarks/images.py report mnist.jsonl
 
-``digits``: learn one class, tell its test images from those of all other classes. ``surfaces``: a folder in MVTec AD's
+``classes``: learn one class, tell its test images from those of all other classes. ``surfaces``: a folder in MVTec AD's
 layout, with masks. ``embeddings``: one vector per image; half of the normal ones train. ``latency``: milliseconds per
 image on one thread, of models trained for a step on made images. In ``surfaces`` and ``latency`` the detector
 ``gandetect:FILE`` has a backbone. Every result is a line of JSON as soon as it is there.
@@ -81,17 +81,19 @@ def ganomaly(train: np.ndarray, new: np.ndarray, seed: int) -> Scores:
 
 
 def ganomaly_conv(train: np.ndarray, new: np.ndarray, seed: int) -> Scores:
-    """GANomaly with convolutions, for 15 epochs; on grey images brought to 32 x 32 pixels."""
+    """GANomaly with convolutions, for 15 epochs; on images brought to 32 x 32 pixels."""
     torch.manual_seed(seed)
     n_steps = 15 * math.ceil(len(train) / 64)
-    detector = ConvolutionalGANomaly(width=16, code_dim=100, n_steps=n_steps).fit(grey_images(train))
-    return np.concatenate([detector.decision_function(part) for part in np.array_split(grey_images(new), 20)])
+    detector = ConvolutionalGANomaly(width=16, code_dim=100, n_steps=n_steps).fit(square_images(train))
+    return np.concatenate([detector.decision_function(part) for part in np.array_split(square_images(new), 20)])
 
 
-def grey_images(vectors: np.ndarray) -> np.ndarray:
-    """Return square images of values 0 to 1 as (images, 1, 32, 32) with values -1 to 1."""
-    side = math.isqrt(vectors.shape[1])
-    images = torch.from_numpy(vectors).float().reshape(-1, 1, side, side)
+def square_images(vectors: np.ndarray) -> np.ndarray:
+    """Return square images, grey or in colour, of values 0 to 1 as (images, channels, 32, 32) with values -1 to 1."""
+    n_values = vectors.shape[1]
+    channels = 1 if math.isqrt(n_values) ** 2 == n_values else 3
+    side = math.isqrt(n_values // channels)
+    images = torch.from_numpy(vectors).float().reshape(-1, side, side, channels).permute(0, 3, 1, 2)
     return 2 * torch.nn.functional.interpolate(images, (32, 32), mode="bilinear").numpy() - 1
 
 
@@ -117,19 +119,20 @@ PEERS: dict[str, Callable[[np.ndarray, np.ndarray, int], Scores]] = {
 # --- protocols --------------------------------------------------------------------------------------------------------
 
 
-def digits(path: str, seed: int, detectors: list[str]) -> Iterator[Row]:
-    """One class against all others."""
+def classes(path: str, seed: int, detectors: list[str]) -> Iterator[Row]:
+    """One class against all others; images are grey without an axis for channels."""
     data = np.load(path)
-    for digit in np.unique(data["y_train"]):
-        train, new = data["X_train"][data["y_train"] == digit], data["X_test"]
-        is_anomaly = data["y_test"] != digit
-        row = {"set": f"digit {digit}", "seed": seed}
+    images = [data[part].reshape(*data[part].shape[:3], -1) for part in ("X_train", "X_test")]
+    for number in np.unique(data["y_train"]):
+        train, new = images[0][data["y_train"] == number], images[1]
+        is_anomaly = data["y_test"] != number
+        row = {"set": f"class {number}", "seed": seed}
         for name in detectors:
             start = time.process_time()
             if name == "gandetect":
-                model = fit_images(train[..., None], seed=seed)
+                model = fit_images(train, seed=seed)
                 seconds = time.process_time() - start
-                answers = Scorer(model)(new[..., None], ["anomaly_score", "realness", "p_value"])
+                answers = Scorer(model)(new, ["anomaly_score", "realness", "p_value"])
                 alarms = float((answers["p_value"][~is_anomaly] <= 0.05).mean())
                 yield (
                     row
@@ -140,7 +143,7 @@ def digits(path: str, seed: int, detectors: list[str]) -> Iterator[Row]:
                     }
                 )
             else:
-                vectors = [images.reshape(len(images), -1) / 255.0 for images in (train, new)]
+                vectors = [part.reshape(len(part), -1) / 255.0 for part in (train, new)]
                 scores = PEERS[name](*vectors, seed)
                 seconds = time.process_time() - start
                 yield row | {"detector": name, "seconds": seconds, "auroc": float(roc_auc_score(is_anomaly, scores))}
@@ -202,7 +205,8 @@ def resized(heat: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 def small(picture: np.ndarray) -> np.ndarray:
     """Return a picture's 32 x 32 pixels as one row."""
     planes = torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].float() / 255
-    return torch.nn.functional.interpolate(planes, (32, 32), mode="bilinear", antialias=True).flatten().numpy()
+    shrunk = torch.nn.functional.interpolate(planes, (32, 32), mode="bilinear", antialias=True)
+    return shrunk[0].permute(1, 2, 0).flatten().numpy()
 
 
 def embeddings(pattern: str, seed: int, detectors: list[str]) -> Iterator[Row]:
@@ -248,7 +252,7 @@ def latency(path: str, seed: int, detectors: list[str]) -> Iterator[Row]:
         yield row | {"megabytes": len(model) / 1e6, "milliseconds": min(taken)}
 
 
-PROTOCOLS = {"digits": digits, "surfaces": surfaces, "embeddings": embeddings, "latency": latency}
+PROTOCOLS = {"classes": classes, "surfaces": surfaces, "embeddings": embeddings, "latency": latency}
 
 
 # --- report -----------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 Floats = NDArray[np.float32]
 
@@ -39,8 +40,9 @@ def whitening_of(deviations: Floats, blocks: int) -> Floats:
     _, height, width, n_features = deviations.shape
     cut = deviations.reshape(-1, blocks, height // blocks, blocks, width // blocks, n_features)
     each = cut.transpose(1, 3, 0, 2, 4, 5).reshape(blocks, blocks, -1, n_features)
-    own = each.swapaxes(-1, -2) @ each / each.shape[2]  # (blocks, blocks, n_features, n_features)
-    covariance = (1 - COMMON) * own + COMMON * own.mean((0, 1))
-    ridge = RIDGE * max(np.trace(own.mean((0, 1))) / n_features, 1e-6) * np.eye(n_features)
-    inverse = np.linalg.inv(np.linalg.cholesky(covariance.astype(np.float64) + ridge))
+    with threadpool_limits(1):  # the last bits depend on the number of threads
+        own = each.swapaxes(-1, -2) @ each / each.shape[2]  # (blocks, blocks, n_features, n_features)
+        covariance = (1 - COMMON) * own + COMMON * own.mean((0, 1))
+        ridge = RIDGE * max(np.trace(own.mean((0, 1))) / n_features, 1e-6) * np.eye(n_features)
+        inverse = np.linalg.inv(np.linalg.cholesky(covariance.astype(np.float64) + ridge))
     return np.asarray(inverse.swapaxes(-1, -2), dtype=np.float32)

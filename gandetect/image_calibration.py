@@ -199,7 +199,7 @@ def run_told(
 
 
 def add_components(builder: GraphBuilder, values: str, conspicuous: str, n_highest: int) -> str:
-    """Join what is found of an image: (n, 3)."""
+    """Join what is found of an image: (n, 3), or (n, 4) where it is judged as a whole."""
     return builder.node("Concat", values, add_standing_out(builder, conspicuous, n_highest), axis=1)
 
 

@@ -37,7 +37,7 @@ BEFORE_TRAINING = 2**62
 DETECTORS: dict[str, dict[str, Any]] = {
     "whole": {
         "n_members": 3,
-        "n_steps": 450,
+        "n_steps": 600,
         "n_real": 32,
         "n_negatives": 12,
         "n_generated": 12,
@@ -46,6 +46,7 @@ DETECTORS: dict[str, dict[str, Any]] = {
         "n_past": 256,
         "realness_weight": 2.0,
         "distance_weight": 1.0,
+        "style_weight": 2.0,
         "map_weight": 0.2,
         "strong_distance_weight": 0.0,
     },
@@ -61,6 +62,7 @@ DETECTORS: dict[str, dict[str, Any]] = {
         "learning_rate": 3e-3,
         "realness_weight": 0.0,
         "distance_weight": 0.2,
+        "style_weight": 0.0,
         "map_weight": 1.0,
         "strong_distance_weight": 1.0,
     },
@@ -100,9 +102,9 @@ class ImageSettings:
         code (at each of its positions), and images of earlier steps that are remembered.
     learning_rate, weight_decay, adversarial_weight : float
         See `gandetect.training.Plan`.
-    realness_weight, distance_weight, map_weight : float
-        Weights of the evidence in the score: realness, distance of the features from normal ones, and how far the most
-        conspicuous part of the image stands out from the rest.
+    realness_weight, distance_weight, style_weight, map_weight : float
+        Weights of the evidence in the score: realness, distance of the features and of the style (only of whole images)
+        from normal ones, and how far the most conspicuous part of the image stands out from the rest.
     strong_distance_weight : float
         Further weight of a distance that few normal images have: nothing stands out of an image that is wrong
         everywhere.
@@ -121,6 +123,7 @@ class ImageSettings:
     n_past: int
     realness_weight: float
     distance_weight: float
+    style_weight: float
     map_weight: float
     strong_distance_weight: float
     width: int = 16
@@ -155,8 +158,9 @@ class ImageSettings:
 
     def evidence_weights(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the weights of all evidence and of its strong part, in the order of the score's components."""
-        weights = np.array([self.realness_weight, self.distance_weight, self.map_weight])
-        return weights, np.array([0.0, self.strong_distance_weight, 0.0])
+        style = [self.style_weight] if self.detector == "whole" else []
+        weights = np.array([self.realness_weight, self.distance_weight, *style, self.map_weight])
+        return weights, np.array([0.0, self.strong_distance_weight, *[0.0] * (len(weights) - 2)])
 
     def plan(self) -> Plan:
         """Return what the training loop needs to know."""
@@ -301,9 +305,9 @@ def _drawn(
 def _whole_networks(
     rows: ImageRows, settings: ImageSettings, n_heads: int, random: torch.Generator
 ) -> tuple[PlainDiscriminator, PlainGenerator]:
-    shape = settings.n_members, rows.samples.shape[1], settings.width
-    discriminator = WholeDiscriminator(*shape, settings.n_features, n_heads, random)
-    return discriminator, WholeGenerator(*shape, settings.n_codes, settings.n_past, random)
+    shape = settings.n_members, rows.samples.shape[1]
+    discriminator = WholeDiscriminator(*shape, settings.width, settings.n_features, n_heads, random)
+    return discriminator, WholeGenerator(*shape, settings.width // 2, settings.n_codes, settings.n_past, random)
 
 
 def _patch_networks(

@@ -64,11 +64,9 @@ def noise(images: Tensor, random: torch.Generator) -> Tensor:
     return (images + strength * _texture(images, channels, (height // grain, width // grain), random)).clamp(-1, 1)
 
 
-def turn_by_quarters(images: Tensor, random: torch.Generator) -> Tensor:
-    """Turn by 90, 180 or 270 degrees."""
-    turned = torch.stack([torch.rot90(images, quarters, (2, 3)) for quarters in (1, 2, 3)])
-    chosen = torch.randint(3, (len(images),), generator=random).to(images.device)
-    return turned[chosen, torch.arange(len(images), device=images.device)]
+def turned_by(n_quarters: int) -> Callable[[Tensor, torch.Generator], Tensor]:
+    """Return a function that turns images by so many quarters of a circle."""
+    return lambda images, random: torch.rot90(images, n_quarters, (2, 3))
 
 
 WHOLE: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {
@@ -76,7 +74,9 @@ WHOLE: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {
     "turn and stretch": turn_and_stretch,
     "jigsaw": jigsaw,
     "noise": noise,
-    "turn by quarters": turn_by_quarters,
+    "turned by 90 degrees": turned_by(1),
+    "turned by 180 degrees": turned_by(2),
+    "turned by 270 degrees": turned_by(3),
 }
 """Kinds of negatives for whole images, by name; from square images to altered ones."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -51,7 +52,8 @@ def trained_weights(pair: ImagePair, rows: ImageRows, settings: ImageSettings) -
         _layer(generator.to_code),
         _layer(generator.from_code),
         _layers(generator.decoder),
-        _gaussians(pair, rows),
+        _gaussians(pair, rows, discriminator.features),
+        _gaussians(pair, rows, discriminator.style) if isinstance(discriminator, WholeDiscriminator) else None,
         (grid[0], grid[1]),
         max(1, round(HIGHEST * math.prod(grid))),
         _array(positions(*grid)) if placed else None,
@@ -87,17 +89,19 @@ def _realness(pair: ImagePair, n_kinds: int) -> Layer:
     return Layer(_array(weight), _array(bias))
 
 
-def _gaussians(pair: ImagePair, rows: ImageRows) -> Gaussian:
-    """Fit a normal distribution to each member's features of the images that it was trained on."""
-    fitted = [_gaussian(pair, member, rows) for member in range(len(pair.generator.past))]
+def _gaussians(pair: ImagePair, rows: ImageRows, look: Callable[[Tensor], Tensor]) -> Gaussian:
+    """Fit a normal distribution to what each member sees in the images that it was trained on."""
+    fitted = [_gaussian(pair, member, rows, look) for member in range(len(pair.generator.past))]
     return Gaussian(*(np.stack(parts) for parts in zip(*fitted, strict=True)))
 
 
 @torch.no_grad()
-def _gaussian(pair: ImagePair, member: int, rows: ImageRows) -> tuple[Floats, Floats]:
+def _gaussian(pair: ImagePair, member: int, rows: ImageRows, look: Callable[[Tensor], Tensor]) -> tuple[Floats, Floats]:
     seen = thinned(rows.seen_by(member))
+    batches = (torch.from_numpy(rows.samples[seen[start : start + BATCH]]) for start in range(0, len(seen), BATCH))
+    everyone, device = len(pair.generator.past), pair.generator.past.device
     features = np.concatenate(
-        [_features(pair, member, rows.samples[seen[start : start + BATCH]]) for start in range(0, len(seen), BATCH)]
+        [_array(look(images.to(device).expand(everyone, *images.shape))[member]) for images in batches]
     )  # (n, n_features) or (n, height, width, n_features)
     # Whole images are a grid of one position.
     features = features.reshape(len(features), *(features.shape[1:-1] or (1, 1)), features.shape[-1])
@@ -108,11 +112,6 @@ def _gaussian(pair: ImagePair, member: int, rows: ImageRows) -> tuple[Floats, Fl
     whitening = whitening_of((features - mean[folders]).astype(np.float32), blocks)
     mean = np.moveaxis(mean, 3, 1) if _plain_discriminator(pair).JUDGES_POSITIONS else mean[:, 0, 0]
     return mean.astype(np.float32), whitening
-
-
-def _features(pair: ImagePair, member: int, samples: Floats) -> Floats:
-    images = torch.from_numpy(samples).to(pair.generator.past.device)
-    return _array(_plain_discriminator(pair).features(images.expand(len(pair.generator.past), *images.shape))[member])
 
 
 def _array(tensor: Tensor) -> Floats:

@@ -17,7 +17,7 @@ SMALLEST_ERROR = 1e-3
 
 @dataclass(frozen=True)
 class Gaussian:
-    """A normal distribution of the discriminator's features over normal images.
+    """A normal distribution of what the discriminator finds in normal images: its features, or their style.
 
     Parameters
     ----------
@@ -30,6 +30,10 @@ class Gaussian:
 
     mean: Floats
     whitening: Floats
+
+    def member(self, index: int) -> Gaussian:
+        """Return the distribution of one member, which keeps its axis."""
+        return Gaussian(self.mean[index : index + 1], self.whitening[index : index + 1])
 
 
 def add_mean_square(builder: GraphBuilder, deviation: str, whitening: Floats, grid: tuple[int, int]) -> str:

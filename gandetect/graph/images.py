@@ -20,6 +20,9 @@ Floats = NDArray[np.float32]
 SLOPE = 0.2
 """Slope of the leaky ReLU; the networks' own."""
 
+SMALLEST_SQUARE = 0.01
+"""Added to the mean square of a channel before its logarithm is taken; the networks' own."""
+
 _FLOOR = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
 
 
@@ -50,6 +53,8 @@ class ImageWeights:
         The generator's.
     gaussian : Gaussian
         Of the discriminator's features over images that each member was trained on.
+    style : Gaussian or None
+        The same of the images' style, see `gandetect.networks.whole.WholeDiscriminator.style`; only for whole images.
     grid : tuple of int
         Height and width of the maps.
     n_highest : int
@@ -69,6 +74,7 @@ class ImageWeights:
     from_code: Layer
     decoder: tuple[Layer, ...]
     gaussian: Gaussian
+    style: Gaussian | None
     grid: tuple[int, int]
     n_highest: int
     positions: Floats | None = None
@@ -106,7 +112,6 @@ class ImageWeights:
 
     def member(self, index: int) -> ImageWeights:
         """Return an ensemble of one member."""
-        one = slice(index, index + 1)
 
         def of(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
             return tuple(layer.member(index) for layer in layers)
@@ -120,11 +125,12 @@ class ImageWeights:
             self.to_code.member(index),
             self.from_code.member(index),
             of(self.decoder),
-            Gaussian(self.gaussian.mean[one], self.gaussian.whitening[one]),
+            self.gaussian.member(index),
+            None if self.style is None else self.style.member(index),
             self.grid,
             self.n_highest,
             self.positions,
-            None if self.moves is None else self.moves[one],
+            None if self.moves is None else self.moves[index : index + 1],
         )
 
 
@@ -134,7 +140,8 @@ class Seen:
 
     Shape
     -----
-    values (n, 2): minus the discriminator's logit, and the log distance of its features from normal ones;
+    values (n, 2 or 3): minus the discriminator's logit, the log distance of its features from normal ones and, of whole
+    images, that of their style;
     maps (n, n_maps, height, width): of whole images the reconstruction error, of patches at each position of the grid
     both values and that error; error (n, 1): mean absolute reconstruction error;
     reconstruction (n, channels, height, width)
@@ -177,14 +184,14 @@ def add_networks(builder: GraphBuilder, samples: str, weights: ImageWeights, fol
 
 
 def _see_whole(builder: GraphBuilder, samples: str, weights: ImageWeights, folder: str) -> Seen:
-    hidden = _flat(builder, _convolved(builder, samples, weights.convolutions))
-    features = _leaky(builder, _affine(builder, hidden, weights.features))
-    mean = of_folder(builder, weights.gaussian.mean[0], folder)
-    deviation = builder.node("Sub", features, mean)
-    white = builder.node("MatMul", deviation, builder.floats(weights.gaussian.whitening[0, 0, 0]))
+    hidden = _hidden(builder, samples, weights.convolutions)
+    features = _leaky(builder, _affine(builder, _flat(builder, hidden[-1]), weights.features))
     head = builder.floats(weights.realness.weight[0]), builder.floats(weights.realness.bias[0, 0])
     unreal = builder.node("Neg", own_of(builder, builder.node("Gemm", features, *head), folder, (weights.n_folders,)))
-    values = builder.node("Concat", unreal, _log_mean_square(builder, white), axis=1)
+    distances = [_distance(builder, features, weights.gaussian, folder)]
+    if weights.style is not None:
+        distances.append(_distance(builder, _style(builder, hidden[1:]), weights.style, folder))
+    values = builder.node("Concat", unreal, *distances, axis=1)
     code = _on_sphere(
         builder, _affine(builder, _flat(builder, _convolved(builder, samples, weights.encoder)), weights.to_code)
     )
@@ -259,10 +266,16 @@ def _convolution(builder: GraphBuilder, x: str, layer: Layer) -> str:
     return builder.node(operator, x, weight, bias, strides=[layer.stride] * 2, pads=[padding] * 4)
 
 
-def _convolved(builder: GraphBuilder, x: str, layers: tuple[Layer, ...]) -> str:
+def _hidden(builder: GraphBuilder, x: str, layers: tuple[Layer, ...]) -> list[str]:
+    """Return a tensor and what each layer makes of it, one after the other."""
+    found = [x]
     for layer in layers:
-        x = _leaky(builder, _convolution(builder, x, layer))
-    return x
+        found.append(_leaky(builder, _convolution(builder, found[-1], layer)))
+    return found
+
+
+def _convolved(builder: GraphBuilder, x: str, layers: tuple[Layer, ...]) -> str:
+    return _hidden(builder, x, layers)[-1]
 
 
 def _grown(builder: GraphBuilder, x: str, weights: ImageWeights) -> str:
@@ -287,11 +300,20 @@ def _on_sphere(builder: GraphBuilder, code: str) -> str:
 # --- measures ---------------------------------------------------------------------------------------------------------
 
 
-def _log_mean_square(builder: GraphBuilder, white: str) -> str:
-    """Return the log of the mean square over the features, which keep an axis of size one."""
-    return add_log(
-        builder, builder.node("ReduceMean", builder.node("Mul", white, white), builder.ints([1]), keepdims=1)
-    )
+def _style(builder: GraphBuilder, hidden: list[str]) -> str:
+    """Return mean and log mean square of every channel: (n, n_statistics)."""
+    means = [builder.node("GlobalAveragePool", x) for x in hidden]
+    squares = [builder.node("GlobalAveragePool", builder.node("Mul", x, x)) for x in hidden]
+    shown = builder.node("Add", builder.node("Concat", *squares, axis=1), builder.floats(SMALLEST_SQUARE))
+    return _flat(builder, builder.node("Concat", *means, builder.node("Log", shown), axis=1))
+
+
+def _distance(builder: GraphBuilder, vectors: str, spread: Gaussian, folder: str) -> str:
+    """Return the log mean square of whitened vectors, (n, 1)."""
+    deviation = builder.node("Sub", vectors, of_folder(builder, spread.mean[0], folder))
+    white = builder.node("MatMul", deviation, builder.halves(spread.whitening[0, 0, 0]))
+    squares = builder.node("Mul", white, white)
+    return add_log(builder, builder.node("ReduceMean", squares, builder.ints([1]), keepdims=1))
 
 
 def _error_map(builder: GraphBuilder, samples: str, reconstruction: str, n_channels: int) -> str:

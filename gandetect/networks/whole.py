@@ -12,6 +12,9 @@ from torch.nn.functional import leaky_relu
 from gandetect.networks.convolutions import SLOPE, MemberConv, grown, on_sphere
 from gandetect.networks.tables import MemberLinear
 
+SMALLEST_SQUARE = 0.01
+"""Added to the mean square of a channel before its logarithm is taken."""
+
 
 class WholeDiscriminator(nn.Module):
     """Judges a whole image: three convolutions, a layer of features, one logit (high = real) per kind of negative.
@@ -33,12 +36,27 @@ class WholeDiscriminator(nn.Module):
         self.features_of = MemberLinear(n_members, 4 * width * 16, n_features, random)
         self.heads = MemberLinear(n_members, n_features, n_heads, random)
 
+    def hidden(self, images: Tensor) -> list[Tensor]:
+        """Return what each convolution finds, (members, n_samples, its channels, height, width)."""
+        found = [images]
+        for conv in self.convs:
+            found.append(leaky_relu(conv(found[-1]), SLOPE))
+        return found[1:]
+
     def features(self, images: Tensor) -> Tensor:
         """Return what the heads look at, (members, n_samples, n_features)."""
-        x = images
-        for conv in self.convs:
-            x = leaky_relu(conv(x), SLOPE)
-        return leaky_relu(self.features_of(x.flatten(2)), SLOPE)
+        return leaky_relu(self.features_of(self.hidden(images)[-1].flatten(2)), SLOPE)
+
+    def style(self, images: Tensor) -> Tensor:
+        """Return how much of everything is in an image, wherever it is, (members, n_samples, n_statistics).
+
+        These are, of every channel of each convolution, the mean and the logarithm of the mean square: what style
+        transfer takes for an image's style (Huang and Belongie, 2017).
+        """
+        found = self.hidden(images)
+        means = [x.mean((3, 4)) for x in found]
+        squares = [x.square().mean((3, 4)) for x in found]
+        return torch.cat([*means, (torch.cat(squares, 2) + SMALLEST_SQUARE).log()], 2)
 
     def fold(self) -> None:
         """Change nothing: there is no normalisation to leave out."""

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 
-@pytest.fixture
-def two_classes(tmp_path):
+@pytest.fixture(params=[(8, 8), (8, 8, 3)], ids=["grey", "colour"])
+def two_classes(tmp_path, request):
     random = np.random.default_rng(0)
-    dark, light = (random.integers(low, low + 30, (24, 8, 8), dtype=np.uint8) for low in (20, 120))
-    path = tmp_path / "digits.npz"
+    dark, light = (random.integers(low, low + 30, (24, *request.param), dtype=np.uint8) for low in (20, 120))
+    path = tmp_path / "classes.npz"
     labels = np.repeat([0, 1], 24)
     np.savez(
         path, X_train=np.concatenate([dark, light]), y_train=labels, X_test=np.concatenate([dark, light]), y_test=labels
@@ -20,9 +20,9 @@ def two_classes(tmp_path):
 
 
 def test_each_class_is_learned_and_told_from_the_others(two_classes):
-    rows = list(images.digits(two_classes, 0, ["knn", "pca"]))
+    rows = list(images.classes(two_classes, 0, ["knn", "pca"]))
     assert [(row["set"], row["detector"]) for row in rows] == [
-        *(("digit 0", "knn"), ("digit 0", "pca"), ("digit 1", "knn"), ("digit 1", "pca"))
+        *(("class 0", "knn"), ("class 0", "pca"), ("class 1", "knn"), ("class 1", "pca"))
     ]
     assert min(row["auroc"] for row in rows) > 0.99
 
@@ -31,12 +31,19 @@ def test_the_report_averages_over_sets_and_then_over_seeds(tmp_path):
     path = tmp_path / "results.jsonl"
     values = {0: (0.8, 0.9), 1: (0.6, 0.7)}
     rows = [
-        {"set": f"digit {number}", "seed": seed, "detector": "knn", "auroc": auroc, "seconds": 2.0}
+        {"set": f"class {number}", "seed": seed, "detector": "knn", "auroc": auroc, "seconds": 2.0}
         for seed, pair in values.items()
         for number, auroc in enumerate(pair)
     ]
     path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
     assert images.report(path).splitlines()[-1] == "| knn | 2 | 2 | 0.750 ± 0.100 | 2.000 ± 0.000 |"
+
+
+@pytest.mark.parametrize("shape", [(32, 32, 1), (32, 32, 3)])
+def test_a_vector_becomes_the_image_that_it_was_made_of(shape):
+    picture = np.random.default_rng(0).random(shape)
+    found = images.square_images(picture.reshape(1, -1))
+    np.testing.assert_allclose(found[0], 2 * picture.transpose(2, 0, 1) - 1, atol=1e-6)
 
 
 @pytest.mark.parametrize("peer", ["knn", "pca", "iforest", "mahalanobis"])

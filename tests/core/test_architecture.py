@@ -145,6 +145,7 @@ HEAVY = {"torch", "sklearn", "pandas", "scipy", "onnx", "safetensors", "threadpo
 
 MAY_IMPORT_HEAVY = {
     "linear_path": {"threadpoolctl"},
+    "grid": {"threadpoolctl"},
     "image_texture": {"threadpoolctl"},
     "islands": {"sklearn"},
     "networks": {"torch"},

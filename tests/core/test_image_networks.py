@@ -13,6 +13,7 @@ from gandetect.image_negatives import PATCH, WHOLE, negatives
 from gandetect.image_schema import IMAGE_INPUT, ImageSchema
 from gandetect.image_weights import trained_weights
 from gandetect.networks.convolutions import NormedConv
+from gandetect.networks.whole import WholeDiscriminator
 from gandetect.scorer import open_session, run_in_chunks
 
 
@@ -60,17 +61,16 @@ def seen_by_graph(rows, weights):
     return run_in_chunks(open_session(builder.build()), ["values", "maps", "reconstruction"], feeds, chunk_size=8)
 
 
-def distances(features, weights, folders):
+def distances(features, spread, folders):
     """Log mean square of the whitened features of every member, over the last axis."""
-    means, whitening = np.moveaxis(weights.gaussian.mean.astype(np.float64), 2, -1), weights.gaussian.whitening
-    deviations = features - means[:, folders]
+    # The file stores what whitens in float16.
+    means, whitening = np.moveaxis(spread.mean, 2, -1), spread.whitening.astype(np.float16).astype(np.float64)
+    deviations = features - means.astype(np.float64)[:, folders]
     if features.ndim == 3:
         white = np.einsum("mnf,mfg->mng", deviations, whitening[:, 0, 0])
     else:
         each = [np.repeat(np.arange(whitening.shape[1]), side // whitening.shape[1]) for side in features.shape[2:4]]
-        # The file stores them in float16.
-        at_position = whitening.astype(np.float16).astype(np.float64)[:, each[0]][:, :, each[1]]
-        white = np.einsum("mnhwf,mhwfg->mnhwg", deviations, at_position)
+        white = np.einsum("mnhwf,mhwfg->mnhwg", deviations, whitening[:, each[0]][:, :, each[1]])
     return np.log(np.square(white).mean(-1) + 1e-3)
 
 
@@ -105,13 +105,28 @@ def test_the_graph_computes_what_torch_does(detector, n_folders):
     images = rows.shown(np.arange(len(rows.samples))).expand(weights.n_members, -1, -1, -1, -1)
     plain = pair.discriminator.plain if told else pair.discriminator
     with torch.no_grad():
-        features = plain.features(images[:, :, : pair.channels]).double().numpy()
+        pixels = images[:, :, : pair.channels]
+        values = unreal(pair, rows, detector), distances(plain.features(pixels).numpy(), weights.gaussian, rows.folders)
+        if detector == "whole":
+            values += (distances(plain.style(pixels).numpy(), weights.style, rows.folders),)
         reconstruction = pair.generator.decode(pair.generator.encode(images))[:, :, : pair.channels].mean(0).numpy()
-        values = unreal(pair, rows, detector), distances(features, weights, rows.folders)
     expected = np.stack([value.mean(0) for value in values], axis=1)
     found = answers["values"] if detector == "whole" else answers["maps"][:, :2]
     assert np.abs(found - expected).max() <= 1e-4
     assert np.abs(answers["reconstruction"] - reconstruction).max() <= 1e-4
+
+
+def test_style_is_what_is_there_and_features_are_where_it_is():
+    discriminator = WholeDiscriminator(2, 3, 8, 12, 1, torch.Generator().manual_seed(0))
+    image = torch.zeros(2, 1, 3, 32, 32)
+    image[..., 8:16, 8:16] = torch.rand(3, 8, 8, generator=torch.Generator().manual_seed(1))
+    moved, brighter = image.roll(8, 4), 2 * image  # by one position of the last convolution
+    with torch.no_grad():
+        style = discriminator.style(image)
+        assert style.shape == (2, 1, 2 * (8 + 16 + 32))
+        torch.testing.assert_close(discriminator.style(moved), style)
+        assert (discriminator.style(brighter) - style).abs().amax() > 0.1
+        assert (discriminator.features(moved) - discriminator.features(image)).abs().amax() > 0.01
 
 
 @pytest.mark.parametrize("kind", WHOLE)
