@@ -76,7 +76,7 @@ class Tally:
 def score_table(
     table: Table, scorer: Scorer, outputs: Sequence[str], alpha: float | None, on_error: str, tally: Tally
 ) -> Iterator[Scored]:
-    """Score a table in chunks, and count in `tally`; the next chunks are read while one is scored."""
+    """Score a table in chunks, and count in `tally`; the next chunk is read while one is scored."""
     schema = table_of(scorer.schema)
     for (chunk, parsed), answers in one_ahead(
         _read(table, schema, on_error), lambda read: scorer(read[1].columns, outputs, alpha)
@@ -88,12 +88,8 @@ def score_table(
 
 
 def _read(table: Table, schema: Schema, on_error: str) -> Iterator[tuple[Chunk, Parsed]]:
-    """Read a table in chunks; the next chunk is cut into rows while the values of one are read."""
-
-    def parsed(chunk: Chunk) -> Parsed:
-        return parse_columns(chunk.columns, chunk.lines, schema, on_error=on_error, name=table.name)
-
-    return one_ahead(table.chunks(), parsed)
+    for chunk in table.chunks():
+        yield chunk, parse_columns(chunk.columns, chunk.lines, schema, on_error=on_error, name=table.name)
 
 
 def for_tables(schema: Modality, instead: str) -> Schema:

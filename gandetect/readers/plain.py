@@ -12,8 +12,6 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from gandetect.readers.arrow import arrow_numbers
-
 DELIMITERS = ",;\t|"
 """Delimiters of plain rows: none can be part of a number or of a name for a missing one."""
 
@@ -64,13 +62,10 @@ class PlainColumns(Mapping[str, NDArray[np.object_]]):
         The column names.
     delimiter : str
         What stands between fields.
-    by_arrow : bool
-        Let pyarrow read the numbers, where it is installed.
     """
 
-    def __init__(self, rows: Sequence[str], names: tuple[str, ...], delimiter: str, *, by_arrow: bool = False) -> None:
+    def __init__(self, rows: Sequence[str], names: tuple[str, ...], delimiter: str) -> None:
         self._rows = rows
-        self._by_arrow = by_arrow
         self._positions = {name: position for position, name in enumerate(names)}
         self._delimiter = delimiter
 
@@ -110,21 +105,13 @@ class PlainColumns(Mapping[str, NDArray[np.object_]]):
             return {}
         positions = [self._positions[name] for name in names]
         rows = self._rows if decimal == "." else [row.replace(".", "_").replace(decimal, ".") for row in self._rows]
-        values = arrow_numbers(rows, self._delimiter, positions) if self._by_arrow else None
-        if values is None:
-            values = _numpy_numbers(rows, self._delimiter, positions)
-        return {} if values is None else dict(zip(names, values, strict=True))
-
-
-def _numpy_numbers(rows: Sequence[str], delimiter: str, positions: Sequence[int]) -> NDArray[np.float64] | None:
-    """Return numbers of shape (n_positions, n_rows), or None if a field is neither one nor empty."""
-    values = _loaded(rows, delimiter, positions)
-    if values is None or np.isnan(values).any():
-        text = "\n".join(rows)
-        if "nan" in text.lower():  # NumPy takes any such word for a missing value
-            return None
-        values = _loaded(_with_nan(text, delimiter).split("\n"), delimiter, positions)
-    return None if values is None else np.ascontiguousarray(values.T)
+        values = _loaded(rows, self._delimiter, positions)
+        if values is None or np.isnan(values).any():
+            text = "\n".join(rows)
+            if "nan" in text.lower():  # NumPy takes any such word for a missing value
+                return {}
+            values = _loaded(_with_nan(text, self._delimiter).split("\n"), self._delimiter, positions)
+        return {} if values is None else dict(zip(names, np.ascontiguousarray(values.T), strict=True))
 
 
 def _loaded(rows: Sequence[str], delimiter: str, positions: Sequence[int]) -> NDArray[np.float64] | None:

@@ -30,13 +30,10 @@ from gandetect.readers.files import Block, open_blocks, source_name
 from gandetect.readers.plain import PlainColumns, plain_rows
 from gandetect.readers.records import FIELD_LIMIT, Lines, Record, read_records, read_rows
 from gandetect.readers.values import BLANKS, MISSING, parse_number, shown
-from gandetect.schema import CHUNK_ROWS, quoted
+from gandetect.schema import quoted
 
 DELIMITERS = (",", ";", "\t")
 """Delimiters that are found from the header line."""
-
-LONG = 2**15
-"""Lines behind which a table is so long that it pays to load pyarrow, which reads numbers beside other work."""
 
 _QUOTED = re.compile(r'(?:^|(?<=[,;\t]))"(?:[^"]|"")*(?:"|$)')
 
@@ -97,7 +94,7 @@ def read_table(
     source: str | os.PathLike[str] | BinaryIO,
     *,
     delimiter: str | None = None,
-    chunk_rows: int = 4 * CHUNK_ROWS,
+    chunk_rows: int = 2048,
     allow_empty: bool = False,
 ) -> Iterator[Chunk]:
     """Read a table in chunks.
@@ -110,7 +107,7 @@ def read_table(
     delimiter : str, optional
         The character between fields; found from the header line if not given.
     chunk_rows : int
-        Most rows in one chunk; a scorer's runs divide the default evenly.
+        Most rows in one chunk.
     allow_empty : bool
         Whether a table without rows gives one chunk without rows instead of an error.
 
@@ -197,8 +194,7 @@ def _csv_chunks(lines: Lines, names: tuple[str, ...], form: Form, chunk_rows: in
 
 
 def _plain_chunk(rows: Sequence[str], first: int, names: tuple[str, ...], form: Form) -> Chunk:
-    columns = PlainColumns(rows, names, form.delimiter, by_arrow=first > LONG)
-    return Chunk(names, columns, range(first, first + len(rows)), form, rows)
+    return Chunk(names, PlainColumns(rows, names, form.delimiter), range(first, first + len(rows)), form, rows)
 
 
 def _strict_chunk(records: Sequence[Record], names: tuple[str, ...], form: Form) -> Chunk:

@@ -360,7 +360,7 @@ def test_stdout_ends_at_a_whole_line_when_a_later_row_is_bad(start, small_model,
     process = start("score", "-", "-m", small_model)
     out, err = process.communicate(text.encode())
     assert process.returncode == 2
-    assert out.count(b"\n") == 1 + 1280
+    assert out.count(b"\n") == 1 + 2048
     assert out.endswith(b"\n")
     assert err.startswith(b"gandetect: <stdin>, line 2270: expected a number in column 'speed_rpm'")
 

@@ -8,8 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gandetect.errors import InputError
-from gandetect.readers import files, plain, tables
-from gandetect.readers.arrow import arrow_numbers
+from gandetect.readers import files, tables
 from gandetect.readers.plain import PlainColumns, plain_rows
 from gandetect.readers.tables import read_table
 from gandetect.readers.values import parse_columns
@@ -74,7 +73,6 @@ def written_tables(draw):
     return content, delimiter, decimal, width, draw(st.integers(1, width))
 
 
-@pytest.mark.parametrize("long", [0, tables.LONG], ids=["pyarrow", "numpy"])
 @settings(deadline=None, max_examples=400)
 @given(written_tables(), st.sampled_from([1, 2, 1024]), st.sampled_from([4, 16, 2**18]))
 @example((b"c0|c1\n1|NAN\n2|3", "|", ".", 2, 2), 2, 16)
@@ -82,39 +80,18 @@ def written_tables(draw):
 @example((b"c0,c1,c2,c3\n1,,,2\n,,,\n", ",", ".", 4, 4), 1024, 2**18)
 @example(("c0,c1\n1,\xa02\n".encode(), ",", ".", 2, 2), 1024, 2**18)
 @example((b"c0,c1\n1,2#3\n", ",", ".", 2, 2), 1024, 2**18)
-@example((b"c0,c1\n,NAN\n-nan, 1\n", ",", ".", 2, 2), 1024, 2**18)
-@example((b"c0,c1\n1e400,-1e-400\n+1,0x1p3\n", ",", ".", 2, 2), 1024, 2**18)
-@example(("c0,c1\n\ufeff1,2\n".encode(), ",", ".", 2, 2), 2, 16)
 @example((b"c0,c1\n1,5\n", ",", ",", 2, 1), 1024, 2**18)
 @example((b"c0;c1\n1,5;2.5\n;1\n", ";", ",", 2, 2), 1024, 2**18)
-def test_plain_rows_are_read_as_the_strict_way_reads_them(long, table, chunk_rows, block_bytes):
+def test_plain_rows_are_read_as_the_strict_way_reads_them(table, chunk_rows, block_bytes):
     content, delimiter, decimal, width, n_used = table
     roles = [Role.FEATURE] * n_used + [Role.LEFT_OUT] * (width - n_used)
     schema = Schema(tuple(Column(f"c{i}", Kind.NUMBER, role, decimal=decimal) for i, role in enumerate(roles)))
     options = {"delimiter": delimiter, "chunk_rows": chunk_rows}
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(files, "BLOCK_BYTES", block_bytes)
-        patched.setattr(tables, "LONG", long)
         quick = everything(content, **options), everything(content, schema, **options)
         patched.setattr(tables, "plain_rows", lambda *_: None)
         assert quick == (everything(content, **options), everything(content, schema, **options))
-
-
-def test_pyarrow_reads_numbers_and_empty_fields_only():
-    numbers = arrow_numbers(["1;x;-2.5e-3", ";x;inf"], ";", [2, 0])
-    assert np.array_equal(numbers, [[-2.5e-3, np.inf], [1, np.nan]], equal_nan=True)
-    for text in ("nan", "NULL", "NA", "banana", "0x10", "1_000"):
-        assert arrow_numbers(["1;2", f"{text};3"], ";", [0, 1]) is None
-
-
-def test_only_long_tables_are_read_by_pyarrow(monkeypatch):
-    read = []
-    monkeypatch.setattr(plain, "arrow_numbers", lambda rows, *_: read.append(len(rows)))
-    monkeypatch.setattr(tables, "LONG", 250)
-    content = b"a,b\n" + b"".join(b"%d,%d\n" % (i, i) for i in range(400))
-    schema = Schema((Column("a", Kind.NUMBER), Column("b", Kind.NUMBER)))
-    rows, problems, _ = everything(content, schema, chunk_rows=100)
-    assert (len(rows), problems, read) == (400, 0, [100])
 
 
 BLOCK = b"a,b,c\n" + b"".join(b"%d,%d.5,x%d\n" % (i, i, i) for i in range(400))
