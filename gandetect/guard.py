@@ -43,14 +43,13 @@ MAX_RANK = 8
 
 _CORE_OPERATORS = """
     Abs Add And ArgMax Asinh AveragePool Cast Clip Concat Constant Conv ConvTranspose Cos Div Equal Exp Flatten Floor
-    Gather GatherElements Gemm Greater GreaterOrEqual Identity IsNaN LeakyRelu Less LessOrEqual Log MatMul Max Min
-    Mul Neg Or Pad ReduceL1 ReduceMax ReduceMean ReduceSum ReduceSumSquare Relu Reshape Resize Round Shape Sigmoid
-    Sin Slice Split Sqrt Squeeze Sub Tanh TopK Transpose Unsqueeze Where
+    Gather GatherElements Gemm GlobalAveragePool Greater GreaterOrEqual Identity IsNaN LeakyRelu Less LessOrEqual Log
+    MatMul Max Min Mul Neg Or Pad ReduceL1 ReduceMax ReduceMean ReduceSum ReduceSumSquare Relu Reshape Resize Round
+    Shape Sigmoid Sin Slice Split Sqrt Squeeze Sub Tanh TopK Transpose Unsqueeze Where
 """
 
 _BACKBONE_OPERATORS = """
-    BatchNormalization Elu Erf GlobalAveragePool HardSigmoid HardSwish InstanceNormalization LayerNormalization MaxPool
-    PRelu Pow Softplus
+    BatchNormalization Elu Erf HardSigmoid HardSwish InstanceNormalization LayerNormalization MaxPool PRelu Pow Softplus
 """
 
 BACKBONE_OPERATORS = frozenset(_BACKBONE_OPERATORS.split())

@@ -97,7 +97,7 @@ class ImageGANDetector(ModelFileDetector):
     >>> from gandetect import ImageGANDetector
     >>> X, y = load_digits(return_X_y=True)
     >>> X = (X * 255 / 16).round()
-    >>> detector = ImageGANDetector(n_steps=150, n_members=2, image_shape=(8, 8), random_state=0).fit(X[y == 0])
+    >>> detector = ImageGANDetector(n_steps=300, n_members=2, image_shape=(8, 8), random_state=0).fit(X[y == 0])
     >>> bool(detector.score_samples(X[y == 0]).mean() > detector.score_samples(X[y == 1]).mean())
     True
     """
