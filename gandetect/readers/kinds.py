@@ -281,7 +281,9 @@ def _other_marks(values: _Values, column: Column, odd: NDArray[np.bool_]) -> _Fi
     other = "," if column.decimal == "." else "."
     words = values.different[odd]
     grouped = ~parse_column(words, replace(column, grouping=other))[1]
-    decimals = ~parse_column(words, replace(column, grouping="", decimal=other))[1]
+    # Groups beside decimals are another decimal mark; alone they may be anything, such as addresses.
+    grouping = column.decimal if any(other in word for word in words) else ""
+    decimals = ~parse_column(words, replace(column, grouping=grouping, decimal=other))[1]
     if not (grouped | decimals).all():
         return None
     culprit = words[0] if grouped.all() else words[~grouped][0]

@@ -194,6 +194,8 @@ SEPARATORS = "write numbers without separators, or pass"
         (["1", "?", "-1,5e3"], ".", 4, "'-1,5e3'", "pass --decimal ',' or"),
         (["1,234", "2,5"], ".", 3, "'2,5'", "pass --decimal ',' or"),
         (["1.5", "2"], ",", 2, "'1.5'", "pass --decimal '.' or"),
+        (["457,48", "1.212,50"], ".", 2, "'457,48'", "pass --decimal ',' or"),
+        (["1,212.50", "457.48"], ",", 2, "'1,212.50'", "pass --decimal '.' or"),
         (["12", "1,234"], ".", 3, "'1,234', perhaps with thousands separators", SEPARATORS),
         (["1,234", "-12,345"], ".", 2, "'1,234', perhaps with thousands separators", SEPARATORS),
         ([f"{i},25 €" for i in range(20)], ".", 2, "'0,25 €'", "pass --decimal ',' or"),
