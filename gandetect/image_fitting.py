@@ -36,7 +36,7 @@ from gandetect.image_schema import FOLDER_INPUT, IMAGE_INPUT, ImageSchema, batch
 from gandetect.image_texture import energies_of
 from gandetect.image_weights import trained_weights
 from gandetect.members import transplant
-from gandetect.model_file import DIGEST_KEY, DIGEST_PLACEHOLDER, MANIFEST_KEY, manifest_json, seal
+from gandetect.model_file import seal, unsealed_metadata
 from gandetect.networks.images import ImagePair
 from gandetect.record import clear_of_steps, manifest_of
 from gandetect.schema import MIN_ROWS, quoted
@@ -291,7 +291,7 @@ def build_image_model(learned: LearnedImages, threshold: float | None, manifest:
     shown = builder.node("Mul", builder.node("Add", shown, builder.floats(1.0)), builder.floats(127.5))
     shown = builder.node("Transpose", shown, perm=[0, 2, 3, 1])
     builder.output("reconstruction", shown, np.float32, ["n", *size])
-    return builder.build({MANIFEST_KEY: manifest_json(manifest), DIGEST_KEY: DIGEST_PLACEHOLDER})
+    return builder.build(unsealed_metadata(manifest))
 
 
 def _add_score(

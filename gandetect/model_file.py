@@ -12,19 +12,15 @@ This module never runs a model and knows nothing of what its columns mean.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from gandetect import wire
-from gandetect.core_schema import CoreSchema
 from gandetect.errors import ModelFileError
 from gandetect.files import access_error, write_atomically
 from gandetect.guard import LAYOUT, MAX_BYTES, ONNX_START, check_graph, shown
-from gandetect.image_schema import IMAGE_SIZES, ImageSchema
-from gandetect.schema import Modality, Schema
+from gandetect.manifest import checked_modality, manifest_json, parse_manifest
 from gandetect.wire import RefusedError
 
 FORMAT = 1
@@ -49,58 +45,15 @@ _METADATA_PROPS = 14
 _MAX_TOP_FIELDS = 1000
 """Most fields of ModelProto itself; a model file has about ten."""
 
-_MANIFEST_TYPES: dict[str, type] = {
-    "modality": str,
-    "gandetect_version": str,
-    "training": dict,
-    "calibration": dict,
-    "health": dict,
-    "certificate": dict,
-    "golden": dict,
-    "export": dict,
-    "backbone": dict,
-}
-_COLUMN_TYPES: dict[str, type] = {
-    "name": str,
-    "kind": str,
-    "role": str,
-    "reason": str,
-    "time_format": str,
-    "decimal": str,
-    "grouping": str,
-    "prefix": str,
-    "suffix": str,
-    "summary": dict,
-    "input": str,
-}
-
 
 class _Span(NamedTuple):
     start: int
     end: int
 
 
-def manifest_json(manifest: dict[str, Any]) -> str:
-    """Return a manifest as canonical JSON: sorted keys, no spaces, the same text for the same content.
-
-    Parameters
-    ----------
-    manifest : dict
-        JSON values with None in place of NaN.
-
-    Raises
-    ------
-    ValueError
-        A number is NaN or infinite, which JSON cannot say.
-    TypeError
-        A value is no JSON value, an array of numpy for instance.
-    """
-    # The way through JSON turns keys that are numbers into text before they are sorted.
-    return _canonical(json.loads(json.dumps(manifest, allow_nan=False)))
-
-
-def _canonical(values: Any) -> str:
-    return json.dumps(values, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
+def unsealed_metadata(manifest: dict[str, Any]) -> dict[str, str]:
+    """Return the metadata of a model that is to be sealed; it raises as `manifest_json`."""
+    return {MANIFEST_KEY: manifest_json(manifest), DIGEST_KEY: DIGEST_PLACEHOLDER}
 
 
 def seal(model: bytes) -> bytes:
@@ -109,7 +62,7 @@ def seal(model: bytes) -> bytes:
     Parameters
     ----------
     model : bytes
-        A serialized ONNX ModelProto whose metadata hold `DIGEST_PLACEHOLDER` under `DIGEST_KEY`.
+        A serialized ONNX ModelProto with the metadata of `unsealed_metadata`.
 
     Returns
     -------
@@ -167,8 +120,8 @@ def read_model(source: str | os.PathLike[str] | bytes) -> tuple[bytes, dict[str,
     model : bytes
         The bytes that were checked. Run these: the file could be another one a moment later.
     manifest : dict
-        What the model says of itself. `modality_of` accepts it; whatever else is there has the right JSON type at its
-        top level and is otherwise unchecked.
+        What the model says of itself. `gandetect.manifest.modality_of` accepts it; whatever else is there has the
+        right JSON type at its top level and is otherwise unchecked.
 
     Raises
     ------
@@ -183,7 +136,7 @@ def read_model(source: str | os.PathLike[str] | bytes) -> tuple[bytes, dict[str,
         raise _too_large(name)
     manifest = _checked_manifest(model, name)
     try:
-        schema = _checked_modality(manifest)
+        schema = checked_modality(manifest)
     except RefusedError as found:
         raise _unreadable(found, name) from None
     check_graph(model, schema, name)
@@ -242,7 +195,7 @@ def _checked_manifest(model: bytes, name: str) -> dict[str, Any]:
     """Return the manifest of a file that is ours, undamaged and not too new."""
     entries = _whole_file(model, name)
     try:
-        manifest = _parsed(model, entries[MANIFEST_KEY])
+        manifest = parse_manifest(_text(model, entries[MANIFEST_KEY]))
         number = manifest.get("format")
         if type(number) is not int or not 1 <= number < _NO_FORMAT:
             raise RefusedError(f"the format {shown(number)}")
@@ -296,82 +249,7 @@ def _unreadable(found: RefusedError, name: str) -> ModelFileError:
     )
 
 
-def _parsed(model: bytes, span: _Span) -> dict[str, Any]:
-    """Return the manifest as JSON values; refuse what is not an object, or not canonical and so read in two ways."""
+def _text(model: bytes, span: _Span) -> str:
     if span.end - span.start > MAX_MANIFEST_BYTES:
         raise RefusedError(f"more than {MAX_MANIFEST_BYTES >> 20} MB")
-    text = wire.text(model, span.start, span.end)
-    try:
-        manifest = json.loads(text)
-        is_canonical = _canonical(manifest) == text
-    except (ValueError, RecursionError):
-        raise RefusedError("text that is not JSON") from None
-    if not isinstance(manifest, dict) or not is_canonical:
-        raise RefusedError("JSON that is not a canonical object")
-    return manifest
-
-
-def modality_of(manifest: dict[str, Any]) -> Modality:
-    """Return what raw data a model takes, from a manifest that `read_model` returned."""
-    return _MODALITIES[manifest["modality"]](manifest)
-
-
-def _checked_modality(manifest: dict[str, Any]) -> Modality:
-    """Check the types of what the manifest holds, and return what raw data the model takes."""
-    _check_types(manifest, _MANIFEST_TYPES, required=("modality",))
-    if manifest["modality"] not in _MODALITIES:
-        raise RefusedError(f"the modality {shown(manifest['modality'])}")
-    return modality_of(manifest)
-
-
-def _table(manifest: dict[str, Any]) -> Schema:
-    _check_types(manifest, {"columns": list}, required=("columns",))
-    for column in manifest["columns"]:
-        if not isinstance(column, dict):
-            raise RefusedError("a column that is no JSON object")
-        _check_types(column, _COLUMN_TYPES, required=("name", "kind", "role"))
-    try:
-        schema = Schema.from_json(manifest["columns"])
-    except (TypeError, ValueError):
-        raise RefusedError("a column with an unknown kind, role or property") from None
-    for column, entry in zip(schema.columns, manifest["columns"], strict=True):
-        if entry.get("input", column.input_name) != column.input_name:
-            raise RefusedError(f"the wrong input name for the column {shown(column.name)}")
-    if len({column.name for column in schema.columns}) < len(schema.columns):
-        raise RefusedError("two columns of the same name")
-    return schema
-
-
-def _image(manifest: dict[str, Any]) -> ImageSchema:
-    _check_types(manifest, {"image": dict}, required=("image",))
-    _check_types(manifest["image"], dict.fromkeys(IMAGE_SIZES, int), required=IMAGE_SIZES)
-    folders = manifest["image"].get("folders", [])
-    if not isinstance(folders, list) or not all(isinstance(name, str) for name in folders):
-        raise RefusedError("folders that are no list of names")
-    if len(folders) == 1 or len(set(folders)) < len(folders):
-        raise RefusedError("a folder twice, or one alone")
-    try:
-        return ImageSchema(**{name: manifest["image"][name] for name in IMAGE_SIZES}, folders=tuple(folders))
-    except ValueError:
-        raise RefusedError("an image of impossible size") from None
-
-
-def _encoded_row(manifest: dict[str, Any]) -> CoreSchema:
-    _check_types(manifest, {"n_features": int}, required=("n_features",))
-    return CoreSchema(manifest["n_features"], _table(manifest))
-
-
-_MODALITIES: dict[str, Callable[[dict[str, Any]], Modality]] = {
-    "table": _table,
-    "image": _image,
-    "encoded row": _encoded_row,
-}
-"""What a model of this format may be for, and how its manifest says what raw data it takes."""
-
-
-def _check_types(found: dict[str, Any], types: dict[str, type], required: tuple[str, ...]) -> None:
-    for key, expected in types.items():
-        if key not in found and key not in required:
-            continue
-        if not isinstance(found.get(key), expected):
-            raise RefusedError(f"a {key} that is no {expected.__name__}" if key in found else f"no {key}")
+    return wire.text(model, span.start, span.end)

@@ -12,7 +12,8 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from gandetect.errors import InputError, ModelFileError
-from gandetect.model_file import modality_of, read_model
+from gandetect.manifest import modality_of
+from gandetect.model_file import read_model
 from gandetect.pruning import prune
 from gandetect.schema import ALPHA, CHUNK_ROWS, quoted
 

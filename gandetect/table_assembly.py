@@ -18,7 +18,7 @@ from gandetect.graph.encoding import add_encoding, add_inputs
 from gandetect.graph.expectation import add_expectation
 from gandetect.graph.score import add_answers, add_measures, add_score
 from gandetect.graph.tables import TableWeights, add_networks
-from gandetect.model_file import DIGEST_KEY, DIGEST_PLACEHOLDER, MANIFEST_KEY, manifest_json
+from gandetect.model_file import unsealed_metadata
 from gandetect.networks.tables import TablePair
 from gandetect.record import clear_of_steps
 from gandetect.schema import DEFAULT_OUTPUTS, NUMERIC, Schema
@@ -75,7 +75,7 @@ def build_model(learned: Learned, threshold: float | None, manifest: dict[str, A
     features = np.flatnonzero(~learned.encoding.is_given)
     add_answers(builder, measured, score, learned.calibration, features, threshold)
     add_expectation(builder, components.expected, learned.encoding, inputs)
-    return builder.build({MANIFEST_KEY: manifest_json(manifest), DIGEST_KEY: DIGEST_PLACEHOLDER})
+    return builder.build(unsealed_metadata(manifest))
 
 
 def _answers(

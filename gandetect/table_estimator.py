@@ -17,7 +17,8 @@ from gandetect.detector import ModelFileDetector
 from gandetect.errors import InputError
 from gandetect.explanation import Explanation, explain
 from gandetect.frames import array_columns, array_schema, as_frame, frame_columns, frame_schema
-from gandetect.model_file import modality_of, read_model
+from gandetect.manifest import modality_of
+from gandetect.model_file import read_model
 from gandetect.schema import Kind, Role, Schema, table_of
 
 if TYPE_CHECKING:

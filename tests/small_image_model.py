@@ -6,7 +6,7 @@ from gandetect.calibration import calibrate
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.score import add_verdict
 from gandetect.image_schema import IMAGE_INPUT
-from gandetect.model_file import DIGEST_KEY, DIGEST_PLACEHOLDER, MANIFEST_KEY, manifest_json, seal
+from gandetect.model_file import seal, unsealed_metadata
 
 SIDE = 16
 MIDDLE = 128
@@ -41,4 +41,4 @@ def image_model(channels=1, scores=tuple(range(20)), threshold=None):
         "health": {},
         "golden": {},
     }
-    return seal(builder.build({MANIFEST_KEY: manifest_json(manifest), DIGEST_KEY: DIGEST_PLACEHOLDER}))
+    return seal(builder.build(unsealed_metadata(manifest)))

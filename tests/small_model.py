@@ -7,7 +7,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from gandetect.model_file import DIGEST_KEY, DIGEST_PLACEHOLDER, MANIFEST_KEY, manifest_json
+from gandetect.manifest import manifest_json
+from gandetect.model_file import DIGEST_KEY, DIGEST_PLACEHOLDER, MANIFEST_KEY
 from gandetect.schema import ALPHA, OUTPUTS, Column, Kind, Role, Schema
 
 SCHEMA = Schema(

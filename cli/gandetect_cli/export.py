@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 import gandetect
 from gandetect.core_schema import encoding_beside
-from gandetect.model_file import modality_of
+from gandetect.manifest import modality_of
 from gandetect.readers.values import parse_columns
 from gandetect.schema import Schema, table_of
 from gandetect.wording import plain

@@ -11,7 +11,7 @@ from typing import Any
 import gandetect
 from gandetect.core_schema import CoreSchema
 from gandetect.image_schema import ImageSchema
-from gandetect.model_file import modality_of
+from gandetect.manifest import modality_of
 from gandetect.schema import Column, Modality, Role, Schema, table_of
 from gandetect.wording import missing_in_words, plain, training_in_words, verdicts
 from gandetect_cli.options import MODEL_FILE, Json, ModelArgument, Threads, Timing

@@ -18,15 +18,7 @@ from gandetect.export.source import Columns, Source
 from gandetect.files import write_together
 from gandetect.graph.core import core_graph
 from gandetect.graph.surgery import OpenModel
-from gandetect.model_file import (
-    DIGEST_KEY,
-    DIGEST_PLACEHOLDER,
-    MANIFEST_KEY,
-    manifest_json,
-    read_model,
-    seal,
-    write_model,
-)
+from gandetect.model_file import read_model, seal, unsealed_metadata, write_model
 from gandetect.schema import VERDICT, quoted
 from gandetect.scorer import Scorer
 
@@ -216,7 +208,7 @@ def _sealed(model: OpenModel, manifest: dict[str, Any]) -> bytes:
     """Return a model file with golden rows of its own."""
 
     def file(manifest: dict[str, Any]) -> bytes:
-        return seal(model.saved({MANIFEST_KEY: manifest_json(manifest), DIGEST_KEY: DIGEST_PLACEHOLDER}))
+        return seal(model.saved(unsealed_metadata(manifest)))
 
     scorer = Scorer(file(manifest))
     inputs, names = manifest["golden"]["inputs"], list(manifest["golden"]["outputs"])

@@ -10,7 +10,7 @@ from made_tables import DAY, EXTREMES, MIXED, STRANGE, hard_rows, mixed_rows, ta
 from gandetect.encoding import CLIP, MAX_LEVELS, Encoding, decode, fit_encoding, summaries
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.encoding import add_encoding, add_inputs
-from gandetect.model_file import manifest_json
+from gandetect.manifest import manifest_json
 from gandetect.schema import NUMERIC, Column, Kind, Schema
 from gandetect.scorer import open_session, run_in_chunks
 
