@@ -30,7 +30,7 @@ from pyod.models.knn import KNN
 from sklearn.ensemble import IsolationForest
 
 from gandetect import GANDetector, Scorer, export_model
-from gandetect.schema import VERDICT
+from gandetect.modality import VERDICT
 from gandetect.scorer import open_session
 
 N_COLUMNS, N_TRAINING, BATCH, N_BATCHES = 20, 5_000, 1_000, 20

@@ -25,12 +25,11 @@ from numpy.typing import NDArray
 from onnx import helper, version_converter
 from torch import Tensor, nn
 
-from gandetect.errors import FileAccessError, InputError, MissingExtraError
+from gandetect.errors import FileAccessError, InputError, MissingExtraError, quoted
 from gandetect.files import access_error
 from gandetect.graph.backbone import Backbone
 from gandetect.graph.builder import OPSET
 from gandetect.guard import FOLDED_OPERATORS, MAX_BYTES, check_backbone
-from gandetect.schema import quoted
 from gandetect.scorer import open_session, run_in_chunks
 
 Floats = NDArray[np.float32]

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandetect.errors import InputError
-from gandetect.schema import CHUNK_ROWS, DEFAULT_OUTPUTS, GraphInput, Schema
+from gandetect.modality import CHUNK_ROWS, GraphInput
+from gandetect.schema import DEFAULT_OUTPUTS, Schema
 
 FEATURES = "features"
 """Name of the input of a core model."""

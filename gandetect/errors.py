@@ -1,5 +1,9 @@
 """The few kinds of error that gandetect raises; each message is one sentence: expected, found, what to do."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+
 
 class GandetectError(Exception):
     """Base of every error that gandetect raises on purpose."""
@@ -19,3 +23,10 @@ class FileAccessError(GandetectError, OSError):
 
 class MissingExtraError(GandetectError, ImportError):
     """An optional package is not installed; the message holds the command that installs it."""
+
+
+def quoted(names: Iterable[str], at_most: int = 8) -> str:
+    """Join names for a message: ``'a', 'b', ... (12 in all)``."""
+    names = list(names)
+    text = ", ".join(repr(name) for name in names[:at_most])
+    return text if len(names) <= at_most else f"{text}, ... ({len(names)} in all)"

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gandetect.schema import EXPECTATIONS, NUMERIC, VERDICT, Schema, table_of
+from gandetect.modality import VERDICT
+from gandetect.schema import EXPECTATIONS, NUMERIC, Schema, table_of
 from gandetect.scorer import Scorer
 from gandetect.wording import reason
 

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gandetect.errors import InputError, MissingExtraError
+from gandetect.errors import InputError, MissingExtraError, quoted
 from gandetect.readers.values import parse_column
-from gandetect.schema import NUMERIC, Column, Kind, Schema, quoted
+from gandetect.schema import NUMERIC, Column, Kind, Schema
 
 
 def as_frame(X: Any) -> Any:

@@ -15,7 +15,7 @@ import numpy as np
 
 from gandetect import wire
 from gandetect.errors import InputError, ModelFileError
-from gandetect.schema import ALPHA, Modality
+from gandetect.modality import ALPHA, Modality
 from gandetect.wire import (
     DATA,
     DOUBLES,

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gandetect.errors import InputError
+from gandetect.errors import InputError, quoted
 from gandetect.folds import Folded
 from gandetect.image_negatives import PATCH, WHOLE, negatives
 from gandetect.losses import LOSSES
@@ -26,7 +26,6 @@ from gandetect.networks.folders import (
 from gandetect.networks.images import ImagePair, LitPair, PatchPair, PlainDiscriminator, PlainGenerator
 from gandetect.networks.patches import MAPS, PIXELS, PatchDiscriminator, PatchGenerator
 from gandetect.networks.whole import WholeDiscriminator, WholeGenerator
-from gandetect.schema import quoted
 from gandetect.training import Course, Plan, Progress, State, step_random, train
 
 Floats = NDArray[np.float32]

@@ -14,12 +14,11 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from gandetect.detector import ModelFileDetector
-from gandetect.errors import InputError
+from gandetect.errors import InputError, quoted
 from gandetect.image_schema import FOLDER_INPUT, IMAGE_INPUT, batches, images_of
 from gandetect.manifest import modality_of
 from gandetect.model_file import read_model
 from gandetect.readers.images import ImageReader
-from gandetect.schema import quoted
 
 if TYPE_CHECKING:
     from gandetect.training import Progress

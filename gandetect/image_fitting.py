@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from gandetect.backbone import load_backbone, summary
 from gandetect.calibration import threshold_exceeded_by
 from gandetect.checkpoint import kept
-from gandetect.errors import InputError
+from gandetect.errors import InputError, quoted
 from gandetect.folds import draw_folds
 from gandetect.graph.backbone import Backbone, FeatureMaps, add_feature_maps, add_pictures
 from gandetect.graph.builder import GraphBuilder
@@ -36,10 +36,10 @@ from gandetect.image_schema import FOLDER_INPUT, IMAGE_INPUT, ImageSchema, batch
 from gandetect.image_texture import energies_of
 from gandetect.image_weights import trained_weights
 from gandetect.members import transplant
+from gandetect.modality import MIN_ROWS
 from gandetect.model_file import seal, unsealed_metadata
 from gandetect.networks.images import ImagePair
 from gandetect.record import clear_of_steps, manifest_of
-from gandetect.schema import MIN_ROWS, quoted
 from gandetect.scorer import open_session, run_in_chunks
 from gandetect.training import Course, Progress, find_device
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gandetect.errors import InputError
-from gandetect.schema import ANSWERS, GraphInput, Modality, quoted
+from gandetect.errors import InputError, quoted
+from gandetect.modality import ANSWERS, GraphInput, Modality
 
 IMAGE_INPUT = "images"
 """Name of the input of a model for images."""

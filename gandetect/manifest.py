@@ -9,7 +9,8 @@ from typing import Any
 from gandetect.core_schema import CoreSchema
 from gandetect.guard import shown
 from gandetect.image_schema import IMAGE_SIZES, ImageSchema
-from gandetect.schema import Modality, Schema
+from gandetect.modality import Modality
+from gandetect.schema import Schema
 from gandetect.wire import RefusedError
 
 _MANIFEST_TYPES: dict[str, type] = {

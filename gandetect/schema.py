@@ -1,7 +1,4 @@
-"""Columns, their kinds and roles: what a table must look like, as stored in every model file.
-
-What a modality has to say of itself is `Modality`; tables say it here, images in `gandetect.image_schema`.
-"""
+"""Columns, their kinds and roles: what a table must look like, as stored in every model file for tables."""
 
 from __future__ import annotations
 
@@ -9,18 +6,13 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gandetect.errors import InputError
-
-VERDICT = ("anomaly_score", "p_value", "is_anomaly")
-"""Names of the outputs that say whether a row or image is anomalous."""
-
-ANSWERS = (*VERDICT, "realness", "reconstruction_error")
-"""Names of the outputs that every model file has, one value for each row or image."""
+from gandetect.errors import InputError, quoted
+from gandetect.modality import ALPHA, ANSWERS, CHUNK_ROWS, INTERNAL_PREFIX, GraphInput, Modality
 
 DEFAULT_OUTPUTS = (*ANSWERS, "contributions")
 """Names of the outputs of a model for tables that come without being asked for."""
@@ -31,68 +23,12 @@ EXPECTATIONS = ("expected_numbers", "expected_levels")
 OUTPUTS = (*DEFAULT_OUTPUTS, *EXPECTATIONS)
 """Names of all outputs of a model for tables, in order."""
 
-ALPHA = "alpha"
-"""Name of the model file's optional input: the false-alarm rate at which rows are flagged."""
-
-INTERNAL_PREFIX = "gandetect/"
-"""Every tensor inside the graph that is neither an input nor an output starts with this."""
-
 INPUT_PREFIX = "column/"
 """Put before a column's name where the name itself cannot be an input's name."""
 
 
 KNOWN_ANOMALIES = "known_anomalies"
 """Where the summary of a column of labels keeps those that mean a known anomaly."""
-
-CHUNK_ROWS = 320
-"""Rows that go into one run: nearly as fast as larger chunks, and memory stays bounded."""
-
-MIN_ROWS = 8
-"""Fewest rows that a detector can be fitted on."""
-
-
-class GraphInput(NamedTuple):
-    """An input of a model file's graph: its name, the type of its elements, and its sizes, None where any may come."""
-
-    name: str
-    dtype: type[np.generic] | type[str]
-    shape: tuple[int | None, ...]
-
-
-class Modality(Protocol):
-    """What raw data a model takes and what it answers; a manifest holds it, the guard and the scorer ask it."""
-
-    @property
-    def takes(self) -> str:
-        """What messages call the data, in the plural."""
-
-    @property
-    def inputs(self) -> tuple[GraphInput, ...]:
-        """The graph's inputs, in order, without `ALPHA`."""
-
-    @property
-    def outputs(self) -> tuple[str, ...]:
-        """Names of the graph's outputs, in order, `ANSWERS` first."""
-
-    @property
-    def default_outputs(self) -> tuple[str, ...]:
-        """The outputs that come without being asked for; golden rows hold what they are."""
-
-    def feeds(self, raw: Any) -> dict[str, NDArray[Any]]:
-        """Check raw data and return the graph's inputs; raise `InputError` where they are of another kind."""
-
-    def chunk_size(self, feeds: Mapping[str, NDArray[Any]]) -> int:
-        """Return how many rows or images go into one run."""
-
-    @property
-    def tolerance(self) -> float:
-        """Two hosts agree on a value when they differ by at most this times ``max(1, abs(value))``."""
-
-    def golden_view(self, output: str, values: NDArray[Any]) -> NDArray[Any]:
-        """Return what a manifest's golden answers hold of an output."""
-
-    def raw_from_json(self, inputs: Any) -> Any:
-        """Return raw data from the JSON values that a manifest's golden rows have."""
 
 
 class Kind(StrEnum):
@@ -348,10 +284,3 @@ def table_of(schema: Modality) -> Schema:
     if not isinstance(schema, Schema):
         raise InputError(f"Expected a model for tables, found one for {schema.takes}; name another model file.")
     return schema
-
-
-def quoted(names: Iterable[str], at_most: int = 8) -> str:
-    """Join names for a message: ``'a', 'b', ... (12 in all)``."""
-    names = list(names)
-    text = ", ".join(repr(name) for name in names[:at_most])
-    return text if len(names) <= at_most else f"{text}, ... ({len(names)} in all)"

@@ -11,11 +11,11 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from gandetect.errors import InputError, ModelFileError
+from gandetect.errors import InputError, ModelFileError, quoted
 from gandetect.manifest import modality_of
+from gandetect.modality import ALPHA, CHUNK_ROWS
 from gandetect.model_file import read_model
 from gandetect.pruning import prune
-from gandetect.schema import ALPHA, CHUNK_ROWS, quoted
 
 Arrays = Mapping[str, NDArray[Any]]
 

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gandetect.errors import InputError
+from gandetect.errors import InputError, quoted
 from gandetect.folds import Folded
 from gandetect.graph.tables import TableWeights
 from gandetect.health import Probe
@@ -20,7 +20,6 @@ from gandetect.linear_path import LinearPath
 from gandetect.losses import LOSSES
 from gandetect.members import is_finite
 from gandetect.networks.tables import Discriminator, Generator, TableBatch, TablePair
-from gandetect.schema import quoted
 from gandetect.table_negatives import REFERENCES, SCORED, Batch, Cloud, around_known, references
 from gandetect.training import Course, Plan, Progress, State, step_random, train
 

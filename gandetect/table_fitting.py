@@ -15,17 +15,18 @@ from numpy.typing import NDArray
 from gandetect.calibration import default_alpha
 from gandetect.checkpoint import kept
 from gandetect.encoding import Encoding, fit_encoding, summaries
-from gandetect.errors import InputError
+from gandetect.errors import InputError, quoted
 from gandetect.folds import draw_folds
 from gandetect.health import Retrained, examine, heal
 from gandetect.islands import find_islands
 from gandetect.losses import LOSSES
 from gandetect.members import transplant
+from gandetect.modality import MIN_ROWS
 from gandetect.model_file import seal
 from gandetect.networks.tables import TablePair
 from gandetect.out_of_fold import calibrated, certified, run_encoding
 from gandetect.record import manifest_of
-from gandetect.schema import MIN_ROWS, Schema, quoted
+from gandetect.schema import Schema
 from gandetect.table_assembly import (
     build_model,
     generated_rows,

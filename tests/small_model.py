@@ -8,8 +8,9 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from gandetect.manifest import manifest_json
+from gandetect.modality import ALPHA
 from gandetect.model_file import DIGEST_KEY, DIGEST_PLACEHOLDER, MANIFEST_KEY
-from gandetect.schema import ALPHA, OUTPUTS, Column, Kind, Role, Schema
+from gandetect.schema import OUTPUTS, Column, Kind, Role, Schema
 
 SCHEMA = Schema(
     (

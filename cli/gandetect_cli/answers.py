@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandetect.explanation import most_to_blame, reason_of
+from gandetect.modality import VERDICT
 from gandetect.readers.tables import Chunk, Form
 from gandetect.readers.values import parse_number
-from gandetect.schema import VERDICT, Kind, Schema
+from gandetect.schema import Kind, Schema
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 

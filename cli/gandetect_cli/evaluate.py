@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 import gandetect
 from gandetect.image_schema import ImageSchema
-from gandetect.schema import VERDICT, table_of
+from gandetect.modality import VERDICT
+from gandetect.schema import table_of
 from gandetect.wording import plain
 from gandetect_cli import options
 from gandetect_cli.comparison import summary_lines, threshold_lines

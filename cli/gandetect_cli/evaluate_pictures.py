@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 import gandetect
 from gandetect.drawing import resize_heatmap
 from gandetect.image_schema import ImageSchema
+from gandetect.modality import VERDICT
 from gandetect.readers.masks import find_mask, read_mask
 from gandetect.readers.sources import NORMAL, Entry
-from gandetect.schema import VERDICT
 from gandetect.wording import plain
 from gandetect_cli.comparison import summary_lines, threshold_lines
 from gandetect_cli.pictures import ImageTally, ScoredImages, open_images, score_images

@@ -16,11 +16,12 @@ import typer
 from numpy.typing import NDArray
 
 import gandetect
+from gandetect.modality import MIN_ROWS
 from gandetect.readers.kinds import find_schema
 from gandetect.readers.number_forms import find_decimal
 from gandetect.readers.tables import Chunk
 from gandetect.readers.values import Parsed, parse_columns
-from gandetect.schema import MIN_ROWS, Role, Schema
+from gandetect.schema import Role, Schema
 from gandetect_cli import options
 from gandetect_cli.doubts import doubts
 from gandetect_cli.fit_pictures import learn_pictures

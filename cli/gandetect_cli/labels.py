@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandetect import InputError
+from gandetect.errors import quoted
 from gandetect.readers.values import BLANKS
-from gandetect.schema import KNOWN_ANOMALIES, Role, Schema, quoted
+from gandetect.schema import KNOWN_ANOMALIES, Role, Schema
 
 Labels: TypeAlias = NDArray[Any]
 

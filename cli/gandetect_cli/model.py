@@ -12,7 +12,8 @@ import gandetect
 from gandetect.core_schema import CoreSchema
 from gandetect.image_schema import ImageSchema
 from gandetect.manifest import modality_of
-from gandetect.schema import Column, Modality, Role, Schema, table_of
+from gandetect.modality import Modality
+from gandetect.schema import Column, Role, Schema, table_of
 from gandetect.wording import missing_in_words, plain, training_in_words, verdicts
 from gandetect_cli.options import MODEL_FILE, Json, ModelArgument, Threads, Timing
 from gandetect_cli.output import emit

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import typer
 
 from gandetect import InputError, PValueCounts, Scorer
+from gandetect.errors import quoted
 from gandetect.explanation import EXPLAINED
 from gandetect.image_schema import ImageSchema
-from gandetect.schema import VERDICT, Schema, quoted
+from gandetect.modality import VERDICT
+from gandetect.schema import Schema
 from gandetect_cli import options
 from gandetect_cli.answers import Csv, Format, JsonLines, Scored, answer_columns, answer_names, decimal_mark
 from gandetect_cli.exit_codes import FOUND

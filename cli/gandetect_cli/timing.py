@@ -12,7 +12,7 @@ import numpy as np
 import onnxruntime
 
 from gandetect import Scorer
-from gandetect.schema import VERDICT
+from gandetect.modality import VERDICT
 from gandetect_cli.terminal import size, table
 
 SECONDS = 1.0

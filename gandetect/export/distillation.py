@@ -33,7 +33,7 @@ from gandetect.graph.score import calibration_constants
 from gandetect.graph.student import StudentWeights, add_student
 from gandetect.graph.surgery import OpenModel
 from gandetect.graph.tables import MAX_ERROR
-from gandetect.schema import INTERNAL_PREFIX
+from gandetect.modality import INTERNAL_PREFIX
 from gandetect.scorer import open_session, run_in_chunks
 from gandetect.training import one_thread
 

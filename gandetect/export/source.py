@@ -21,7 +21,8 @@ from gandetect.encoding import (
 from gandetect.errors import InputError
 from gandetect.graph.linear import ENTRIES
 from gandetect.graph.surgery import OpenModel
-from gandetect.schema import INTERNAL_PREFIX, Kind, Schema, table_of
+from gandetect.modality import INTERNAL_PREFIX
+from gandetect.schema import Kind, Schema, table_of
 from gandetect.scorer import Scorer, open_session, run_in_chunks
 
 Floats = NDArray[np.float32]

@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 
 from gandetect.core_schema import FEATURES, CoreSchema, encoding_beside
-from gandetect.errors import InputError, ModelFileError
+from gandetect.errors import InputError, ModelFileError, quoted
 from gandetect.export.core import encoding_spec, features
 from gandetect.export.distillation import distilled
 from gandetect.export.source import Columns, Source
 from gandetect.files import write_together
 from gandetect.graph.core import core_graph
 from gandetect.graph.surgery import OpenModel
+from gandetect.modality import VERDICT
 from gandetect.model_file import read_model, seal, unsealed_metadata, write_model
-from gandetect.schema import VERDICT, quoted
 from gandetect.scorer import Scorer
 
 STORAGES = ("fp32", "fp16")

@@ -10,7 +10,7 @@ import onnx
 from numpy.typing import ArrayLike, NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from gandetect.schema import INTERNAL_PREFIX
+from gandetect.modality import INTERNAL_PREFIX
 
 OPSET = 18
 IR_VERSION = 8

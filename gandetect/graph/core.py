@@ -16,7 +16,8 @@ from onnx import NodeProto, TensorProto, helper
 from gandetect.core_schema import FEATURES
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.surgery import OpenModel
-from gandetect.schema import DEFAULT_OUTPUTS, INTERNAL_PREFIX
+from gandetect.modality import INTERNAL_PREFIX
+from gandetect.schema import DEFAULT_OUTPUTS
 
 _OPERATORS = """
     Abs Add ArgMax Cast Clip Concat Div Exp Gather Greater Identity Less LessOrEqual Log MatMul Mul Neg Pad ReduceMax

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from gandetect.calibration import STRONG, TAIL_WEIGHT, UNSEEN_SLOPE, Calibration, Evidence, default_alpha
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.tables import MAX_ERROR
-from gandetect.schema import ALPHA
+from gandetect.modality import ALPHA
 
 BEYOND_CAP = 0.01
 """Weight of the logarithm of a column's uncapped error in its blame."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.layers import Floats, Layer, affine, filled_in, hidden_layers, in_order, logarithm, with_one
 from gandetect.graph.linear import EXPECTED, FAR
-from gandetect.schema import INTERNAL_PREFIX
+from gandetect.modality import INTERNAL_PREFIX
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from gandetect.errors import ModelFileError
 from gandetect.graph.linear import AXES
-from gandetect.schema import INTERNAL_PREFIX
+from gandetect.modality import INTERNAL_PREFIX
 
 SMALLEST_HALVED = 256
 """Smaller tensors stay in single precision: there is nothing to be saved."""

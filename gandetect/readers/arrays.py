@@ -16,10 +16,9 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from gandetect.errors import FileAccessError, InputError
+from gandetect.errors import FileAccessError, InputError, quoted
 from gandetect.readers.files import open_file
 from gandetect.readers.pictures import MAX_PIXELS
-from gandetect.schema import quoted
 
 SUFFIXES = frozenset({".npy", ".npz"})
 """Suffixes, in lower case, of array files."""

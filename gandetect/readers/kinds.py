@@ -37,7 +37,7 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from gandetect.errors import InputError
+from gandetect.errors import InputError, quoted
 from gandetect.readers.number_forms import PLAIN, NumberForm, find_form
 from gandetect.readers.values import (
     BLANKS,
@@ -50,7 +50,7 @@ from gandetect.readers.values import (
     parse_times,
     shown,
 )
-from gandetect.schema import LEARNABLE, Column, Kind, Role, Schema, quoted
+from gandetect.schema import LEARNABLE, Column, Kind, Role, Schema
 
 TIME_FORMATS = tuple(
     f"{date}{clock}"

@@ -24,13 +24,12 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from gandetect.errors import InputError
+from gandetect.errors import InputError, quoted
 from gandetect.readers import parquet
 from gandetect.readers.files import Block, open_blocks, source_name
 from gandetect.readers.plain import PlainColumns, plain_rows
 from gandetect.readers.records import FIELD_LIMIT, Lines, Record, read_records, read_rows
 from gandetect.readers.values import BLANKS, MISSING, parse_number, shown
-from gandetect.schema import quoted
 
 DELIMITERS = (",", ";", "\t")
 """Delimiters that are found from the header line."""

@@ -26,9 +26,9 @@ from functools import lru_cache, partial
 import numpy as np
 from numpy.typing import NDArray
 
-from gandetect.errors import InputError
+from gandetect.errors import InputError, quoted
 from gandetect.readers.plain import PlainColumns
-from gandetect.schema import Column, Kind, Schema, quoted
+from gandetect.schema import Column, Kind, Schema
 
 MISSING = frozenset({"", "?", "-", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL", "None"})
 """Texts that stand for a missing value in number, yes/no and time columns."""

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandetect.drift import DriftMonitor
-from gandetect.schema import VERDICT, table_of
+from gandetect.modality import VERDICT
+from gandetect.schema import table_of
 from gandetect.scorer import Scorer
 
 Columns = Mapping[str, NDArray[Any]]

@@ -7,7 +7,7 @@ import onnxruntime
 import pytest
 
 import gandetect
-from gandetect.schema import CHUNK_ROWS
+from gandetect.modality import CHUNK_ROWS
 from gandetect_cli import timing
 
 

@@ -14,12 +14,13 @@ ROOT = Path(__file__).parents[2]
 FLOORS = {
     # The counter: numpy, ONNX Runtime and the standard library.
     "errors": set(),
-    "schema": {"errors"},
+    "modality": set(),
+    "schema": {"errors", "modality"},
     "files": {"errors"},
     "wire": set(),
-    "image_schema": {"errors", "schema"},
-    "core_schema": {"errors", "schema"},
-    "guard": {"errors", "schema", "wire"},
+    "image_schema": {"errors", "modality"},
+    "core_schema": {"errors", "modality", "schema"},
+    "guard": {"errors", "modality", "wire"},
     "readers": {"errors", "schema"},
     "encoding": {"schema"},
     "trimming": {"schema"},
@@ -28,13 +29,13 @@ FLOORS = {
     "islands": set(),
     "heatmap": set(),
     "grid": set(),
-    "manifest": {"schema", "image_schema", "core_schema", "guard", "wire"},
+    "manifest": {"modality", "schema", "image_schema", "core_schema", "guard", "wire"},
     "model_file": {"errors", "files", "guard", "manifest", "wire"},
     "pruning": {"wire"},
-    "scorer": {"errors", "schema", "manifest", "model_file", "pruning"},
+    "scorer": {"errors", "modality", "manifest", "model_file", "pruning"},
     "significance": set(),
     "wording": {"schema"},
-    "explanation": {"schema", "scorer", "wording"},
+    "explanation": {"modality", "schema", "scorer", "wording"},
     "distribution": {"errors", "schema"},
     "drift": {"errors", "schema", "distribution", "significance"},
     # The workshop: torch; it knows neither files nor columns.
@@ -46,13 +47,16 @@ FLOORS = {
     "members": {"training"},
     "folds": set(),
     # The graph speaks of encodings and calibration, in numpy and onnx.
-    "graph": {"errors", "schema", "image_schema", "core_schema", "encoding", "calibration", "linear_path", "heatmap"},
-    "backbone": {"errors", "schema", "files", "guard", "scorer", "graph"},
+    "graph": {
+        *("errors", "modality", "schema", "image_schema", "core_schema", "encoding", "calibration", "linear_path"),
+        "heatmap",
+    },
+    "backbone": {"errors", "files", "guard", "scorer", "graph"},
     # What wires the rooms.
     "checkpoint": {"errors", "files"},
     "health": {"errors"},
     "table_ensemble": {
-        *("errors", "schema", "folds", "health", "linear_path", "members", "networks", "table_negatives"),
+        *("errors", "folds", "health", "linear_path", "members", "networks", "table_negatives"),
         *("losses", "training", "graph"),
     },
     "record": {"calibration", "model_file"},
@@ -65,8 +69,9 @@ FLOORS = {
         *("schema", "encoding", "calibration", "certificate", "scorer", "graph", "table_ensemble", "table_assembly"),
     },
     "table_fitting": {
-        *("errors", "schema", "encoding", "calibration", "checkpoint", "folds", "health", "members", "model_file"),
+        *("errors", "modality", "schema", "encoding", "calibration", "checkpoint", "folds", "health", "members"),
         *(
+            "model_file",
             "record",
             "networks",
             "losses",
@@ -78,7 +83,7 @@ FLOORS = {
             "islands",
         ),
     },
-    "image_ensemble": {"errors", "schema", "folds", "networks", "image_negatives", "losses", "training"},
+    "image_ensemble": {"errors", "folds", "networks", "image_negatives", "losses", "training"},
     "image_weights": {"grid", "networks", "graph", "image_ensemble"},
     "image_texture": {"grid", "scorer", "graph", "image_ensemble"},
     "image_health": {"health", "members", "networks", "training", "image_ensemble"},
@@ -87,7 +92,7 @@ FLOORS = {
         *("image_schema", "calibration", "heatmap", "scorer", "graph", "image_ensemble", "image_texture"),
     },
     "image_fitting": {
-        *("errors", "schema", "image_schema", "calibration", "heatmap", "checkpoint", "folds", "health", "members"),
+        *("errors", "modality", "image_schema", "calibration", "heatmap", "checkpoint", "folds", "health", "members"),
         *("model_file", "record", "scorer", "networks", "training", "graph"),
         *(
             "image_ensemble",
@@ -100,7 +105,7 @@ FLOORS = {
         ),
     },
     "export": {
-        *("errors", "schema", "core_schema", "files", "encoding", "calibration"),
+        *("errors", "modality", "schema", "core_schema", "files", "encoding", "calibration"),
         *("model_file", "scorer", "graph", "training"),
     },
     "frames": {"errors", "schema", "readers"},
@@ -108,7 +113,7 @@ FLOORS = {
     "evaluation": {"errors"},
     "pixels": {"errors"},
     "report": {
-        *("errors", "schema", "scorer", "wording", "explanation", "distribution", "drift", "evaluation"),
+        *("errors", "modality", "schema", "scorer", "wording", "explanation", "distribution", "drift", "evaluation"),
     },
     "detector": {"model_file", "scorer"},
     "table_estimator": {
@@ -125,7 +130,7 @@ FLOORS = {
         ),
     },
     "image_estimator": {
-        *("errors", "schema", "image_schema", "detector", "manifest", "model_file", "readers", "image_fitting"),
+        *("errors", "image_schema", "detector", "manifest", "model_file", "readers", "image_fitting"),
     },
     "__init__": {
         *(
@@ -137,7 +142,7 @@ FLOORS = {
             "image_estimator",
             "image_fitting",
         ),
-        *("model_file", "pixels", "scorer", "training", "readers", "schema", "significance", "explanation", "drift"),
+        *("model_file", "pixels", "scorer", "training", "readers", "significance", "explanation", "drift"),
         *("report", "export"),
     },
 }
@@ -274,8 +279,8 @@ def cli_modules():
 
 def test_the_command_line_uses_public_names_of_the_counter_only():
     counter = (
-        *("drawing", "errors", "image_schema", "core_schema", "schema", "files", "readers", "manifest", "model_file"),
-        *("scorer", "explanation", "wording"),
+        *("drawing", "errors", "modality", "schema", "image_schema", "core_schema", "files", "readers", "manifest"),
+        *("model_file", "scorer", "explanation", "wording"),
     )
     for path in cli_modules():
         for name in imports(path):

@@ -20,8 +20,9 @@ from gandetect.encoding import CategoryEncoding, NumberEncoding
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.score import Measured, add_answers
 from gandetect.guard import OPERATORS
+from gandetect.modality import ALPHA
 from gandetect.networks.tables import TableBatch
-from gandetect.schema import ALPHA, NUMERIC, OUTPUTS, Column, Kind, Schema
+from gandetect.schema import NUMERIC, OUTPUTS, Column, Kind, Schema
 from gandetect.scorer import Scorer, open_session, run_in_chunks
 from gandetect.table_fitting import TableSettings, fit_table
 

@@ -14,7 +14,8 @@ from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.linear import AXES, add_linear_path
 from gandetect.graph.surgery import OpenModel
 from gandetect.linear_path import DISTANCE_FLOOR, EXPECTED_FLOOR, LinearPath
-from gandetect.schema import INTERNAL_PREFIX, Column, Kind, Role, Schema
+from gandetect.modality import INTERNAL_PREFIX
+from gandetect.schema import Column, Kind, Role, Schema
 from gandetect.scorer import Scorer, open_session
 from gandetect.table_fitting import fit_table
 

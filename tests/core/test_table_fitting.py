@@ -13,7 +13,8 @@ from recording import recorded_fit
 from gandetect.calibration import default_alpha
 from gandetect.encoding import fit_encoding
 from gandetect.errors import InputError
-from gandetect.schema import MIN_ROWS, Column, Kind, Role, Schema
+from gandetect.modality import MIN_ROWS
+from gandetect.schema import Column, Kind, Role, Schema
 from gandetect.scorer import Scorer
 from gandetect.table_fitting import TableSettings, fit_table
 

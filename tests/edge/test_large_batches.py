@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from small_model import model
 
+from gandetect.modality import CHUNK_ROWS
 from gandetect.model_file import seal
-from gandetect.schema import CHUNK_ROWS
 from gandetect.scorer import Scorer, run_in_chunks
 
 N_ROWS = 1_000_000
