@@ -10,6 +10,11 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+def map_in_turn(items: Iterable[Item], work: Callable[[Item], Result]) -> Iterator[tuple[Item, Result]]:
+    """Work on items as they come, each before the next is fetched."""
+    return ((item, work(item)) for item in items)
+
+
 def one_ahead(items: Iterable[Item], work: Callable[[Item], Result]) -> Iterator[tuple[Item, Result]]:
     """Work on items in a thread of its own, one after the other, while the next item is fetched.
 

@@ -153,6 +153,9 @@ JsonLines = Annotated[bool, typer.Option("--json", help="Write one JSON object p
 CsvSafe = Annotated[
     bool, typer.Option("--csv-safe", help="Put ' before text that a spreadsheet would run as a formula.")
 ]
+LineBuffered = Annotated[
+    bool, typer.Option("--line-buffered", help="Answer every row as soon as it is there: for streams that never end.")
+]
 Prefix = Annotated[str, typer.Option(metavar="TEXT", help="Put before the names of the added columns.")]
 Heatmaps = Annotated[
     str | None,
@@ -238,7 +241,7 @@ TeachingData = Annotated[
 _ONLY_FOR = {
     "tables": {
         *("anomaly", "columns", "decimal", "delimiter", "drop", "explain", "kind", "known_anomalies"),
-        *("label_column", "max_rows", "on_error"),
+        *("label_column", "line_buffered", "max_rows", "on_error"),
     },
     "pictures": {"backbone", "detector", "heatmaps", "pixel_rate", "raw_maps", "sheet"},
 }

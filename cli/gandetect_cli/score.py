@@ -31,6 +31,7 @@ Examples:
   gandetect score new.csv --only-anomalies --false-alarm-rate 0.01
   gandetect score new.csv --fdr 0.1 -o scored.csv
   zcat new.csv.gz | gandetect score - --json | jq .anomaly_score
+  tail -n +1 -F sensors.csv | gandetect score - --line-buffered --only-anomalies
   gandetect score new.csv --quiet -o scored.csv --fail-on-anomalies || echo look
   gandetect score photos/ -o scored.csv --heatmaps maps/
   find . -name '*.png' -mtime -1 | gandetect score - -o scored.csv
@@ -61,6 +62,7 @@ def score(
     heatmaps: options.Heatmaps = None,
     raw_maps: options.RawMaps = False,
     pixel_rate: options.PixelRate = 0.001,
+    line_buffered: options.LineBuffered = False,
     threads: options.Threads = 1,
     quiet: options.Quiet = False,
 ) -> None:
@@ -68,6 +70,8 @@ def score(
     if as_json and csv_safe:
         raise InputError("Expected one of --json and --csv-safe, found both; JSON needs no protection.")
     _require_one_rule(alpha, fdr)
+    if line_buffered and fdr is not None:
+        raise InputError("Expected one of --line-buffered and --fdr, found both; --fdr has to see all rows first.")
     if raw_maps and not heatmaps:
         raise InputError("Expected --heatmaps FOLDER with --raw-maps, found none; say where the maps are to go.")
     require_other_files([output], [data, model])
@@ -82,7 +86,11 @@ def score(
         scoring: Scoring = PictureScoring(data, scorer, scorer.schema, maps, only_anomalies=only_anomalies)
     else:
         options.refuse_others(context, "tables")
-        scoring = TableScoring(Table(data, delimiter, allow_empty=True, twice=fdr is not None), scorer, on_error)
+        scoring = TableScoring(
+            Table(data, delimiter, allow_empty=True, twice=fdr is not None, line_buffered=line_buffered),
+            scorer,
+            on_error,
+        )
     chosen = _Chosen(scoring.schema, explain, prefix, only_anomalies)
     with scoring, open_output(output) as write, ProgressBar("scoring", quiet=quiet, delay=1) as bar:
         rule = flag_rule(scorer.manifest, alpha)

@@ -17,7 +17,7 @@ from gandetect.modality import Modality
 from gandetect.readers.tables import Chunk
 from gandetect.readers.values import Parsed, parse_columns
 from gandetect.schema import NUMERIC, Schema, table_of
-from gandetect_cli.ahead import one_ahead
+from gandetect_cli.ahead import map_in_turn, one_ahead
 from gandetect_cli.answers import Scored
 from gandetect_cli.source import Table
 from gandetect_cli.terminal import Reporter, counted, share, unreadable
@@ -77,9 +77,10 @@ class Tally:
 def score_table(
     table: Table, scorer: Scorer, outputs: Sequence[str], alpha: float | None, on_error: str, tally: Tally
 ) -> Iterator[Scored]:
-    """Score a table in chunks, and count in `tally`; the next chunk is read while one is scored."""
+    """Score a table in chunks, and count in `tally`; the next is read while one is scored, unless it has to be waited for."""
     schema = table_of(scorer.schema)
-    for (chunk, parsed), answers in one_ahead(
+    in_turn = map_in_turn if table.line_buffered else one_ahead
+    for (chunk, parsed), answers in in_turn(
         _read(table, schema, on_error), lambda read: scorer(read[1].columns, outputs, alpha)
     ):
         scored = Scored(chunk, np.flatnonzero(parsed.keep), parsed.columns, answers)

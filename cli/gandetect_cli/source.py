@@ -42,17 +42,28 @@ class Table:
     twice : bool
         Whether it can be read again from its start. What comes through a pipe is then kept in a temporary file, and
         what may never end is refused.
+    line_buffered : bool
+        Whether every row of CSV is a chunk, given as soon as its line is there.
 
     Attributes
     ----------
     name : str
         What messages call the data.
+    line_buffered : bool
+        As given.
     """
 
     def __init__(
-        self, data: str, delimiter: str | None = None, *, allow_empty: bool = False, twice: bool = False
+        self,
+        data: str,
+        delimiter: str | None = None,
+        *,
+        allow_empty: bool = False,
+        twice: bool = False,
+        line_buffered: bool = False,
     ) -> None:
         self.name = "<stdin>" if data == "-" else data
+        self.line_buffered = line_buffered
         self._data = data
         self._delimiter = "\t" if delimiter == r"\t" else delimiter
         self._allow_empty = allow_empty
@@ -121,7 +132,9 @@ class Table:
         if self._twice and self._tapped is not None:
             self._tapped.rewind()
         source = self._data if self._tapped is None else cast(BinaryIO, self._tapped)
-        return read_table(source, delimiter=self._delimiter, allow_empty=self._allow_empty)
+        return read_table(
+            source, delimiter=self._delimiter, allow_empty=self._allow_empty, line_buffered=self.line_buffered
+        )
 
     @property
     def progress(self) -> tuple[int, int | None]:

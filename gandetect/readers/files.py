@@ -68,18 +68,20 @@ class Block(NamedTuple):
 
 
 @contextmanager
-def open_blocks(source: str | os.PathLike[str] | BinaryIO) -> Iterator[Iterator[Block]]:
+def open_blocks(source: str | os.PathLike[str] | BinaryIO, *, line_buffered: bool = False) -> Iterator[Iterator[Block]]:
     """Open `source` and give an iterator over its blocks.
 
     Parameters
     ----------
     source : path or binary stream
         A path ending in ``.gz`` or ``.zst`` is unpacked. A stream is read as it is and stays open.
+    line_buffered : bool
+        Whether a block ends with the lines that are there, rather than wait for more.
 
     Yields
     ------
     iterator of Block
-        Where one ends depends on the content alone, and not on how a stream arrives.
+        Where one ends depends on the content alone, and not on how a stream arrives, unless `line_buffered`.
 
     Raises
     ------
@@ -96,7 +98,7 @@ def open_blocks(source: str | os.PathLike[str] | BinaryIO) -> Iterator[Iterator[
     else:
         opened, suffix = nullcontext(source), ""
     with opened as packed:
-        yield _read_blocks(_unpacked(packed, suffix), source_name(source))
+        yield _read_blocks(_unpacked(packed, suffix), source_name(source), line_buffered)
 
 
 @contextmanager
@@ -181,10 +183,12 @@ class _ZstdFile(io.RawIOBase):
         return unpacked
 
 
-def _read_blocks(binary: BinaryIO | gzip.GzipFile | io.BufferedReader, name: str) -> Iterator[Block]:
+def _read_blocks(
+    binary: BinaryIO | gzip.GzipFile | io.BufferedReader, name: str, line_buffered: bool
+) -> Iterator[Block]:
     number, rest, at_end = 1, b"", False
     while not at_end:
-        data, at_end = _read_on(binary, rest, name, number)
+        data, at_end = _read_on(binary, rest, name, number, line_buffered)
         if number == 1:
             _refuse_other_formats(data, name)
         # What comes next may be the other half of a CRLF.
@@ -201,13 +205,13 @@ def _read_blocks(binary: BinaryIO | gzip.GzipFile | io.BufferedReader, name: str
 
 
 def _read_on(
-    binary: BinaryIO | gzip.GzipFile | io.BufferedReader, rest: bytes, name: str, number: int
+    binary: BinaryIO | gzip.GzipFile | io.BufferedReader, rest: bytes, name: str, number: int, line_buffered: bool
 ) -> tuple[bytes, bool]:
-    """Return the bytes left over with a block's more, and whether they are the last."""
+    """Return the bytes left over with a block's more, or fewer that end a line, and whether they are the last."""
     read = getattr(binary, "read1", binary.read)
     parts, n_wanted = [rest], BLOCK_BYTES
     try:
-        while n_wanted:
+        while n_wanted and not (line_buffered and len(parts) > 1 and b"\n" in parts[-1]):
             parts.append(read(n_wanted))
             if not parts[-1]:
                 return b"".join(parts), True

@@ -95,6 +95,7 @@ def read_table(
     delimiter: str | None = None,
     chunk_rows: int = 2048,
     allow_empty: bool = False,
+    line_buffered: bool = False,
 ) -> Iterator[Chunk]:
     """Read a table in chunks.
 
@@ -109,6 +110,8 @@ def read_table(
         Most rows in one chunk.
     allow_empty : bool
         Whether a table without rows gives one chunk without rows instead of an error.
+    line_buffered : bool
+        Whether every row of CSV is a chunk, given as soon as its line is there.
 
     Yields
     ------
@@ -127,7 +130,7 @@ def read_table(
     if isinstance(source, str | os.PathLike) and Path(source).suffix.lower() in parquet.SUFFIXES:
         table = _open_parquet(source, chunk_rows)
     else:
-        table = _open_csv(source, delimiter, chunk_rows)
+        table = _open_csv(source, delimiter, 1 if line_buffered else chunk_rows, line_buffered)
     with table as (nothing, chunks):
         chunk = nothing
         for chunk in chunks:
@@ -159,8 +162,10 @@ def _parquet_chunks(names: tuple[str, ...], batches: Iterable[list[list[str]]]) 
 
 
 @contextmanager
-def _open_csv(source: str | os.PathLike[str] | BinaryIO, delimiter: str | None, chunk_rows: int) -> Iterator[_Table]:
-    with open_blocks(source) as blocks:
+def _open_csv(
+    source: str | os.PathLike[str] | BinaryIO, delimiter: str | None, chunk_rows: int, line_buffered: bool
+) -> Iterator[_Table]:
+    with open_blocks(source, line_buffered=line_buffered) as blocks:
         lines = Lines(blocks, source_name(source))
         found, header = _read_header(lines, delimiter)
         names = _checked_names(header.fields, f"{lines.name}, line 1")

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from gandetect_cli.ahead import one_ahead
+from gandetect_cli.ahead import map_in_turn, one_ahead
 
 
 def test_results_come_with_their_items_and_in_their_order():
@@ -30,6 +30,12 @@ def test_no_more_than_one_item_is_fetched_ahead():
     next(pairs)
     assert fetched == [0, 1]
     pairs.close()
+
+
+def test_in_turn_nothing_is_fetched_ahead():
+    fetched = []
+    pairs = map_in_turn((fetched.append(item) or item for item in range(9)), lambda item: -item)
+    assert (next(pairs), fetched) == ((0, 0), [0])
 
 
 def test_what_came_before_a_failing_item_is_given_first():

@@ -2,6 +2,7 @@ import csv
 import gzip
 import io
 import json
+import select
 from pathlib import Path
 
 import numpy as np
@@ -381,3 +382,38 @@ def test_infinities_are_counted_as_missing(cli, small_model, machines_new):
     cells[header.split(",").index("power_kw")] = "inf"
     result = cli("score", "-", "-m", small_model, stdin=f"{header}\n{','.join(cells)}\n".encode())
     assert "1 missing value\n" in result.err
+
+
+def test_a_line_buffered_stream_is_answered_while_it_is_open(start, machines_new, small_model):
+    header, first, second, *_ = machines_new.read_bytes().splitlines(keepends=True)
+    process = start("score", "-", "-m", small_model, "--line-buffered")
+
+    def answer():
+        assert select.select([process.stdout], [], [], 60)[0], "no answer"
+        return process.stdout.readline()
+
+    process.stdin.write(header + first)
+    process.stdin.flush()
+    assert answer().startswith(header.rstrip())
+    assert answer().startswith(first.rstrip())
+    out, _ = process.communicate(second)
+    assert out.startswith(second.rstrip())
+    assert process.returncode == 0
+
+
+def test_line_buffering_gives_the_same_answers(cli, machines_new, small_model, new_rows):
+    lines = table(cli("score", machines_new, "-m", small_model, "--line-buffered").out)
+    blocks = table(cli("score", machines_new, "-m", small_model).out)
+    assert len(lines) == len(new_rows)
+    for line, block in zip(lines, blocks, strict=True):
+        assert line["is_anomaly"] == block["is_anomaly"]
+        for name in ("anomaly_score", "p_value"):
+            assert float(line[name]) == pytest.approx(float(block[name]), rel=1e-4)
+
+
+def test_line_buffering_and_fdr_exclude_each_other(cli, machines_new, small_model):
+    result = cli("score", machines_new, "-m", small_model, "--line-buffered", "--fdr", "0.1")
+    assert (result.code, result.err) == (
+        2,
+        "gandetect: Expected one of --line-buffered and --fdr, found both; --fdr has to see all rows first.\n",
+    )

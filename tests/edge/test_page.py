@@ -37,7 +37,7 @@ def test_the_first_command_scores_the_rows_beside_it():
 
 def update(folder, new):
     """Run the commands of the page that put a new model in the place of the old one."""
-    commands = re.search("^```sh\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)[1]
+    commands = re.search("^## Updating a model$.*?^```sh\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)[1]
     environment = os.environ | {"NEW": str(new), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     return subprocess.run(["bash", "-euc", commands], cwd=folder, env=environment, capture_output=True, text=True)
 

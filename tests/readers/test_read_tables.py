@@ -355,6 +355,36 @@ def test_stream_need_not_be_seekable_and_stays_open():
     assert not stream.closed
 
 
+class Trickle(io.RawIOBase):
+    """A stream that gives one piece at a time, and remembers how many it has given."""
+
+    def __init__(self, *pieces):
+        self.pieces = pieces
+        self.given = 0
+
+    def read1(self, _):
+        self.given += 1
+        return self.pieces[self.given - 1] if self.given <= len(self.pieces) else b""
+
+
+def test_rows_of_a_line_buffered_stream_are_given_before_more_is_asked_for():
+    stream = Trickle(b"a,b\n", b"1,2\n3", b",4\r", b"\n", b'5,"6\n', b'7"\n8,9\n')
+    fields = [
+        (stream.given, chunk.lines[0], *(texts.item() for texts in chunk.columns.values()))
+        for chunk in read_table(stream, line_buffered=True)
+    ]
+    assert fields == [(2, 2, "1", "2"), (4, 3, "3", "4"), (6, 4, "5", "6\n7"), (6, 6, "8", "9")]
+
+
+@settings(max_examples=50, deadline=None)
+@given(data=st.data())
+def test_line_buffering_changes_no_row(data):
+    content = b'\xef\xbb\xbfa,b\r\n1,2\n\n3,"4\n,"\r\n5,6\r\n\r7,8'
+    cuts = sorted(data.draw(st.sets(st.integers(1, len(content) - 1))))
+    pieces = [content[start:end] for start, end in zip([0, *cuts], [*cuts, None], strict=True)]
+    assert read(Trickle(*pieces), line_buffered=True) == read(content)
+
+
 def test_messages_name_the_stream_or_file(tmp_path):
     path = tmp_path / "data.csv"
     path.write_bytes(b"a,b\n1\n")
