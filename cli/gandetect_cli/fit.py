@@ -2,38 +2,24 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import typer
-from numpy.typing import NDArray
 
 import gandetect
-from gandetect.modality import MIN_ROWS
-from gandetect.readers.kinds import find_schema
-from gandetect.readers.number_forms import find_decimal
-from gandetect.readers.tables import Chunk
-from gandetect.readers.values import Parsed, parse_columns
-from gandetect.schema import Role, Schema
 from gandetect_cli import options
-from gandetect_cli.doubts import doubts
 from gandetect_cli.fit_pictures import learn_pictures
-from gandetect_cli.labels import labels_of
 from gandetect_cli.learning import contamination_of, learn, require_output
+from gandetect_cli.lesson import Lesson, read_lesson
 from gandetect_cli.output import emit
 from gandetect_cli.pictures import are_pictures
-from gandetect_cli.progress import ProgressBar
-from gandetect_cli.reservoir import Reservoir
 from gandetect_cli.source import Table
 from gandetect_cli.stopping import unbroken
-from gandetect_cli.terminal import Reporter, counted, unreadable
+from gandetect_cli.terminal import Reporter
 
 HELP = {
     "fit": """\
@@ -56,26 +42,6 @@ kinds of the columns are found from their values; ids, free text and empty colum
 is interrupted leaves a file FILE.checkpoint, from which the same command with --resume goes on.
 """
 }
-
-
-@dataclass(frozen=True)
-class _Lesson:
-    """What is learned from: the schema, the raw columns, and where the rows come from."""
-
-    name: str
-    schema: Schema
-    parsed: Parsed
-    sample: Chunk
-    n_seen: int
-    known: NDArray[np.bool_]
-
-    @property
-    def n_rows(self) -> int:
-        return int((~self.known).sum())
-
-    def rows(self, *, known: bool) -> dict[str, NDArray[Any]]:
-        """Return the raw columns of the known anomalies, or of all other rows."""
-        return {name: values[self.known == known] for name, values in self.parsed.columns.items()}
 
 
 def fit(
@@ -116,28 +82,22 @@ def fit(
         learn_pictures(data, given, output, sheet, settings | arguments, quiet=quiet, as_json=as_json)
         return
     options.refuse_others(context, "tables")
-    label_column, labels = _known_labels(known_anomalies or [], label_column)
-    kinds = _kinds(kind or [])
-    sample, n_seen = _read(data, delimiter, max_rows, seed, quiet)
-    name = "<stdin>" if data == "-" else data
-    schema = find_schema(
-        sample.columns,
-        sample.lines,
-        kinds=kinds,
-        drop=drop or [],
-        only=None if columns is None else next(csv.reader([columns])),
+    lesson = read_lesson(
+        Table(data, delimiter),
+        max_rows=max_rows,
+        seed=seed,
+        known_anomalies=known_anomalies or [],
         label=label_column,
-        given=() if given is None else next(csv.reader([given])),
-        decimal=decimal or _decimal_of(sample),
+        kinds=kind or [],
+        drop=drop or [],
+        only=columns,
+        given=given,
+        decimal=decimal,
         on_error=on_error,
-        name=name,
+        quiet=quiet,
     )
-    parsed = parse_columns(sample.columns, sample.lines, schema, on_error=on_error, name=name)
-    known = _known_rows(sample, parsed, label_column, labels)
-    schema = schema.with_known_anomalies(labels) if labels else schema
-    lesson, reporter = _Lesson(name, schema, parsed, sample, n_seen, known), Reporter(quiet)
-    _require_rows(lesson)
-    _report_data(lesson, reporter)
+    reporter = Reporter(quiet)
+    lesson.report(reporter)
     model = learn(_fitting(lesson, settings, reporter), output, arguments, "NEW.csv", reporter, quiet=quiet)
     if as_json:
         emit(json.dumps(_summary(lesson, model, output, reporter), ensure_ascii=False) + "\n")
@@ -150,112 +110,7 @@ def _require_sheet_elsewhere(sheet: str | None, data: str) -> None:
         )
 
 
-def _known_labels(pairs: list[str], label_column: str | None) -> tuple[str | None, set[str]]:
-    """Split ``COLUMN=LABEL``; return the column and the labels."""
-    columns: set[str] = set()
-    labels: set[str] = set()
-    for pair in pairs:
-        column, _, label = pair.partition("=")
-        columns.add(column)
-        labels.update(labels_of([label]).tolist())
-        if not column or "" in labels:
-            raise gandetect.InputError(f"Expected --known-anomalies COLUMN=LABEL, found {pair!r}; name both.")
-    named = columns | ({label_column} if label_column is not None else set())
-    if len(named) > 1:
-        raise gandetect.InputError(
-            f"Expected one column of labels, found {', '.join(map(repr, sorted(named)))}; name one of them only."
-        )
-    return (named.pop() if named else None), labels
-
-
-def _known_rows(sample: Chunk, parsed: Parsed, label_column: str | None, labels: set[str]) -> NDArray[np.bool_]:
-    """Return which of the rows that are kept are known anomalies."""
-    if label_column is None or not labels:
-        return np.zeros(int(parsed.keep.sum()), dtype=bool)
-    found = labels_of(sample.columns[label_column][parsed.keep])
-    if missing := sorted(labels.difference(found.tolist())):
-        raise gandetect.InputError(
-            f"Expected rows with the label {', '.join(map(repr, missing))} in {label_column!r}, found none; "
-            "correct --known-anomalies or leave it out."
-        )
-    return np.isin(found, sorted(labels))
-
-
-def _kinds(pairs: list[str]) -> dict[str, str]:
-    """Split ``COLUMN=KIND``; a column's name may hold an equals sign, a kind does not."""
-    kinds = {}
-    for pair in pairs:
-        column, mark, kind = pair.rpartition("=")
-        if not mark:
-            raise gandetect.InputError(f"Expected --kind COLUMN=KIND, found {pair!r}; write the column's name first.")
-        kinds[column] = kind
-    return kinds
-
-
-def _read(data: str, delimiter: str | None, max_rows: int, seed: int, quiet: bool) -> tuple[Chunk, int]:
-    """Return the rows to learn from and how many there were to choose from."""
-    reservoir = Reservoir(max_rows, seed)
-    with Table(data, delimiter) as table, ProgressBar("reading", quiet=quiet, delay=1) as bar:
-        for chunk in table.chunks():
-            reservoir.add(chunk)
-            bar.update(*table.progress, note=counted(reservoir.n_seen, "row"))
-    return reservoir.rows(), reservoir.n_seen
-
-
-def _decimal_of(sample: Chunk) -> str:
-    """Find the decimal mark; between commas it is a point, since a comma may stand between fields or in a list."""
-    return "." if sample.form.delimiter == "," else find_decimal(sample.columns)
-
-
-def _require_rows(lesson: _Lesson) -> None:
-    if lesson.n_rows < MIN_ROWS:
-        raise gandetect.InputError(
-            f"{lesson.name}: expected at least {MIN_ROWS} rows to fit, found {lesson.n_rows}; add normal rows."
-        )
-
-
-def _report_data(lesson: _Lesson, reporter: Reporter) -> None:
-    """Say what is learned from and what is not."""
-    chosen = "" if lesson.n_seen == lesson.sample.n_rows else f", chosen at random from {lesson.n_seen:,}"
-    features = lesson.schema.features
-    kinds = ", ".join(f"{number} {kind}" for kind, number in Counter(column.kind for column in features).items())
-    reporter.say(f"{lesson.name}: learning from {counted(lesson.n_rows, 'row')}{chosen}")
-    reporter.say(f"{counted(len(features), 'column')}: {kinds}")
-    if any(column.decimal == "," for column in features):
-        reporter.say("numbers have a decimal comma")
-    if lesson.known.any():
-        reporter.say(f"{counted(int(lesson.known.sum()), 'known anomaly', 'known anomalies')} to learn from")
-    for column in lesson.schema.columns:
-        if column.role is Role.GIVEN:
-            reporter.say(f"given {column.name!r}: rows are judged among their like")
-        elif column.role is Role.LEFT_OUT:
-            reporter.say(f"left out {column.name!r}: {column.reason}")
-        elif column.role is Role.LABEL and lesson.known.any():
-            reporter.say(f"left out {column.name!r}: the label; every other row is taken as normal")
-        elif column.role is Role.LABEL:
-            reporter.say(f"left out {column.name!r}: the label, not used for learning; every row is taken as normal")
-    _warn(lesson, reporter)
-
-
-def _warn(lesson: _Lesson, reporter: Reporter) -> None:
-    parsed = lesson.parsed
-    if parsed.problems:
-        reporter.warn(unreadable(parsed.problems, lesson.sample.n_rows - len(lesson.known)))
-    for column in lesson.schema.columns:
-        if column.role is not Role.LABEL:
-            continue
-        labels = set(labels_of(lesson.sample.columns[column.name][parsed.keep][~lesson.known]).tolist())
-        if len(labels) > 1:
-            reporter.warn(
-                f"{column.name!r} holds {len(labels)} different labels: anomalies among the training rows are learned "
-                "as normal, so leave them out if you can"
-            )
-    rows = lesson.rows(known=False)
-    for sentence in doubts({column.name: rows[column.name] for column in lesson.schema.features}, lesson.n_rows):
-        reporter.warn(sentence)
-
-
-def _fitting(lesson: _Lesson, settings: dict[str, Any], reporter: Reporter) -> Callable[..., bytes]:
+def _fitting(lesson: Lesson, settings: dict[str, Any], reporter: Reporter) -> Callable[..., bytes]:
     """Return what fits the table, and says what it left out."""
     with unbroken():  # an import that was cut short would look like a broken installation
         fit_table, chosen = gandetect.fit_table, gandetect.TableSettings.of_effort(**settings)
@@ -280,7 +135,7 @@ def _report_trimmed(training: dict[str, Any], reporter: Reporter) -> None:
         )
 
 
-def _summary(lesson: _Lesson, model: bytes, output: str, reporter: Reporter) -> dict[str, Any]:
+def _summary(lesson: Lesson, model: bytes, output: str, reporter: Reporter) -> dict[str, Any]:
     """Return what the command did, as JSON values."""
     _, manifest = gandetect.read_model(model)
     return {
@@ -292,9 +147,9 @@ def _summary(lesson: _Lesson, model: bytes, output: str, reporter: Reporter) -> 
             "learned": manifest["training"]["n_rows"],
             "trimmed": lesson.n_rows - manifest["training"]["n_rows"],
             "known_anomalies": int(lesson.known.sum()),
-            "skipped": lesson.sample.n_rows - len(lesson.known),
+            "skipped": lesson.n_skipped,
         },
-        "unreadable_fields": lesson.parsed.problems,
+        "unreadable_fields": lesson.n_unreadable,
         "columns": [
             {"name": column.name, "kind": column.kind, "role": column.role, "reason": column.reason}
             for column in lesson.schema.columns

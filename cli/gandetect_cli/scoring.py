@@ -77,7 +77,10 @@ class Tally:
 def score_table(
     table: Table, scorer: Scorer, outputs: Sequence[str], alpha: float | None, on_error: str, tally: Tally
 ) -> Iterator[Scored]:
-    """Score a table in chunks, and count in `tally`; the next is read while one is scored, unless it has to be waited for."""
+    """Score a table in chunks, and count in `tally`.
+
+    The next chunk is read while one is scored, unless it may have to be waited for.
+    """
     schema = table_of(scorer.schema)
     in_turn = map_in_turn if table.line_buffered else one_ahead
     for (chunk, parsed), answers in in_turn(

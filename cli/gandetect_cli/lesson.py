@@ -1,0 +1,241 @@
+"""What ``gandetect fit`` learns from: the rows of a table as raw columns, and what is to be said of them."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gandetect import InputError
+from gandetect.modality import MIN_ROWS
+from gandetect.readers.kinds import find_schema
+from gandetect.readers.number_forms import find_decimal
+from gandetect.readers.tables import Chunk
+from gandetect.readers.values import Parsed, parse_columns
+from gandetect.schema import Role, Schema
+from gandetect_cli.doubts import doubts
+from gandetect_cli.labels import labels_of
+from gandetect_cli.progress import ProgressBar
+from gandetect_cli.reservoir import Reservoir
+from gandetect_cli.source import Table
+from gandetect_cli.terminal import Reporter, counted, unreadable
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """Rows to learn from. Their text, many times as large, is not kept.
+
+    Parameters
+    ----------
+    name : str
+        What messages call the table.
+    schema : Schema
+        Its columns.
+    columns : dict of str to ndarray of shape (n_rows,)
+        Raw columns of the rows that could be read.
+    known : ndarray of bool of shape (n_rows,)
+        Which of them are known anomalies.
+    n_seen, n_chosen : int
+        Rows of the table, and those that were chosen at random from them, readable or not.
+    n_unreadable : int
+        Fields that could not be read.
+    n_labels : int
+        Different labels of the rows that are no known anomalies.
+    """
+
+    name: str
+    schema: Schema
+    columns: dict[str, NDArray[Any]]
+    known: NDArray[np.bool_]
+    n_seen: int
+    n_chosen: int
+    n_unreadable: int
+    n_labels: int
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows are taken as normal."""
+        return int((~self.known).sum())
+
+    @property
+    def n_skipped(self) -> int:
+        """How many rows could not be read."""
+        return self.n_chosen - len(self.known)
+
+    def rows(self, *, known: bool) -> dict[str, NDArray[Any]]:
+        """Return the raw columns of the known anomalies, or of all other rows."""
+        chosen = self.known == known
+        return self.columns if chosen.all() else {name: values[chosen] for name, values in self.columns.items()}
+
+    def report(self, reporter: Reporter) -> None:
+        """Say what is learned from and what is not."""
+        chosen = "" if self.n_seen == self.n_chosen else f", chosen at random from {self.n_seen:,}"
+        features = self.schema.features
+        kinds = ", ".join(f"{number} {kind}" for kind, number in Counter(column.kind for column in features).items())
+        reporter.say(f"{self.name}: learning from {counted(self.n_rows, 'row')}{chosen}")
+        reporter.say(f"{counted(len(features), 'column')}: {kinds}")
+        if any(column.decimal == "," for column in features):
+            reporter.say("numbers have a decimal comma")
+        if self.known.any():
+            reporter.say(f"{counted(int(self.known.sum()), 'known anomaly', 'known anomalies')} to learn from")
+        for column in self.schema.columns:
+            if column.role is Role.GIVEN:
+                reporter.say(f"given {column.name!r}: rows are judged among their like")
+            elif column.role is Role.LEFT_OUT:
+                reporter.say(f"left out {column.name!r}: {column.reason}")
+            elif column.role is Role.LABEL and self.known.any():
+                reporter.say(f"left out {column.name!r}: the label; every other row is taken as normal")
+            elif column.role is Role.LABEL:
+                reporter.say(
+                    f"left out {column.name!r}: the label, not used for learning; every row is taken as normal"
+                )
+        self._warn(reporter)
+
+    def _warn(self, reporter: Reporter) -> None:
+        if self.n_unreadable:
+            reporter.warn(unreadable(self.n_unreadable, self.n_skipped))
+        if self.n_labels > 1:
+            label = next(column.name for column in self.schema.columns if column.role is Role.LABEL)
+            reporter.warn(
+                f"{label!r} holds {self.n_labels} different labels: anomalies among the training rows are learned "
+                "as normal, so leave them out if you can"
+            )
+        rows = self.rows(known=False)
+        for sentence in doubts({column.name: rows[column.name] for column in self.schema.features}, self.n_rows):
+            reporter.warn(sentence)
+
+
+def read_lesson(
+    table: Table,
+    *,
+    max_rows: int,
+    seed: int,
+    label: str | None,
+    known_anomalies: Sequence[str],
+    kinds: Sequence[str],
+    drop: Sequence[str],
+    only: str | None,
+    given: str | None,
+    decimal: str | None,
+    on_error: str,
+    quiet: bool,
+) -> Lesson:
+    """Read a table and find what its columns are.
+
+    Parameters
+    ----------
+    table : Table
+        Read once.
+    max_rows, seed : int
+        Most rows to choose, and the key of the choice.
+    label : str or None
+        The column of labels.
+    known_anomalies, kinds : sequence of str
+        As ``COLUMN=LABEL`` and ``COLUMN=KIND``.
+    drop : sequence of str
+        Columns to leave out.
+    only, given : str or None
+        Columns to learn from, and those that are given, as one line of CSV.
+    decimal : {".", ","} or None
+        The decimal mark of numbers; found without it.
+    on_error : {"fail", "skip", "missing"}
+        What a field that cannot be read does.
+    quiet : bool
+        Whether to show no progress.
+
+    Raises
+    ------
+    InputError
+        The table, or one of the arguments, cannot be used.
+    FileAccessError
+        The table cannot be read.
+    """
+    label, labels = _known_labels(known_anomalies, label)
+    kind_of = _kinds(kinds)
+    sample, n_seen = _sample(table, max_rows, seed, quiet)
+    schema = find_schema(
+        sample.columns,
+        sample.lines,
+        kinds=kind_of,
+        drop=drop,
+        only=None if only is None else next(csv.reader([only])),
+        label=label,
+        given=() if given is None else next(csv.reader([given])),
+        decimal=decimal or _decimal_of(sample),
+        on_error=on_error,
+        name=table.name,
+    )
+    parsed = parse_columns(sample.columns, sample.lines, schema, on_error=on_error, name=table.name)
+    known, n_labels = _known_rows(sample, parsed, label, labels)
+    schema = schema.with_known_anomalies(labels) if labels else schema
+    lesson = Lesson(table.name, schema, parsed.columns, known, n_seen, sample.n_rows, parsed.problems, n_labels)
+    if lesson.n_rows < MIN_ROWS:
+        raise InputError(
+            f"{lesson.name}: expected at least {MIN_ROWS} rows to fit, found {lesson.n_rows}; add normal rows."
+        )
+    return lesson
+
+
+def _known_labels(pairs: Sequence[str], label_column: str | None) -> tuple[str | None, set[str]]:
+    """Split ``COLUMN=LABEL``; return the column and the labels."""
+    columns: set[str] = set()
+    labels: set[str] = set()
+    for pair in pairs:
+        column, _, label = pair.partition("=")
+        columns.add(column)
+        labels.update(labels_of([label]).tolist())
+        if not column or "" in labels:
+            raise InputError(f"Expected --known-anomalies COLUMN=LABEL, found {pair!r}; name both.")
+    named = columns | ({label_column} if label_column is not None else set())
+    if len(named) > 1:
+        raise InputError(
+            f"Expected one column of labels, found {', '.join(map(repr, sorted(named)))}; name one of them only."
+        )
+    return (named.pop() if named else None), labels
+
+
+def _known_rows(
+    sample: Chunk, parsed: Parsed, label_column: str | None, labels: set[str]
+) -> tuple[NDArray[np.bool_], int]:
+    """Return which of the rows that are kept are known anomalies, and how many labels the others have."""
+    if label_column is None:
+        return np.zeros(int(parsed.keep.sum()), dtype=bool), 0
+    found = labels_of(sample.columns[label_column][parsed.keep])
+    if missing := sorted(labels.difference(found.tolist())):
+        raise InputError(
+            f"Expected rows with the label {', '.join(map(repr, missing))} in {label_column!r}, found none; "
+            "correct --known-anomalies or leave it out."
+        )
+    known = np.isin(found, sorted(labels))
+    return known, len(set(found[~known].tolist()))
+
+
+def _kinds(pairs: Sequence[str]) -> dict[str, str]:
+    """Split ``COLUMN=KIND``; a column's name may hold an equals sign, a kind does not."""
+    kinds = {}
+    for pair in pairs:
+        column, mark, kind = pair.rpartition("=")
+        if not mark:
+            raise InputError(f"Expected --kind COLUMN=KIND, found {pair!r}; write the column's name first.")
+        kinds[column] = kind
+    return kinds
+
+
+def _sample(table: Table, max_rows: int, seed: int, quiet: bool) -> tuple[Chunk, int]:
+    """Return the rows to learn from and how many there were to choose from."""
+    reservoir = Reservoir(max_rows, seed)
+    with table, ProgressBar("reading", quiet=quiet, delay=1) as bar:
+        for chunk in table.chunks():
+            reservoir.add(chunk)
+            bar.update(*table.progress, note=counted(reservoir.n_seen, "row"))
+    return reservoir.rows(), reservoir.n_seen
+
+
+def _decimal_of(sample: Chunk) -> str:
+    """Find the decimal mark; between commas it is a point, since a comma may stand between fields or in a list."""
+    return "." if sample.form.delimiter == "," else find_decimal(sample.columns)
