@@ -1,4 +1,4 @@
-"""How features of normal images are spread at each position of a grid."""
+"""How features of normal images are spread: at each position of a grid, and in each folder."""
 
 from __future__ import annotations
 
@@ -16,6 +16,12 @@ RIDGE = 0.02
 
 COMMON = 0.1
 """Share of the common covariance in that of each block."""
+
+PRIOR = 20
+"""Images of all folders that count in how those of a folder are spread, beside its own."""
+
+MAX_AXES = 32
+"""Directions at most in which a folder's images are spread in a way of their own."""
 
 
 def thinned(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -46,3 +52,36 @@ def whitening_of(deviations: Floats, blocks: int) -> Floats:
         ridge = RIDGE * max(np.trace(own.mean((0, 1))) / n_features, 1e-6) * np.eye(n_features)
         inverse = np.linalg.inv(np.linalg.cholesky(covariance.astype(np.float64) + ridge))
     return np.asarray(inverse.swapaxes(-1, -2), dtype=np.float32)
+
+
+def own_axes_of(white: Floats, folders: NDArray[np.int64], n_folders: int) -> Floats:
+    """Return the directions in which the images of each folder vary most, the longer the less they count there.
+
+    ``white - white @ axes.T @ axes`` is as long as what the folder's own covariance whitens, but for a factor that all
+    images of the folder have in common. That covariance leans on the one of all folders as on `PRIOR` images more, and
+    beside these directions it is that one.
+
+    Parameters
+    ----------
+    white : array of shape (n, n_features)
+        Whitened deviations from the mean of each image's folder.
+    folders : array of shape (n,)
+        Numbers of the folders.
+    n_folders : int
+        How many there are.
+
+    Returns
+    -------
+    array of shape (n_folders, n_axes, n_features)
+        All zero where a folder has too few images for so many.
+    """
+    return np.stack([_axes_of(white[folders == own].astype(np.float64)) for own in range(n_folders)]).astype(np.float32)
+
+
+def _axes_of(own: NDArray[np.float64]) -> NDArray[np.float64]:
+    with threadpool_limits(1):  # the last bits depend on the number of threads
+        squares, vectors = np.linalg.eigh(own.T @ own)
+    squares, vectors = squares[-MAX_AXES:].clip(0), vectors[:, -MAX_AXES:]
+    kept = np.sqrt(PRIOR / (squares + PRIOR))
+    axes: NDArray[np.float64] = (np.sqrt(1 - kept) * vectors).T
+    return axes

@@ -16,6 +16,7 @@ from gandetect.graph.heatmap import add_conspicuousness
 from gandetect.graph.images import ImageWeights, add_networks, add_standing_out
 from gandetect.graph.score import add_evidence
 from gandetect.graph.texture import Texture, add_texture_map
+from gandetect.grid import PRIOR
 from gandetect.heatmap import OF_FEATURE_MAPS, OF_PATCHES, OF_WHOLE, Heat, MapRule, MapScale, fit_heat, fit_scale
 from gandetect.image_ensemble import ImageRows, ImageSettings
 from gandetect.image_schema import FOLDER_INPUT, ImageSchema
@@ -49,10 +50,6 @@ class LearnedImages:
     evidence: Evidence
     calibration: Calibration
     maps: FeatureMaps | None = None
-
-
-PRIOR = 20
-"""Images of all folders that count in a folder's deviation beside its own."""
 
 
 def calibrated(rows: ImageRows, schema: ImageSchema, weights: ImageWeights, settings: ImageSettings) -> LearnedImages:

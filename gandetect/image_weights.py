@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from gandetect.graph.gaussian import Gaussian
 from gandetect.graph.images import ImageWeights, Layer
-from gandetect.grid import means_of, thinned, whitening_of
+from gandetect.grid import means_of, own_axes_of, thinned, whitening_of
 from gandetect.image_ensemble import KINDS, ImageRows, ImageSettings
 from gandetect.networks.convolutions import MemberConv
 from gandetect.networks.folders import FolderDiscriminator, FolderGenerator
@@ -91,27 +91,48 @@ def _realness(pair: ImagePair, n_kinds: int) -> Layer:
 
 def _gaussians(pair: ImagePair, rows: ImageRows, look: Callable[[Tensor], Tensor]) -> Gaussian:
     """Fit a normal distribution to what each member sees in the images that it was trained on."""
-    fitted = [_gaussian(pair, member, rows, look) for member in range(len(pair.generator.past))]
+    fit = _gaussian_of_grid if _plain_discriminator(pair).JUDGES_POSITIONS else _gaussian_of_wholes
+    fitted = [fit(pair, member, rows, look) for member in range(len(pair.generator.past))]
     return Gaussian(*(np.stack(parts) for parts in zip(*fitted, strict=True)))
 
 
-@torch.no_grad()
-def _gaussian(pair: ImagePair, member: int, rows: ImageRows, look: Callable[[Tensor], Tensor]) -> tuple[Floats, Floats]:
+def _gaussian_of_wholes(
+    pair: ImagePair, member: int, rows: ImageRows, look: Callable[[Tensor], Tensor]
+) -> tuple[Floats, ...]:
+    seen = np.concatenate([thinned(own) for own in _by_folder(rows, rows.seen_by(member))])
+    features, folders = _looked_at(pair, member, rows.samples[seen], look), rows.folders[seen]
+    mean = means_of(features, folders, rows.n_folders)
+    deviations = (features - mean[folders]).astype(np.float32)
+    whitening = whitening_of(deviations[:, None, None], 1)  # a grid of one position
+    if rows.n_folders == 1:
+        return mean.astype(np.float32), whitening
+    return mean.astype(np.float32), whitening, own_axes_of(deviations @ whitening[0, 0], folders, rows.n_folders)
+
+
+def _by_folder(rows: ImageRows, chosen: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    return [chosen[rows.folders[chosen] == own] for own in range(rows.n_folders)]
+
+
+def _gaussian_of_grid(
+    pair: ImagePair, member: int, rows: ImageRows, look: Callable[[Tensor], Tensor]
+) -> tuple[Floats, ...]:
     seen = thinned(rows.seen_by(member))
-    batches = (torch.from_numpy(rows.samples[seen[start : start + BATCH]]) for start in range(0, len(seen), BATCH))
-    everyone, device = len(pair.generator.past), pair.generator.past.device
-    features = np.concatenate(
-        [_array(look(images.to(device).expand(everyone, *images.shape))[member]) for images in batches]
-    )  # (n, n_features) or (n, height, width, n_features)
-    # Whole images are a grid of one position.
-    features = features.reshape(len(features), *(features.shape[1:-1] or (1, 1)), features.shape[-1])
+    features, folders = _looked_at(pair, member, rows.samples[seen], look), rows.folders[seen]
     height, width = features.shape[1:3]
     blocks = max(n for n in range(1, BLOCKS + 1) if not height % n and not width % n)
-    folders = rows.folders[seen]
     mean = means_of(features, folders, rows.n_folders)  # (folders, height, width, n_features)
     whitening = whitening_of((features - mean[folders]).astype(np.float32), blocks)
-    mean = np.moveaxis(mean, 3, 1) if _plain_discriminator(pair).JUDGES_POSITIONS else mean[:, 0, 0]
-    return mean.astype(np.float32), whitening
+    return np.moveaxis(mean, 3, 1).astype(np.float32), whitening
+
+
+@torch.no_grad()
+def _looked_at(pair: ImagePair, member: int, samples: Floats, look: Callable[[Tensor], Tensor]) -> Floats:
+    """Return what a member finds in images, (n, n_features) or (n, height, width, n_features)."""
+    everyone, device = len(pair.generator.past), pair.generator.past.device
+    batches = (torch.from_numpy(samples[start : start + BATCH]) for start in range(0, len(samples), BATCH))
+    return np.concatenate(
+        [_array(look(images.to(device).expand(everyone, *images.shape))[member]) for images in batches]
+    )
 
 
 def _array(tensor: Tensor) -> Floats:

@@ -26,14 +26,18 @@ class Gaussian:
     whitening : array of shape (members, blocks, blocks, n_features, n_features)
         What is left of a feature vector, times this, has independent entries of variance one. The grid of patches is
         cut into so many blocks per side, each with a covariance of its own; elsewhere there is one.
+    axes : array of shape (members, folders, n_axes, n_features) or None
+        What the covariance of each folder changes of it, see `gandetect.grid.own_axes_of`; only of whole images.
     """
 
     mean: Floats
     whitening: Floats
+    axes: Floats | None = None
 
     def member(self, index: int) -> Gaussian:
         """Return the distribution of one member, which keeps its axis."""
-        return Gaussian(self.mean[index : index + 1], self.whitening[index : index + 1])
+        own = slice(index, index + 1)
+        return Gaussian(self.mean[own], self.whitening[own], None if self.axes is None else self.axes[own])
 
 
 def add_mean_square(builder: GraphBuilder, deviation: str, whitening: Floats, grid: tuple[int, int]) -> str:

@@ -312,6 +312,12 @@ def _distance(builder: GraphBuilder, vectors: str, spread: Gaussian, folder: str
     """Return the log mean square of whitened vectors, (n, 1)."""
     deviation = builder.node("Sub", vectors, of_folder(builder, spread.mean[0], folder))
     white = builder.node("MatMul", deviation, builder.halves(spread.whitening[0, 0, 0]))
+    if spread.axes is not None:
+        own = of_folder(builder, spread.axes[0], folder, builder.halves)  # (n, n_axes, n_features)
+        row = builder.node("Unsqueeze", white, builder.ints([1]))
+        along = builder.node("MatMul", row, builder.node("Transpose", own, perm=[0, 2, 1]))
+        usual = builder.node("Squeeze", builder.node("MatMul", along, own), builder.ints([1]))
+        white = builder.node("Sub", white, usual)
     squares = builder.node("Mul", white, white)
     return add_log(builder, builder.node("ReduceMean", squares, builder.ints([1]), keepdims=1))
 

@@ -89,7 +89,7 @@ FLOORS = {
     "image_health": {"health", "members", "networks", "training", "image_ensemble"},
     "image_maps": {"image_negatives", "training", "scorer", "graph", "image_ensemble"},
     "image_calibration": {
-        *("image_schema", "calibration", "heatmap", "scorer", "graph", "image_ensemble", "image_texture"),
+        *("image_schema", "calibration", "grid", "heatmap", "scorer", "graph", "image_ensemble", "image_texture"),
     },
     "image_fitting": {
         *("errors", "modality", "image_schema", "calibration", "heatmap", "checkpoint", "folds", "health", "members"),

@@ -1,10 +1,10 @@
-"""What whitens the features of images."""
+"""What whitens the features of images, of all and of each folder."""
 
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from gandetect.grid import whitening_of
+from gandetect.grid import MAX_AXES, PRIOR, own_axes_of, whitening_of
 
 FEATURES = np.random.default_rng(0).normal(size=(667, 1, 1, 96)).astype(np.float32)
 
@@ -21,3 +21,42 @@ def test_what_is_whitened_has_variance_one_in_every_direction():
     white = FEATURES[:, 0, 0] @ whitening_of(FEATURES, 1)[0, 0]
     variances = np.linalg.eigvalsh(white.T @ white / len(white))
     assert 0.8 < variances.min() <= variances.max() < 1
+
+
+def folders_that_vary(n_each, n_features):
+    """Return deviations that are largest along other entries in every folder, and the folders."""
+    folders = np.repeat([0, 1, 2], n_each)
+    strength = np.where(np.arange(n_features) % 3 == folders[:, None], 3.0, 0.3)
+    normal = np.random.default_rng(0).normal(size=strength.shape)
+    return (strength * normal).astype(np.float32), folders
+
+
+def without(white, axes):
+    return white - white @ axes.T @ axes
+
+
+def test_each_folder_is_whitened_as_by_its_own_covariance():
+    white, folders = folders_that_vary(200, MAX_AXES - 2)
+    axes = own_axes_of(white, folders, 3)
+    for own in range(3):
+        some = white[folders == own].astype(np.float64)
+        leaning = (some.T @ some + PRIOR * np.eye(some.shape[1])) / (len(some) + PRIOR)
+        expected = np.einsum("nf,fg,ng->n", white, np.linalg.inv(leaning), white)
+        ratio = np.square(without(white, axes[own])).sum(1) / expected
+        np.testing.assert_allclose(ratio, PRIOR / (len(some) + PRIOR), rtol=1e-3)
+
+
+def test_what_varies_in_another_folder_is_longer():
+    white, folders = folders_that_vary(200, 3 * MAX_AXES)
+    axes = own_axes_of(white, folders, 3)
+    assert axes.shape == (3, MAX_AXES, 3 * MAX_AXES)
+    lengths = np.stack([np.square(without(white, own)).sum(1) for own in axes], axis=1)
+    assert (lengths.argmin(1) == folders).all()
+    assert (np.square(without(white, axes[0])).sum(1) <= np.square(white).sum(1)).all()
+
+
+def test_a_folder_of_one_image_has_one_direction_of_its_own():
+    white, folders = folders_that_vary(1, 96)
+    axes = own_axes_of(white, folders, 3)
+    assert np.isfinite(axes).all()
+    assert (np.linalg.norm(axes, axis=2) > 1e-3).sum(1).tolist() == [1, 1, 1]

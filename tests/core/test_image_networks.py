@@ -1,5 +1,7 @@
 """The graph of an image pair computes what torch does, and negatives are what they are called."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -68,6 +70,9 @@ def distances(features, spread, folders):
     deviations = features - means.astype(np.float64)[:, folders]
     if features.ndim == 3:
         white = np.einsum("mnf,mfg->mng", deviations, whitening[:, 0, 0])
+        if spread.axes is not None:
+            own = spread.axes.astype(np.float16).astype(np.float64)[:, folders]
+            white = white - np.einsum("mnf,mnaf,mnag->mng", white, own, own)
     else:
         each = [np.repeat(np.arange(whitening.shape[1]), side // whitening.shape[1]) for side in features.shape[2:4]]
         white = np.einsum("mnhwf,mhwfg->mnhwg", deviations, whitening[:, each[0]][:, :, each[1]])
@@ -94,6 +99,29 @@ def test_what_folders_differ_in_is_no_spread_within_one():
     apart = np.diff(gaussian.mean[:, :, :, 0, 0], axis=1)  # (members, 1, n_features)
     # The square of a distance can be 4 at most in units of a spread that holds half of it.
     assert (np.square(apart @ gaussian.whitening[:, 0, 0]).sum(2) > 20).all()
+
+
+def grains(levels, seed):
+    """Return grey images of noise around a brightness each."""
+    noise = np.random.default_rng(seed).normal(size=(len(levels), 32, 32, 1))
+    return samples_of((levels[:, None, None, None] + noise).clip(0, 255).astype(np.uint8), 32)
+
+
+def test_what_varies_in_one_folder_is_unusual_in_another():
+    steady, varied = np.full(60, 128.0), np.linspace(60, 196, 60)
+    settings, folders = ImageSettings.of_effort("whole", n_steps=3), np.repeat([0, 1], 60)
+    images = grains(np.concatenate([steady, varied]), seed=0)
+    rows = ImageRows(images, np.arange(120) % settings.n_members, folders, 2, positional=False)
+    weights = trained_weights(train_images(rows, settings, 0, torch.device("cpu"))[0], rows, settings)
+    new = replace(rows, samples=grains(varied, seed=1)[[*range(5), *range(55, 60)]])  # far from both means
+
+    def gap(weights):
+        """How much farther they are among the steady ones, in features and in style."""
+        among = [seen_by_graph(replace(new, folders=np.full(10, own)), weights)["values"][:, 1:] for own in (0, 1)]
+        return (among[0] - among[1]).mean(0)
+
+    in_common = replace(weights, gaussian=replace(weights.gaussian, axes=None), style=replace(weights.style, axes=None))
+    assert (gap(weights) > gap(in_common) + 0.5).all()
 
 
 @pytest.mark.parametrize("n_folders", [1, 3])
