@@ -1,58 +1,31 @@
-"""Out-of-fold values and maps of images to evidence, heat and p-values."""
+"""What members say of images that they never saw: the calibration of a detector for images, and its heat."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gandetect.calibration import Calibration, Disagreement, Evidence, calibrate, fit_evidence
-from gandetect.graph.backbone import FeatureMaps
+from gandetect.calibration import Disagreement, Evidence, calibrate, fit_evidence
 from gandetect.graph.builder import GraphBuilder
-from gandetect.graph.folders import of_folder
-from gandetect.graph.heatmap import add_conspicuousness
-from gandetect.graph.images import ImageWeights, add_networks, add_standing_out
+from gandetect.graph.folders import Levels, add_levelled
+from gandetect.graph.heatmap import add_components, add_conspicuousness
+from gandetect.graph.images import ImageWeights, add_networks
 from gandetect.graph.score import add_evidence
 from gandetect.graph.texture import Texture, add_texture_map
 from gandetect.grid import PRIOR
-from gandetect.heatmap import OF_FEATURE_MAPS, OF_PATCHES, OF_WHOLE, Heat, MapRule, MapScale, fit_heat, fit_scale
+from gandetect.heatmap import OF_FEATURE_MAPS, OF_PATCHES, OF_WHOLE, MapRule, MapScale, fit_heat, fit_scale
+from gandetect.image_assembly import Learned, add_number, run_told
 from gandetect.image_ensemble import ImageRows, ImageSettings
-from gandetect.image_schema import FOLDER_INPUT, ImageSchema
+from gandetect.image_schema import ImageSchema
 from gandetect.image_texture import fit_texture
 from gandetect.scorer import open_session, run_in_chunks
 
 Floats = NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class Levels:
-    """What components of the score usually are in each folder: mean and deviation, both (folders, n_components)."""
-
-    mean: Floats
-    deviation: Floats
-
-
-@dataclass(frozen=True)
-class LearnedImages:
-    """Everything that the final graph is built from.
-
-    There are no levels without folders, no texture of images that are judged as a whole, no maps without a backbone.
-    """
-
-    schema: ImageSchema
-    weights: ImageWeights
-    texture: Texture | None
-    scale: MapScale
-    heat: Heat
-    levels: Levels | None
-    evidence: Evidence
-    calibration: Calibration
-    maps: FeatureMaps | None = None
-
-
-def calibrated(rows: ImageRows, schema: ImageSchema, weights: ImageWeights, settings: ImageSettings) -> LearnedImages:
+def calibrated(rows: ImageRows, schema: ImageSchema, weights: ImageWeights, settings: ImageSettings) -> Learned:
     """Look at every training image with the member that never saw it, and calibrate on what it finds."""
     values, maps = _out_of_fold(rows, weights)
     texture = None
@@ -69,7 +42,7 @@ def calibrated(rows: ImageRows, schema: ImageSchema, weights: ImageWeights, sett
     scores = _scores(components, evidence)
     calibration = calibrate(scores, _disagreement(rows, weights, texture, scale, levels, evidence, scores))
     heat = fit_heat(answers["conspicuous"])
-    return LearnedImages(schema, weights, texture, scale, heat, levels, evidence, calibration)
+    return Learned(schema, weights, texture, scale, heat, levels, evidence, calibration)
 
 
 def _scale_of_folders(maps: Floats, rule: MapRule, rows: ImageRows) -> MapScale:
@@ -179,33 +152,6 @@ def _components(values: Floats, maps: Floats, scale: MapScale, n_highest: int, r
     builder.output("conspicuous", conspicuous, np.float32, ["n", None, None, None])
     builder.output("components", add_components(builder, tensors[0], conspicuous, n_highest), np.float32, ["n", None])
     return run_told(builder, {"values": values, "maps": maps}, rows.folders, ["conspicuous", "components"])
-
-
-def add_number(builder: GraphBuilder, rows: ImageRows) -> str:
-    """Declare the number of each image's folder as an input, where there are several."""
-    return builder.input(FOLDER_INPUT, np.int64, ["n"]) if rows.n_folders > 1 else ""
-
-
-def run_told(
-    builder: GraphBuilder, feeds: dict[str, NDArray[Any]], folders: NDArray[np.int64], outputs: list[str]
-) -> dict[str, Floats]:
-    """Run a graph that may have asked for the numbers of the images' folders."""
-    session = open_session(builder.build())
-    asked = {FOLDER_INPUT: folders} if FOLDER_INPUT in [one.name for one in session.get_inputs()] else {}
-    return run_in_chunks(session, outputs, feeds | asked, chunk_size=64)
-
-
-def add_components(builder: GraphBuilder, values: str, conspicuous: str, n_highest: int) -> str:
-    """Join what is found of an image: (n, 3), or (n, 4) where it is judged as a whole."""
-    return builder.node("Concat", values, add_standing_out(builder, conspicuous, n_highest), axis=1)
-
-
-def add_levelled(builder: GraphBuilder, components: str, levels: Levels | None, folder: str) -> str:
-    """Compare components with what they usually are in each image's folder: (n, n_components)."""
-    if levels is None:
-        return components
-    away = builder.node("Sub", components, of_folder(builder, levels.mean, folder))
-    return builder.node("Div", away, of_folder(builder, levels.deviation, folder))
 
 
 def _levelled(components: Floats, levels: Levels | None, rows: ImageRows) -> Floats:

@@ -11,35 +11,30 @@ from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from gandetect.backbone import load_backbone, summary
-from gandetect.calibration import threshold_exceeded_by
 from gandetect.checkpoint import kept
 from gandetect.errors import InputError, quoted
 from gandetect.folds import draw_folds
-from gandetect.graph.backbone import Backbone, FeatureMaps, add_feature_maps, add_pictures
+from gandetect.graph.backbone import Backbone, FeatureMaps
 from gandetect.graph.builder import GraphBuilder
-from gandetect.graph.folders import add_folder
-from gandetect.graph.heatmap import add_conspicuousness, add_heatmap
-from gandetect.graph.images import Seen, add_images, add_networks
-from gandetect.graph.score import add_evidence, add_verdict
-from gandetect.graph.texture import add_energies, add_texture_map
+from gandetect.graph.images import add_images
 from gandetect.health import Retrained, examine, heal
 from gandetect.heatmap import depends_on_position
-from gandetect.image_calibration import LearnedImages, add_components, add_levelled, add_number, calibrated, run_told
+from gandetect.image_assembly import build_model, drawn_images, golden_images, share_threshold
+from gandetect.image_calibration import calibrated
 from gandetect.image_ensemble import DETECTORS, ImageRows, ImageSettings, train_images
 from gandetect.image_health import LIMITS, probes
-from gandetect.image_maps import altered_maps, fit_feature_maps, maps_of, pictures_of
-from gandetect.image_schema import FOLDER_INPUT, IMAGE_INPUT, ImageSchema, batches
+from gandetect.image_maps import altered_maps, fit_feature_maps, maps_of
+from gandetect.image_schema import ImageSchema, batches
 from gandetect.image_texture import energies_of
 from gandetect.image_weights import trained_weights
 from gandetect.members import transplant
 from gandetect.modality import MIN_ROWS
-from gandetect.model_file import seal, unsealed_metadata
+from gandetect.model_file import seal
 from gandetect.networks.images import ImagePair
-from gandetect.record import clear_of_steps, manifest_of
+from gandetect.record import manifest_of
 from gandetect.scorer import open_session, run_in_chunks
 from gandetect.training import Course, Progress, find_device
 
@@ -151,15 +146,15 @@ def fit_images(
         health = _heal(pair, rows, settings, seed, course, callback)
         learned = replace(calibrated(rows, schema, trained_weights(pair, rows, settings), settings), maps=maps)
         if imagined is not None:
-            imagined(_drawn(pair, maps, seed, N_IMAGINED))
-    threshold = None if contamination == "auto" else _share_threshold(learned, rows, contamination)
+            imagined(drawn_images(pair, maps, seed, N_IMAGINED))
+    threshold = None if contamination == "auto" else share_threshold(learned, rows, contamination)
     about |= {"image": schema.to_json()}
     manifest = manifest_of("image", about, learned.calibration, settings, threshold, health)
-    manifest["golden"] = _golden(learned, threshold, _small(_drawn(pair, maps, seed, 3)[0], seed))
+    manifest["golden"] = golden_images(learned, threshold, drawn_images(pair, maps, seed, 3)[0], seed)
     share = contamination if contamination == "auto" else float(contamination)
     manifest["training"] |= {"seed": seed, "contamination": share, "positional": rows.positional}
     manifest["training"]["image_shape"] = image_shape and list(image_shape)
-    return seal(build_image_model(learned, threshold, manifest))
+    return seal(build_model(learned, threshold, manifest))
 
 
 # --- samples ----------------------------------------------------------------------------------------------------------
@@ -270,91 +265,3 @@ def _heal(
         return Retrained(found_again, new.realness, partial(transplant, pair, donor))
 
     return heal(found, course.realness, train_again, seed, settings.loss)
-
-
-# --- the model file ---------------------------------------------------------------------------------------------------
-
-
-def build_image_model(learned: LearnedImages, threshold: float | None, manifest: dict[str, Any]) -> bytes:
-    """Build the whole graph: raw images in, all answers out."""
-    builder = GraphBuilder()
-    samples, folder = add_images(builder, learned.schema), add_folder(builder, learned.schema)
-    size = learned.schema.height, learned.schema.width, learned.schema.channels
-    energies = add_energies(builder, samples, (size[2], *size[:2])) if learned.texture else ""
-    samples = add_feature_maps(builder, samples, learned.maps) if learned.maps else samples
-    seen, conspicuous, score = _add_score(builder, samples, energies, folder, learned)
-    add_verdict(builder, score, learned.calibration, threshold)
-    _add_looks(builder, seen)
-    heat = add_heatmap(builder, conspicuous, learned.heat, learned.schema)
-    builder.output("heatmap", heat, np.float32, ["n", *size[:2]])
-    shown = add_pictures(builder, seen.reconstruction, learned.maps) if learned.maps else seen.reconstruction
-    shown = builder.node("Mul", builder.node("Add", shown, builder.floats(1.0)), builder.floats(127.5))
-    shown = builder.node("Transpose", shown, perm=[0, 2, 3, 1])
-    builder.output("reconstruction", shown, np.float32, ["n", *size])
-    return builder.build(unsealed_metadata(manifest))
-
-
-def _add_score(
-    builder: GraphBuilder, samples: str, energies: str, folder: str, learned: LearnedImages
-) -> tuple[Seen, str, str]:
-    """Add the networks and the score: what they find, how conspicuous each position is, and the score, (n, 1)."""
-    seen = add_networks(builder, samples, learned.weights, folder)
-    maps = seen.maps
-    if learned.texture:
-        unexpected = add_texture_map(builder, energies, learned.texture, learned.weights.grid, folder)
-        maps = builder.node("Concat", maps, unexpected, axis=1)
-    conspicuous = add_conspicuousness(builder, maps, learned.scale, folder)
-    components = add_components(builder, seen.values, conspicuous, learned.weights.n_highest)
-    levelled = add_levelled(builder, components, learned.levels, folder)
-    return seen, conspicuous, add_evidence(builder, levelled, learned.evidence)
-
-
-def _share_threshold(learned: LearnedImages, rows: ImageRows, contamination: float) -> float:
-    """Return the score that is exceeded by the given share of the training images, as the model file scores them."""
-    builder = GraphBuilder()
-    feeds = {"samples": rows.samples} | ({} if rows.energies is None else {"energies": rows.energies})
-    tensors = {name: builder.input(name, np.float32, ["n", *values.shape[1:]]) for name, values in feeds.items()}
-    score = _add_score(builder, tensors["samples"], tensors.get("energies", ""), add_number(builder, rows), learned)[2]
-    builder.output("score", score, np.float32, ["n", 1])
-    scores = run_told(builder, feeds, rows.folders, ["score"])["score"]
-    return threshold_exceeded_by(contamination, scores)
-
-
-def _add_looks(builder: GraphBuilder, seen: Seen) -> None:
-    """Declare what both networks find of an image as outputs."""
-    flat = builder.ints([-1])
-    unreal = builder.node("Reshape", builder.node("Gather", seen.values, builder.ints([0]), axis=1), flat)
-    builder.output("realness", builder.node("Sigmoid", builder.node("Neg", unreal)), np.float32, ["n"])
-    builder.output("reconstruction_error", builder.node("Reshape", seen.error, flat), np.float32, ["n"])
-
-
-def _drawn(pair: ImagePair, maps: FeatureMaps | None, seed: int, n_images: int) -> Image:
-    """Let every generator draw images, (members, n_images, height, width, channels); those of maps are read off."""
-    drawn = pair.imagine(n_images, torch.Generator().manual_seed(seed)).numpy(force=True)
-    if maps:
-        drawn = pictures_of(drawn.reshape(-1, *drawn.shape[2:]), maps).reshape(
-            *drawn.shape[:2], -1, *maps.backbone.size
-        )
-    return np.asarray(np.round(127.5 * (1 + np.moveaxis(drawn, 2, 4))).clip(0, 255), dtype=np.uint8)
-
-
-def _small(drawn: Image, seed: int) -> Image:
-    """Make drawn images small, and add one of noise: no real image has to be in the file."""
-    planes = torch.from_numpy(drawn).permute(0, 3, 1, 2).float()
-    small = torch.nn.functional.adaptive_avg_pool2d(planes, 16).permute(0, 2, 3, 1).numpy()
-    noise = np.random.default_rng(seed).uniform(0, 255, (1, *small.shape[1:]))
-    return np.asarray(np.concatenate([small, noise]).round(), dtype=np.uint8)
-
-
-def _golden(learned: LearnedImages, threshold: float | None, images: Image) -> dict[str, Any]:
-    """Return images and what the file answers to them, as JSON values, so that any machine can check itself."""
-    session = open_session(build_image_model(learned, threshold, {}))
-    schema = learned.schema
-    folders = [schema.folders[i % len(schema.folders)] for i in range(len(images))] if schema.folders else []
-    answers = run_in_chunks(session, list(schema.outputs), schema.feeds(schema.raw(images, folders)))
-    clear = clear_of_steps(answers["anomaly_score"], learned.calibration, threshold, 1e-3)
-    named = {FOLDER_INPUT: [folder for folder, own in zip(folders, clear, strict=True) if own]} if folders else {}
-    return {
-        "inputs": {IMAGE_INPUT: images[clear].tolist()} | named,
-        "outputs": {name: schema.golden_view(name, values[clear]).tolist() for name, values in answers.items()},
-    }

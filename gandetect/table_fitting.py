@@ -24,7 +24,6 @@ from gandetect.members import transplant
 from gandetect.modality import MIN_ROWS
 from gandetect.model_file import seal
 from gandetect.networks.tables import TablePair
-from gandetect.out_of_fold import calibrated, certified, run_encoding
 from gandetect.record import manifest_of
 from gandetect.schema import Schema
 from gandetect.table_assembly import (
@@ -34,6 +33,7 @@ from gandetect.table_assembly import (
     share_threshold,
     with_distributions,
 )
+from gandetect.table_calibration import calibrated, certified, run_encoding
 from gandetect.table_ensemble import Rows, TableSettings, probes, train_pair, trained_weights
 from gandetect.training import Course, Progress, find_device
 from gandetect.trimming import find_gross

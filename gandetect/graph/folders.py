@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,16 @@ from numpy.typing import NDArray
 
 from gandetect.graph.builder import GraphBuilder
 from gandetect.image_schema import ImageSchema
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Levels:
+    """What components of the score usually are in each folder: mean and deviation, both (folders, n_components)."""
+
+    mean: Floats
+    deviation: Floats
 
 
 def add_folder(builder: GraphBuilder, schema: ImageSchema) -> str:
@@ -56,3 +67,11 @@ def own_of(builder: GraphBuilder, x: str, folder: str, shape: tuple[int, ...]) -
         return x
     chosen = of_folder(builder, np.eye(shape[0]).reshape(-1, *shape), folder)
     return builder.node("ReduceSum", builder.node("Mul", x, chosen), builder.ints([1]), keepdims=1)
+
+
+def add_levelled(builder: GraphBuilder, components: str, levels: Levels | None, folder: str) -> str:
+    """Compare components with what they usually are in each image's folder: (n, n_components)."""
+    if levels is None:
+        return components
+    away = builder.node("Sub", components, of_folder(builder, levels.mean, folder))
+    return builder.node("Div", away, of_folder(builder, levels.deviation, folder))

@@ -1,4 +1,4 @@
-"""Nodes from an image pair's maps to how conspicuous each pixel is, and to the heat map."""
+"""Nodes from an image pair's maps to how conspicuous each pixel is, to what stands out, and to the heat map."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.folders import of_folder
+from gandetect.graph.images import add_top
 from gandetect.heatmap import Heat, MapScale
 from gandetect.image_schema import ImageSchema
 
@@ -24,6 +25,20 @@ def add_conspicuousness(builder: GraphBuilder, maps: str, scale: MapScale, folde
     for shape, pads in (((1, 1, 7, 1), [zeros, 0, zeros, 0]), ((1, 1, 1, 7), [0, zeros, 0, zeros])):
         summed = builder.node("Conv", summed, builder.floats(kernel.reshape(shape)), pads=pads)
     return summed
+
+
+def add_components(builder: GraphBuilder, values: str, conspicuous: str, n_highest: int) -> str:
+    """Join what is found of an image: (n, 3), or (n, 4) where it is judged as a whole."""
+    return builder.node("Concat", values, _standing_out(builder, conspicuous, n_highest), axis=1)
+
+
+def _standing_out(builder: GraphBuilder, maps: str, n_highest: int) -> str:
+    """How far the highest values of a map with one channel stand out from the image as a whole: (n, 1).
+
+    An image that is brighter than usual, say, is a little unusual everywhere, and hides what is unusual in one place.
+    """
+    whole = builder.node("ReduceMean", builder.node("Flatten", maps, axis=1), builder.ints([1]), keepdims=1)
+    return builder.node("Sub", add_top(builder, maps, n_highest), whole)
 
 
 def add_heatmap(builder: GraphBuilder, conspicuousness: str, heat: Heat, schema: ImageSchema) -> str:

@@ -339,15 +339,6 @@ def _mean(builder: GraphBuilder, tensors: list[str]) -> str:
     return builder.node("Div", total, builder.floats(len(tensors)))
 
 
-def add_standing_out(builder: GraphBuilder, maps: str, n_highest: int) -> str:
-    """How far the highest values of a map with one channel stand out from the image as a whole: (n, 1).
-
-    An image that is brighter than usual, say, is a little unusual everywhere, and hides what is unusual in one place.
-    """
-    whole = builder.node("ReduceMean", builder.node("Flatten", maps, axis=1), builder.ints([1]), keepdims=1)
-    return builder.node("Sub", add_top(builder, maps, n_highest), whole)
-
-
 def add_top(builder: GraphBuilder, maps: str, n_highest: int) -> str:
     """Mean of the highest values of a map with one channel: (n, 1)."""
     flat = builder.node("Flatten", maps, axis=1)

@@ -65,7 +65,7 @@ FLOORS = {
         *("networks", "graph"),
     },
     "certificate": {"encoding"},
-    "out_of_fold": {
+    "table_calibration": {
         *("schema", "encoding", "calibration", "certificate", "scorer", "graph", "table_ensemble", "table_assembly"),
     },
     "table_fitting": {
@@ -78,7 +78,7 @@ FLOORS = {
             "training",
             "table_ensemble",
             "table_assembly",
-            "out_of_fold",
+            "table_calibration",
             "trimming",
             "islands",
         ),
@@ -88,16 +88,22 @@ FLOORS = {
     "image_texture": {"grid", "scorer", "graph", "image_ensemble"},
     "image_health": {"health", "members", "networks", "training", "image_ensemble"},
     "image_maps": {"image_negatives", "training", "scorer", "graph", "image_ensemble"},
+    "image_assembly": {
+        *("image_schema", "calibration", "heatmap", "model_file", "record", "scorer", "networks", "graph"),
+        *("image_ensemble", "image_maps"),
+    },
     "image_calibration": {
-        *("image_schema", "calibration", "grid", "heatmap", "scorer", "graph", "image_ensemble", "image_texture"),
+        *("image_schema", "calibration", "grid", "heatmap", "scorer", "graph", "image_ensemble", "image_assembly"),
+        "image_texture",
     },
     "image_fitting": {
-        *("errors", "modality", "image_schema", "calibration", "heatmap", "checkpoint", "folds", "health", "members"),
+        *("errors", "modality", "image_schema", "heatmap", "checkpoint", "folds", "health", "members"),
         *("model_file", "record", "scorer", "networks", "training", "graph"),
         *(
             "image_ensemble",
             "image_weights",
             "image_health",
+            "image_assembly",
             "image_calibration",
             "image_maps",
             "image_texture",
@@ -170,7 +176,7 @@ MAY_IMPORT_HEAVY = {
     "image_maps": {"torch"},
     "image_weights": {"torch"},
     "image_health": {"torch"},
-    "image_fitting": {"torch"},
+    "image_assembly": {"torch"},
     "table_fitting": {"torch"},
     "graph": {"onnx"},
     "members": {"torch"},
