@@ -26,13 +26,29 @@ class PValueCounts:
 
     def __init__(self) -> None:
         self.n_rows = 0
-        self._counts: Counter[float] = Counter()
+        self._counted: Counter[float] = Counter()
+        self._waiting: list[Floats] = []
+        self._n_waiting = 0
 
     def add(self, p_values: ArrayLike) -> None:
         """Count the p-values of some rows, shape (n_rows,)."""
-        values, counts = np.unique(np.asarray(p_values, dtype=np.float64), return_counts=True)
-        self._counts.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
-        self.n_rows += int(counts.sum())
+        self._waiting.append(np.array(p_values, dtype=np.float64))
+        self.n_rows += self._waiting[-1].size
+        self._n_waiting += self._waiting[-1].size
+        if self._n_waiting > MOST_WAITING:
+            self._count()
+
+    @property
+    def _counts(self) -> Counter[float]:
+        self._count()
+        return self._counted
+
+    def _count(self) -> None:
+        """Count what was added since the last time: many rows at once, since each value is looked up only once."""
+        if self._waiting:
+            values, counts = np.unique(np.concatenate(self._waiting), return_counts=True)
+            self._counted.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
+            self._waiting, self._n_waiting = [], 0
 
     def at_most(self, alpha: float) -> int:
         """Return how many rows have a p-value of at most `alpha`, compared in single precision as a model file does."""
@@ -90,6 +106,9 @@ class PValueCounts:
         n_rows = min(self.n_rows, MAX_ROWS)
         return _beta_binomial_tail(n_small * n_rows // self.n_rows, n_rows, rank, n_calibration + 1 - rank)
 
+
+MOST_WAITING = 2**14
+"""So many rows are counted at once."""
 
 MAX_ROWS = 100_000
 """The share of small p-values among more rows is judged like that among so many, which bounds memory."""

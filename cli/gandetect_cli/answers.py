@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -49,29 +50,10 @@ class Scored:
         return Scored(self.chunk, self.rows[chosen], columns, answers)
 
 
-class Shared(Sequence[float]):
-    """Few numbers that many rows share.
+class Shared(list[float]):
+    """Numbers of which there are few, so that many rows have the same: the text of each is made once."""
 
-    Parameters
-    ----------
-    distinct : list of float
-        The numbers.
-    at : ndarray of int of shape (n_rows,)
-        Which of them each row has.
-    """
-
-    def __init__(self, distinct: list[float], at: NDArray[np.int64]) -> None:
-        self.distinct = distinct
-        self.at = at
-
-    def __getitem__(self, row: Any) -> Any:
-        return self.distinct[self.at[row]]
-
-    def __iter__(self) -> Iterator[float]:
-        return map(self.distinct.__getitem__, self.at.tolist())
-
-    def __len__(self) -> int:
-        return len(self.at)
+    text = staticmethod(lru_cache(2**13)(repr))
 
 
 class Format(Protocol):
@@ -125,10 +107,7 @@ class Csv:
             return [self._text(text) for text in values] if self.safe else values
         if isinstance(values[0], bool):
             return ["true" if value else "false" for value in values]
-        if isinstance(values, Shared):
-            texts: list[str] = np.array(self._cells(values.distinct), dtype=object)[values.at].tolist()
-            return texts
-        texts = list(map(repr, values))
+        texts = list(map(values.text if isinstance(values, Shared) else repr, values))
         return texts if self.decimal == "." else [text.replace(".", self.decimal) for text in texts]
 
     def _text(self, text: str) -> str:
@@ -200,10 +179,9 @@ def answer_columns(scored: Scored, schema: Schema, explain: int, prefix: str) ->
         Answers by column name, in order: `answer_names` of the same arguments.
     """
     answers = scored.answers
-    steps, at = np.unique(answers["p_value"], return_inverse=True)
     columns: dict[str, Sequence[Any]] = {
         "anomaly_score": _shortest(answers["anomaly_score"]).tolist(),
-        "p_value": Shared(_shortest(steps).tolist(), at),
+        "p_value": Shared(_shortest(answers["p_value"]).tolist()),
         "is_anomaly": answers["is_anomaly"].tolist(),
     }
     if explain:

@@ -15,9 +15,6 @@ from numpy.typing import NDArray
 DELIMITERS = ",;\t|"
 """Delimiters of plain rows: none can be part of a number or of a name for a missing one."""
 
-# All bytes but quotes and control characters: what is left of a plain row without them are delimiters and its end.
-_OTHERS = bytes([ord("\t"), *(byte for byte in range(ord(" "), 256) if byte != ord('"'))])
-
 
 def plain_rows(data: bytes, width: int, delimiter: str) -> list[str] | None:
     """Cut lines into rows without their ends.
@@ -36,10 +33,10 @@ def plain_rows(data: bytes, width: int, delimiter: str) -> list[str] | None:
     list of str, or None
         None if one of the rows is not plain.
     """
-    if width < 2 or delimiter not in DELIMITERS:
+    if width < 2 or delimiter not in DELIMITERS or b'"' in data:
         return None
     end = "\r\n" if b"\r" in data else "\n"
-    skeleton = data.translate(None, _OTHERS.replace(delimiter.encode(), b""))
+    skeleton = _skeleton(data, delimiter)
     skeleton += b"" if data.endswith(end.encode()) else end.encode()
     row = delimiter * (width - 1) + end
     if skeleton != (row * (len(skeleton) // len(row))).encode():
@@ -49,6 +46,15 @@ def plain_rows(data: bytes, width: int, delimiter: str) -> list[str] | None:
     except UnicodeDecodeError:
         return None
     return rows if rows[-1] else rows[:-1]
+
+
+def _skeleton(data: bytes, delimiter: str) -> bytes:
+    """Return delimiters and control characters, a tab being none: of plain rows what separates fields and rows."""
+    every = np.frombuffer(data, np.uint8)
+    kept = (every < ord(" ")) | (every == ord(delimiter))
+    if delimiter != "\t" and b"\t" in data:
+        kept &= every != ord("\t")
+    return np.compress(kept, every).tobytes()
 
 
 class PlainColumns(Mapping[str, NDArray[np.object_]]):
