@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from gandetect.report.rows import ReportRows
     from gandetect.scorer import Scorer
     from gandetect.significance import PValueCounts
-    from gandetect.table_ensemble import TableSettings
     from gandetect.table_estimator import GANDetector
     from gandetect.table_fitting import fit_table
+    from gandetect.table_settings import TableSettings
     from gandetect.training import Progress
 
 _HOMES = {
@@ -53,7 +53,7 @@ _HOMES = {
     "Progress": "gandetect.training",
     "ReportRows": "gandetect.report.rows",
     "Scorer": "gandetect.scorer",
-    "TableSettings": "gandetect.table_ensemble",
+    "TableSettings": "gandetect.table_settings",
     "anomaly_auroc_scorer": "gandetect.evaluation",
     "evaluate_scores": "gandetect.evaluation",
     "explain": "gandetect.explanation",

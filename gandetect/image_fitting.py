@@ -24,10 +24,11 @@ from gandetect.health import Retrained, examine, heal
 from gandetect.heatmap import depends_on_position
 from gandetect.image_assembly import build_model, drawn_images, golden_images, share_threshold
 from gandetect.image_calibration import calibrated
-from gandetect.image_ensemble import DETECTORS, ImageRows, ImageSettings, train_images
+from gandetect.image_ensemble import ImageRows, train_images
 from gandetect.image_health import LIMITS, probes
 from gandetect.image_maps import altered_maps, fit_feature_maps, maps_of
 from gandetect.image_schema import ImageSchema, batches
+from gandetect.image_settings import DETECTORS, ImageSettings
 from gandetect.image_texture import energies_of
 from gandetect.image_weights import trained_weights
 from gandetect.members import transplant
@@ -94,7 +95,7 @@ def fit_images(
         A pretrained network whose feature maps take the place of the pixels: the name of a timm model, or the path of
         an ONNX file, see `gandetect.backbone.load_backbone`. It stays as it is, and becomes a part of the model file.
     effort, loss : str
-        See `gandetect.image_ensemble.ImageSettings`.
+        See `gandetect.image_settings.ImageSettings`.
     n_members, n_steps : int, optional
         Instead of the effort's.
     seed : int, default=0

@@ -19,7 +19,8 @@ from gandetect.graph.tables import TableWeights, add_networks
 from gandetect.schema import Schema
 from gandetect.scorer import open_session, run_in_chunks
 from gandetect.table_assembly import Learned
-from gandetect.table_ensemble import Rows, TableSettings
+from gandetect.table_ensemble import Rows
+from gandetect.table_settings import TableSettings
 
 SMALLEST_ERROR, SMALLEST_LEVEL_ERROR = 1e-3, 0.25 * LEVEL_STEP**2
 """Units of a column's reconstruction error where the mean over the training rows is smaller.

@@ -255,7 +255,7 @@ class GANDetector(ModelFileDetector):
 
     def _settings(self) -> Any:
         """Return the record of hyper-parameters that the estimator's parameters stand for."""
-        from gandetect.table_ensemble import TableSettings
+        from gandetect.table_settings import TableSettings
 
         known = {field.name for field in fields(TableSettings)}
         given = {name: value for name, value in self.get_params().items() if name in known}

@@ -34,7 +34,8 @@ from gandetect.table_assembly import (
     with_distributions,
 )
 from gandetect.table_calibration import calibrated, certified, run_encoding
-from gandetect.table_ensemble import Rows, TableSettings, probes, train_pair, trained_weights
+from gandetect.table_ensemble import Rows, probes, train_pair, trained_weights
+from gandetect.table_settings import TableSettings
 from gandetect.training import Course, Progress, find_device
 from gandetect.trimming import find_gross
 

@@ -9,7 +9,7 @@ from typing import get_args
 import pytest
 
 import gandetect
-from gandetect import image_ensemble, table_ensemble
+from gandetect import image_settings, table_settings
 from gandetect.losses import LOSSES
 from gandetect.schema import Role
 from gandetect_cli.options import DetectorChoice, EffortChoice, LossChoice
@@ -274,9 +274,9 @@ def test_an_option_that_cannot_be_used_is_one_sentence(cli, numbers, options, se
     ("choice", "known"),
     [
         (LossChoice, [*LOSSES]),
-        (EffortChoice, [*table_ensemble.EFFORTS]),
-        (EffortChoice, [*image_ensemble.EFFORTS]),
-        (DetectorChoice, ["auto", *image_ensemble.DETECTORS]),
+        (EffortChoice, [*table_settings.EFFORTS]),
+        (EffortChoice, [*image_settings.EFFORTS]),
+        (DetectorChoice, ["auto", *image_settings.DETECTORS]),
     ],
 )
 def test_the_command_line_offers_what_the_library_knows(choice, known):

@@ -55,8 +55,9 @@ FLOORS = {
     # What wires the rooms.
     "checkpoint": {"errors", "files"},
     "health": {"errors"},
+    "table_settings": {"errors", "training"},
     "table_ensemble": {
-        *("errors", "folds", "health", "linear_path", "members", "networks", "table_negatives"),
+        *("folds", "health", "linear_path", "members", "networks", "table_negatives", "table_settings"),
         *("losses", "training", "graph"),
     },
     "record": {"calibration", "model_file"},
@@ -66,7 +67,8 @@ FLOORS = {
     },
     "certificate": {"encoding"},
     "table_calibration": {
-        *("schema", "encoding", "calibration", "certificate", "scorer", "graph", "table_ensemble", "table_assembly"),
+        *("schema", "encoding", "calibration", "certificate", "scorer", "graph", "table_settings", "table_ensemble"),
+        "table_assembly",
     },
     "table_fitting": {
         *("errors", "modality", "schema", "encoding", "calibration", "checkpoint", "folds", "health", "members"),
@@ -76,6 +78,7 @@ FLOORS = {
             "networks",
             "losses",
             "training",
+            "table_settings",
             "table_ensemble",
             "table_assembly",
             "table_calibration",
@@ -83,8 +86,9 @@ FLOORS = {
             "islands",
         ),
     },
-    "image_ensemble": {"errors", "folds", "networks", "image_negatives", "losses", "training"},
-    "image_weights": {"grid", "networks", "graph", "image_ensemble"},
+    "image_settings": {"errors", "losses", "training"},
+    "image_ensemble": {"folds", "networks", "image_negatives", "image_settings", "losses", "training"},
+    "image_weights": {"grid", "networks", "graph", "image_settings", "image_ensemble"},
     "image_texture": {"grid", "scorer", "graph", "image_ensemble"},
     "image_health": {"health", "members", "networks", "training", "image_ensemble"},
     "image_maps": {"image_negatives", "training", "scorer", "graph", "image_ensemble"},
@@ -93,13 +97,14 @@ FLOORS = {
         *("image_ensemble", "image_maps"),
     },
     "image_calibration": {
-        *("image_schema", "calibration", "grid", "heatmap", "scorer", "graph", "image_ensemble", "image_assembly"),
-        "image_texture",
+        *("image_schema", "calibration", "grid", "heatmap", "scorer", "graph", "image_settings", "image_ensemble"),
+        *("image_assembly", "image_texture"),
     },
     "image_fitting": {
         *("errors", "modality", "image_schema", "heatmap", "checkpoint", "folds", "health", "members"),
         *("model_file", "record", "scorer", "networks", "training", "graph"),
         *(
+            "image_settings",
             "image_ensemble",
             "image_weights",
             "image_health",
@@ -131,7 +136,7 @@ FLOORS = {
             "manifest",
             "model_file",
             "explanation",
-            "table_ensemble",
+            "table_settings",
             "table_fitting",
         ),
     },
@@ -143,7 +148,7 @@ FLOORS = {
             "errors",
             "table_estimator",
             "evaluation",
-            "table_ensemble",
+            "table_settings",
             "table_fitting",
             "image_estimator",
             "image_fitting",
@@ -274,7 +279,7 @@ def test_optional_readers_are_imported_on_demand(path):
 def test_the_estimator_imports_torch_in_fit_only():
     loaded = set(imports(ROOT / "gandetect" / "table_estimator.py", at_load_only=True))
     assert not any(
-        name.startswith(("gandetect.table_fitting", "gandetect.table_ensemble", "gandetect.training"))
+        name.startswith(("gandetect.table_fitting", "gandetect.table_settings", "gandetect.training"))
         for name in loaded
     )
 

@@ -10,9 +10,10 @@ from torch.nn.functional import leaky_relu
 
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.images import add_images, add_networks
-from gandetect.image_ensemble import KINDS, ImageRows, ImageSettings, train_images
+from gandetect.image_ensemble import KINDS, ImageRows, train_images
 from gandetect.image_negatives import PATCH, WHOLE, negatives
 from gandetect.image_schema import IMAGE_INPUT, ImageSchema
+from gandetect.image_settings import ImageSettings
 from gandetect.image_weights import trained_weights
 from gandetect.networks.convolutions import NormedConv
 from gandetect.networks.whole import WholeDiscriminator
