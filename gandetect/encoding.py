@@ -8,8 +8,8 @@ kind       what the graph computes
 =========  =========================================================================================================
 number     ``clip((x - centre) / scale, -8, 8)``; NaN and infinities are missing
 time       sine and cosine per cycle (day, week, year) that the training data covers, each scaled like a number
-category   one-hot over the frequent levels and one entry for all rare ones, centred, times 0.25; an unknown level is
-           none of them
+category   one-hot over the frequent levels and one entry for all rare ones, centred, times 0.25, or up to 1 where
+           nothing else varies; an unknown level is none of them
 missing    0 in every entry of the block, and 0 in `present`: the networks complete it, they never judge it
 given      as all others, but a level rises 4 times as much; never any excess: what is given is not judged
 excess     how far outside the training range a number is, how surprising it is that a constant left its value or that
@@ -43,6 +43,11 @@ QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 LEVEL_STEP = 0.25
 """What a level's entry rises by, in scales of a number. It is the same for rare and frequent levels: scaled by their
 deviation, rare ones would count as much as the most extreme numbers, and tables are full of rare but harmless flags."""
+
+LONE_ROWS = 500
+"""With so many rows a level's entry rises by 1 where no number or time varies, with fewer in proportion, at least by
+`LEVEL_STEP`. There is nothing there that levels could outweigh, and networks learn little of small inputs; but few rows
+do not tell which levels go together, and the larger the entries, the more the networks make of chance."""
 
 GIVEN_STEP = 4.0
 """A given level's entry rises so many times more: what is normal may change altogether from one level to another."""
@@ -105,6 +110,11 @@ class CategoryEncoding:
     block: Floats
     unknown_excess: float
 
+    @property
+    def step(self) -> float:
+        """What a level's entry rises by."""
+        return float((self.block[:-1] - self.block[-1]).max(initial=0.0)) or LEVEL_STEP
+
     def likelihood(self) -> tuple[list[str], Floats, Floats]:
         """Return how to read a predicted block: ``entries @ weight + bias`` is the likelihood of each named level.
 
@@ -118,13 +128,13 @@ class CategoryEncoding:
         weight : array of shape (width, n_names)
         bias : array of shape (n_names,)
         """
-        share = -self.block[-1] / LEVEL_STEP
-        own = np.rint(self.block[:-1] / LEVEL_STEP + share)  # (n_levels, width) of zeros and ones
+        share = -self.block[-1] / self.step
+        own = np.rint(self.block[:-1] / self.step + share)  # (n_levels, width) of zeros and ones
         one_hot, first, counts = np.unique(own, axis=0, return_index=True, return_counts=True)
         # A level without an entry of its own is what the others leave over.
         left_over = ~one_hot.any(1)
         weight = np.where(left_over, -1.0, one_hot.T) / counts
-        return [self.levels[i] for i in first], weight / LEVEL_STEP, share @ weight + left_over / counts
+        return [self.levels[i] for i in first], weight / self.step, share @ weight + left_over / counts
 
 
 ColumnEncoding = NumberEncoding | TimeEncoding | CategoryEncoding
@@ -178,8 +188,7 @@ class Encoding:
     @property
     def is_constant(self) -> NDArray[np.bool_]:
         """Whether each feature is a number that was constant, shape (n_columns,)."""
-        numbers = [isinstance(column, NumberEncoding) and column.is_constant for column in self.columns.values()]
-        return np.array(numbers, dtype=bool)
+        return np.array([_is_constant(column) for column in self.columns.values()], dtype=bool)
 
     def _widths(self) -> Iterator[tuple[str, int]]:
         for name in self.of_kind(NumberEncoding):
@@ -205,7 +214,21 @@ def fit_encoding(columns: Mapping[str, NDArray[Any]], schema: Schema) -> Encodin
     Encoding
     """
     fitted = {column.name: _fit_column(column, columns[column.name]) for column in schema.used}
+    if all(isinstance(column, CategoryEncoding) or _is_constant(column) for column in fitted.values()):
+        n_rows = max((len(values) for values in columns.values()), default=0)
+        fitted = {name: _enlarged(column, n_rows) for name, column in fitted.items()}
     return Encoding(fitted, given=tuple(column.name for column in schema.used if column.role is Role.GIVEN))
+
+
+def _is_constant(column: ColumnEncoding) -> bool:
+    return isinstance(column, NumberEncoding) and column.is_constant
+
+
+def _enlarged(column: ColumnEncoding, n_rows: int) -> ColumnEncoding:
+    """Let the levels of a category rise by what they do where nothing else varies."""
+    if not isinstance(column, CategoryEncoding):
+        return column
+    return replace(column, block=max(LEVEL_STEP, min(1.0, n_rows / LONE_ROWS)) / LEVEL_STEP * column.block)
 
 
 def _fit_column(column: Column, values: NDArray[Any]) -> ColumnEncoding:

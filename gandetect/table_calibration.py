@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gandetect.calibration import Disagreement, Evidence, calibrate, fit_evidence
 from gandetect.certificate import FEWEST, MAX_ROWS, PLAIN, Scores, certificate, plant, scores_of
-from gandetect.encoding import LEVEL_STEP, Encoding
+from gandetect.encoding import CategoryEncoding, Encoding
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.encoding import Encoded, add_encoding, add_inputs
 from gandetect.graph.layers import NEAR
@@ -22,8 +22,8 @@ from gandetect.table_assembly import Learned
 from gandetect.table_ensemble import Rows
 from gandetect.table_settings import TableSettings
 
-SMALLEST_ERROR, SMALLEST_LEVEL_ERROR = 1e-3, 0.25 * LEVEL_STEP**2
-"""Units of a column's reconstruction error where the mean over the training rows is smaller.
+SMALLEST_ERROR, SMALLEST_LEVEL_ERROR = 1e-3, 0.25
+"""Units of a column's reconstruction error where the mean over the training rows is smaller; a category's in steps.
 
 The mean error of a category is small where one level is rare, and would let every rare level count as a contradiction.
 """
@@ -55,7 +55,10 @@ def calibrated(
     column_errors = answers["column_errors"]
     present = rows.present * ~encoding.is_given  # what is given is not judged
     counts = np.maximum(present.sum(0), 1)
-    smallest_error = np.where(encoding.is_category, SMALLEST_LEVEL_ERROR, SMALLEST_ERROR)
+    smallest_error = [
+        SMALLEST_LEVEL_ERROR * column.step**2 if isinstance(column, CategoryEncoding) else SMALLEST_ERROR
+        for column in encoding.columns.values()
+    ]
     error_scale = np.maximum((column_errors * present).sum(0) / counts, smallest_error).astype(np.float32)
     if weights.linear is not None:  # numbers all have the same unit already
         numbers = encoding.column_of[weights.linear.entries]

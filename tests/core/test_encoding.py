@@ -308,6 +308,36 @@ def test_the_block_of_a_frequent_level_makes_this_level_certain_and_all_levels_a
     np.testing.assert_allclose(likelihood[-2:, names.index("d")], 0.5)
 
 
+@pytest.mark.parametrize(("n_rows", "step"), [(60, 0.25), (250, 0.5), (500, 1.0), (2000, 1.0)])
+def test_where_nothing_but_levels_varies_they_rise_with_the_number_of_rows(n_rows, step):
+    levels, constant = raw(Kind.CATEGORY, ["a", "b", "b", "c", ""] * (n_rows // 5)), np.full(n_rows, 7.0)
+    samples = fitted_samples(Kind.CATEGORY, levels, Kind.NUMBER, constant)[:, 1:]
+    np.testing.assert_allclose(np.ptp(samples, axis=0), step, rtol=1e-6)
+    assert not samples[4::5].any()
+
+
+@pytest.mark.parametrize("kind", [Kind.NUMBER, Kind.TIME])
+def test_beside_numbers_and_times_that_vary_levels_rise_by_a_quarter(kind):
+    levels, others = raw(Kind.CATEGORY, ["a", "b", "b", "c"] * 500), DAY * np.arange(2000.0) / 7
+    samples = fitted_samples(Kind.CATEGORY, levels, kind, others)[:, -3:]
+    np.testing.assert_allclose(np.ptp(samples, axis=0), 0.25, rtol=1e-6)
+
+
+def fitted_samples(kind, values, other_kind, others):
+    """Fit two columns and return their training samples."""
+    schema = Schema((Column("own", kind), Column("other", other_kind)))
+    columns = {"own": values, "other": others}
+    return encoder(fit_encoding(columns, schema), schema)(columns).samples
+
+
+def test_given_levels_rise_four_times_as_much_with_few_rows_and_with_many():
+    for n_rows, step in ((60, 0.25), (1000, 1.0)):
+        columns = {name: raw(Kind.CATEGORY, ["a", "b", "b", "c"] * (n_rows // 4)) for name in ("own", "given")}
+        schema = Schema(tuple(Column(name, Kind.CATEGORY) for name in columns)).with_given(["given"])
+        encoding = fit_encoding(columns, schema)
+        assert [encoding.columns[name].step for name in columns] == pytest.approx([step, 4 * step])
+
+
 def test_one_entry_tells_the_likelihoods_of_two_levels():
     values = np.array(["yes"] * 60 + ["no"] * 40, dtype=object)
     encoding = fit_encoding({"x": values}, Schema((Column("x", Kind.YES_NO),))).columns["x"]
