@@ -24,12 +24,16 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from gandetect import modality
 from gandetect.errors import InputError, quoted
 from gandetect.readers import parquet
 from gandetect.readers.files import Block, open_blocks, source_name
 from gandetect.readers.plain import PlainColumns, plain_rows
 from gandetect.readers.records import FIELD_LIMIT, Lines, Record, read_records, read_rows
 from gandetect.readers.values import BLANKS, MISSING, parse_number, shown
+
+CHUNK_ROWS = 3 * modality.CHUNK_ROWS
+"""Rows in a chunk: no fewer than pay, and whole runs of a model, so that none of them is a small one."""
 
 DELIMITERS = (",", ";", "\t")
 """Delimiters that are found from the header line."""
@@ -93,7 +97,7 @@ def read_table(
     source: str | os.PathLike[str] | BinaryIO,
     *,
     delimiter: str | None = None,
-    chunk_rows: int = 2048,
+    chunk_rows: int = CHUNK_ROWS,
     allow_empty: bool = False,
     line_buffered: bool = False,
 ) -> Iterator[Chunk]:

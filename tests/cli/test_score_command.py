@@ -11,7 +11,7 @@ import pyarrow.parquet
 import pytest
 
 import gandetect
-from gandetect.readers.tables import read_table
+from gandetect.readers.tables import CHUNK_ROWS, read_table
 from gandetect.readers.values import parse_columns
 
 FULL = Path("/dev/full")
@@ -361,7 +361,7 @@ def test_stdout_ends_at_a_whole_line_when_a_later_row_is_bad(start, small_model,
     process = start("score", "-", "-m", small_model)
     out, err = process.communicate(text.encode())
     assert process.returncode == 2
-    assert out.count(b"\n") == 1 + 2048
+    assert out.count(b"\n") == 1 + 2 * CHUNK_ROWS
     assert out.endswith(b"\n")
     assert err.startswith(b"gandetect: <stdin>, line 2270: expected a number in column 'speed_rpm'")
 

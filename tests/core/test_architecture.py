@@ -21,7 +21,7 @@ FLOORS = {
     "image_schema": {"errors", "modality"},
     "core_schema": {"errors", "modality", "schema"},
     "guard": {"errors", "modality", "wire"},
-    "readers": {"errors", "schema"},
+    "readers": {"errors", "modality", "schema"},
     "encoding": {"schema"},
     "trimming": {"schema"},
     "calibration": set(),
