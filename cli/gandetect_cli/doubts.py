@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,11 @@ from gandetect_cli.terminal import counted
 
 Values = NDArray[Any]
 
+MOST_UNSEEN = 0.05
+"""Largest share of new rows with an unseen category that is not worth a word: the usual false-alarm rate."""
 
-def doubts(features: Mapping[str, Values], n_rows: int) -> list[str]:
+
+def doubts(features: Mapping[str, Values], n_rows: int, times: Collection[str] = ()) -> list[str]:
     """Return a sentence for every doubt.
 
     Parameters
@@ -23,6 +27,8 @@ def doubts(features: Mapping[str, Values], n_rows: int) -> list[str]:
         Raw columns to learn from: float64 with NaN for missing, or str objects with '' for missing.
     n_rows : int
         Number of rows.
+    times : collection of str
+        Those of the features that are times: nothing is learned of them that only grows.
 
     Returns
     -------
@@ -37,6 +43,18 @@ def doubts(features: Mapping[str, Values], n_rows: int) -> list[str]:
             f"every value of {', '.join(map(repr, unlike))} is different, but {counted(n_rows, 'row')} are too few to "
             "tell ids and free text from categories: leave such columns out with --drop"
         )
+    if counters := [name for name, values in features.items() if name not in times and _only_grows(values)]:
+        found.append(
+            f"{', '.join(map(repr, counters))} never {'falls' if len(counters) == 1 else 'fall'} from row to row: if "
+            "that is a clock or a counter, new rows lie beyond all that is learned and will be flagged, so leave it "
+            "out with --drop"
+        )
+    for name, values in features.items():
+        if (unseen := _unseen_share(values)) > MOST_UNSEEN:
+            found.append(
+                f"about {100 * unseen:.0f} % of new rows will hold a value of {name!r} that is not among the training "
+                "rows, and many of them be flagged for it: say what it is with --kind, or leave it out with --drop"
+            )
     smallest = 1 / (n_rows + 1)
     if smallest > 0.05:
         found.append(f"with {counted(n_rows, 'row')} no p-value is below {smallest:.2g}: add rows if you can")
@@ -56,3 +74,22 @@ def _may_be_id(values: Values) -> bool:
     if values.dtype.kind == "f":
         return bool((np.diff(values) == 1).all())
     return len(set(values)) == len(values)
+
+
+def _only_grows(values: Values) -> bool:
+    """Tell whether numbers may be a clock or a counter: they never fall, and most of them rise."""
+    if len(values) < MIN_DIFFERENT or values.dtype.kind != "f":
+        return False
+    steps = np.diff(values)
+    return bool((steps >= 0).all() and np.count_nonzero(steps) > len(steps) / 2)
+
+
+def _unseen_share(values: Values) -> float:
+    """Estimate which share of new rows will hold an unseen category: that of the values which occur once [1]_.
+
+    .. [1] I. J. Good, "The population frequencies of species and the estimation of population parameters", 1953.
+    """
+    if len(values) < MIN_DIFFERENT or values.dtype.kind == "f":
+        return 0.0
+    counts = Counter(values[values != ""].tolist())
+    return sum(number == 1 for number in counts.values()) / len(values)

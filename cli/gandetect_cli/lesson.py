@@ -17,7 +17,7 @@ from gandetect.readers.kinds import find_schema
 from gandetect.readers.number_forms import find_decimal
 from gandetect.readers.tables import Chunk
 from gandetect.readers.values import Parsed, parse_columns
-from gandetect.schema import Role, Schema
+from gandetect.schema import Kind, Role, Schema
 from gandetect_cli.doubts import doubts
 from gandetect_cli.labels import labels_of
 from gandetect_cli.progress import ProgressBar
@@ -105,8 +105,9 @@ class Lesson:
                 f"{label!r} holds {self.n_labels} different labels: anomalies among the training rows are learned "
                 "as normal, so leave them out if you can"
             )
-        rows = self.rows(known=False)
-        for sentence in doubts({column.name: rows[column.name] for column in self.schema.features}, self.n_rows):
+        rows, features = self.rows(known=False), self.schema.features
+        times = {column.name for column in features if column.kind is Kind.TIME}
+        for sentence in doubts({column.name: rows[column.name] for column in features}, self.n_rows, times):
             reporter.warn(sentence)
 
 

@@ -40,8 +40,30 @@ def test_columns_of_few_rows_that_may_be_ids_are_named():
     assert second == "with 9 rows no p-value is below 0.1: add rows if you can"
 
 
+def test_clocks_and_counters_are_named_for_new_rows_lie_beyond_them():
+    meter = np.repeat(np.cumsum(np.abs(NUMBERS)), [1, 1, 2] * 10)
+    table = {"meter": meter, "at": np.cumsum(np.ones(40)), "turned": meter[::-1], "stuck": np.arange(40.0) // 10}
+    (sentence,) = doubts(table, 40, times={"at"})
+    assert sentence == (
+        "'meter' never falls from row to row: if that is a clock or a counter, new rows lie beyond all that is learned "
+        "and will be flagged, so leave it out with --drop"
+    )
+    both = doubts({"meter": meter, "at": np.cumsum(np.ones(40))}, 40)
+    assert both[0].startswith("'meter', 'at' never fall from row to row: ")
+    assert doubts({"with a gap": np.append(meter, np.nan), "reset": np.append(meter, 0.0)}, 41) == []
+
+
+def test_the_share_of_unseen_categories_to_come_is_estimated():
+    rare = words(*"a" * 36, "b", "c", "d", "", "")
+    (sentence,) = doubts({"date": rare, "zone": words(*"ab" * 19, "c", "d", ""), "v": rare.size * NUMBERS[:1]}, 41)
+    assert sentence == (
+        "about 7 % of new rows will hold a value of 'date' that is not among the training rows, and many of them be "
+        "flagged for it: say what it is with --kind, or leave it out with --drop"
+    )
+
+
 def test_enough_rows_tell_ids_by_themselves():
-    assert doubts({"id": np.arange(20.0), "user": words(*map(str, range(20)))}, 20) == []
+    assert not any("too few to tell" in doubt for doubt in doubts({"user": words(*map(str, range(20)))}, 20))
 
 
 def test_fit_warns(cli):
