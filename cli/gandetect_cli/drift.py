@@ -15,7 +15,7 @@ from gandetect_cli.output import emit
 from gandetect_cli.progress import ProgressBar
 from gandetect_cli.scoring import Tally, for_tables, score_table
 from gandetect_cli.source import Table
-from gandetect_cli.terminal import Reporter, counted, table, unreadable
+from gandetect_cli.terminal import Reporter, counted, table
 
 HELP = {
     "drift": """\
@@ -51,8 +51,7 @@ def drift(
         for scored in score_table(source, scorer, ["p_value", "is_anomaly"], None, on_error, tally):
             monitor.add(scored.columns, scored.answers["p_value"])
             bar.update(*source.progress)
-    if tally.unreadable:
-        Reporter(quiet).say(unreadable(tally.unreadable, tally.skipped))
+    tally.report_unread(Reporter(quiet))
     found = monitor.result(tolerance)
     emit(json.dumps(asdict(found) | {"drifted": found.drifted}) + "\n" if as_json else _text(found))
     if fail_on_drift and found.drifted:

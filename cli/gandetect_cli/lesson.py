@@ -15,6 +15,7 @@ from gandetect import InputError
 from gandetect.modality import MIN_ROWS
 from gandetect.readers.kinds import find_schema
 from gandetect.readers.number_forms import find_decimal
+from gandetect.readers.records import OnBadLine
 from gandetect.readers.tables import Chunk
 from gandetect.readers.values import Parsed, parse_columns
 from gandetect.schema import Kind, Role, Schema
@@ -23,7 +24,7 @@ from gandetect_cli.labels import labels_of
 from gandetect_cli.progress import ProgressBar
 from gandetect_cli.reservoir import Reservoir
 from gandetect_cli.source import Table
-from gandetect_cli.terminal import Reporter, counted, unreadable
+from gandetect_cli.terminal import BadLines, Reporter, counted, unreadable
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ class Lesson:
         Fields that could not be read.
     n_labels : int
         Different labels of the rows that are no known anomalies.
+    bad_lines : BadLines
+        Lines that are no rows.
     """
 
     name: str
@@ -56,6 +59,7 @@ class Lesson:
     n_chosen: int
     n_unreadable: int
     n_labels: int
+    bad_lines: BadLines
 
     @property
     def n_rows(self) -> int:
@@ -97,6 +101,8 @@ class Lesson:
         self._warn(reporter)
 
     def _warn(self, reporter: Reporter) -> None:
+        for sentence in self.bad_lines.sentences():
+            reporter.warn(sentence)
         if self.n_unreadable:
             reporter.warn(unreadable(self.n_unreadable, self.n_skipped))
         if self.n_labels > 1:
@@ -158,7 +164,8 @@ def read_lesson(
     """
     label, labels = _known_labels(known_anomalies, label)
     kind_of = _kinds(kinds)
-    sample, n_seen = _sample(table, max_rows, seed, quiet)
+    bad_lines = BadLines()
+    sample, n_seen = _sample(table, max_rows, seed, bad_lines if on_error == "skip" else None, quiet)
     schema = find_schema(
         sample.columns,
         sample.lines,
@@ -174,7 +181,9 @@ def read_lesson(
     parsed = parse_columns(sample.columns, sample.lines, schema, on_error=on_error, name=table.name)
     known, n_labels = _known_rows(sample, parsed, label, labels)
     schema = schema.with_known_anomalies(labels) if labels else schema
-    lesson = Lesson(table.name, schema, parsed.columns, known, n_seen, sample.n_rows, parsed.problems, n_labels)
+    lesson = Lesson(
+        table.name, schema, parsed.columns, known, n_seen, sample.n_rows, parsed.problems, n_labels, bad_lines
+    )
     if lesson.n_rows < MIN_ROWS:
         raise InputError(
             f"{lesson.name}: expected at least {MIN_ROWS} rows to fit, found {lesson.n_rows}; add normal rows."
@@ -227,11 +236,11 @@ def _kinds(pairs: Sequence[str]) -> dict[str, str]:
     return kinds
 
 
-def _sample(table: Table, max_rows: int, seed: int, quiet: bool) -> tuple[Chunk, int]:
+def _sample(table: Table, max_rows: int, seed: int, on_bad_line: OnBadLine | None, quiet: bool) -> tuple[Chunk, int]:
     """Return the rows to learn from and how many there were to choose from."""
     reservoir = Reservoir(max_rows, seed)
     with table, ProgressBar("reading", quiet=quiet, delay=1) as bar:
-        for chunk in table.chunks():
+        for chunk in table.chunks(on_bad_line):
             reservoir.add(chunk)
             bar.update(*table.progress, note=counted(reservoir.n_seen, "row"))
     return reservoir.rows(), reservoir.n_seen

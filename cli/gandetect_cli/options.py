@@ -38,7 +38,10 @@ Delimiter = Annotated[
 ]
 OnError = Annotated[
     OnErrorChoice,
-    typer.Option(help="A field that cannot be read ends the run, drops its row, or becomes a missing value."),
+    typer.Option(
+        help="A field that cannot be read ends the run, drops its row, or becomes a missing value. skip drops lines "
+        "that are no rows, too."
+    ),
 ]
 Threads = Annotated[int, typer.Option(min=1, help="Processor threads; the answers do not depend on it.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]

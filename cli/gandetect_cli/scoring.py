@@ -20,7 +20,7 @@ from gandetect.schema import NUMERIC, Schema, table_of
 from gandetect_cli.ahead import map_in_turn, one_ahead
 from gandetect_cli.answers import Scored
 from gandetect_cli.source import Table
-from gandetect_cli.terminal import Reporter, counted, share, unreadable
+from gandetect_cli.terminal import BadLines, Reporter, counted, share, unreadable
 
 _DRIFT = "gandetect drift shows which columns have"
 
@@ -36,6 +36,7 @@ class Tally:
     missing: int = 0
     unknown: Counter[str] = field(default_factory=Counter)
     p_values: PValueCounts = field(default_factory=PValueCounts)
+    bad_lines: BadLines = field(default_factory=BadLines)
 
     def add(self, scored: Scored, unreadable: int) -> None:
         """Count a chunk."""
@@ -64,14 +65,20 @@ class Tally:
         """Say what was counted; `rule` says when a row is flagged."""
         found = counted(self.flagged, "anomaly", "anomalies")
         reporter.say(f"{counted(self.rows, 'row')} scored, {found} ({share(self.flagged, self.rows)}) at {rule}")
-        if self.unreadable:
-            reporter.say(unreadable(self.unreadable, self.skipped))
+        self.report_unread(reporter)
         if self.missing:
             reporter.say(counted(self.missing, "missing value"))
         if self.unknown:
             columns = ", ".join(f"{name} {number:,}" for name, number in self.unknown.most_common())
             unknown = counted(self.unknown.total(), "value")
             reporter.say(f"{unknown} of categories that the model does not know: {columns}")
+
+    def report_unread(self, reporter: Reporter) -> None:
+        """Say what could not be read."""
+        for sentence in self.bad_lines.sentences():
+            reporter.say(sentence)
+        if self.unreadable:
+            reporter.say(unreadable(self.unreadable, self.skipped))
 
 
 def score_table(
@@ -84,7 +91,7 @@ def score_table(
     schema = table_of(scorer.schema)
     in_turn = map_in_turn if table.line_buffered else one_ahead
     for (chunk, parsed), answers in in_turn(
-        _read(table, schema, on_error), lambda read: scorer(read[1].columns, outputs, alpha)
+        _read(table, schema, on_error, tally.bad_lines), lambda read: scorer(read[1].columns, outputs, alpha)
     ):
         scored = Scored(chunk, np.flatnonzero(parsed.keep), parsed.columns, answers)
         tally.add(scored, parsed.problems)
@@ -92,8 +99,8 @@ def score_table(
         yield scored
 
 
-def _read(table: Table, schema: Schema, on_error: str) -> Iterator[tuple[Chunk, Parsed]]:
-    for chunk in table.chunks():
+def _read(table: Table, schema: Schema, on_error: str, bad_lines: BadLines) -> Iterator[tuple[Chunk, Parsed]]:
+    for chunk in table.chunks(bad_lines if on_error == "skip" else None):
         yield chunk, parse_columns(chunk.columns, chunk.lines, schema, on_error=on_error, name=table.name)
 
 
@@ -182,7 +189,7 @@ class TableScoring:
 
     def p_values(self) -> Iterator[NDArray[np.float32]]:
         """Read the table to its end for the p-values only."""
-        read = _read(self._table, self.schema, self._on_error)
+        read = _read(self._table, self.schema, self._on_error, BadLines())
         for _, answers in one_ahead(read, lambda read: self._scorer(read[1].columns, ["p_value"])):
             yield answers["p_value"]
 

@@ -17,6 +17,7 @@ from gandetect import InputError
 from gandetect.files import access_error
 from gandetect.readers.files import open_file
 from gandetect.readers.parquet import SUFFIXES
+from gandetect.readers.records import OnBadLine
 from gandetect.readers.tables import Chunk, read_table
 
 _PACKED = (".gz", ".zst")
@@ -127,13 +128,17 @@ class Table:
     ) -> None:
         self._open.close()
 
-    def chunks(self) -> Iterator[Chunk]:
-        """Read the table from its start; at least one chunk."""
+    def chunks(self, on_bad_line: OnBadLine | None = None) -> Iterator[Chunk]:
+        """Read the table from its start; at least one chunk. Bad lines are as in `read_table`."""
         if self._twice and self._tapped is not None:
             self._tapped.rewind()
         source = self._data if self._tapped is None else cast(BinaryIO, self._tapped)
         return read_table(
-            source, delimiter=self._delimiter, allow_empty=self._allow_empty, line_buffered=self.line_buffered
+            source,
+            delimiter=self._delimiter,
+            allow_empty=self._allow_empty,
+            line_buffered=self.line_buffered,
+            on_bad_line=on_bad_line,
         )
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 
+from gandetect.errors import InputError
 from gandetect.wording import plain
 
 
@@ -57,6 +58,30 @@ def unreadable(n_fields: int, n_skipped: int) -> str:
     """Say what became of fields that could not be read."""
     fate = f"{counted(n_skipped, 'row')} skipped" if n_skipped else "taken as missing"
     return f"{counted(n_fields, 'field')} could not be read: {fate}"
+
+
+class BadLines:
+    """Counts the lines of a table that are no rows.
+
+    Attributes
+    ----------
+    number : int
+        How many there were.
+    first : str
+        What is wrong with the first.
+    """
+
+    def __init__(self) -> None:
+        self.number, self.first = 0, ""
+
+    def __call__(self, error: InputError) -> None:
+        """Count a line."""
+        self.number += 1
+        self.first = self.first or str(error)
+
+    def sentences(self) -> list[str]:
+        """Say what became of them, if there were any."""
+        return [f"{counted(self.number, 'line')} skipped that could not be read; {self.first}"] if self.number else []
 
 
 def size(n_bytes: int) -> str:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import codecs
 import csv
 from collections import deque
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple, TypeAlias
 
 from gandetect.errors import InputError
 from gandetect.readers.files import Block, read_line
 
 FIELD_LIMIT = 2**20
 """Longest field that is read, in characters."""
+
+
+OnBadLine: TypeAlias = Callable[[InputError], None]
+"""Is told what is wrong with a line that is then left out."""
 
 
 class Record(NamedTuple):
@@ -48,25 +52,28 @@ class Lines:
         self.has_mark = False
         self._blocks = blocks
         self._waiting: deque[bytes] = deque()
+        self._taken: list[bytes] = []
         self._given: list[str] = []
 
     def __iter__(self) -> Iterator[str]:
         return self
 
     def __next__(self) -> str:
-        line = self.peek()
-        if not line:
+        if not self._has_more():
             raise StopIteration
         self.number += 1
-        self._waiting.popleft()
-        self._given.append(line)
-        return line
+        self._taken.append(self._waiting.popleft())
+        self._given.append(read_line(self._taken[-1], self.name, self.number))
+        return self._given[-1]
 
     def peek(self) -> str:
         """Return the next line without taking it; empty at the end."""
+        return read_line(self._waiting[0], self.name, self.number + 1) if self._has_more() else ""
+
+    def _has_more(self) -> bool:
         if not self._waiting and (block := next(self._blocks, None)):
             self.put_back(block)
-        return read_line(self._waiting[0], self.name, self.number + 1) if self._waiting else ""
+        return bool(self._waiting)
 
     def take_block(self) -> Block | None:
         """Take what is left of the current block, or else the next one; None at the end."""
@@ -86,10 +93,18 @@ class Lines:
         """Return the text of all lines that were given one by one since this was last asked."""
         text = "".join(self._given)
         self._given.clear()
+        self._taken.clear()
         return text
 
+    def go_on_behind_first(self) -> None:
+        """Give all lines once more but the first of those given since `given` was last asked: it is a bad one."""
+        again = self._taken[1:]
+        self.number -= len(again)
+        self._waiting.extendleft(reversed(again))
+        self.given()
 
-def read_records(lines: Lines, delimiter: str) -> Iterator[Record]:
+
+def read_records(lines: Lines, delimiter: str, on_bad_line: OnBadLine | None = None) -> Iterator[Record]:
     """Read records.
 
     Parameters
@@ -98,6 +113,8 @@ def read_records(lines: Lines, delimiter: str) -> Iterator[Record]:
         The text. Between two records others may take blocks of it.
     delimiter : str
         The character between fields.
+    on_bad_line : callable, optional
+        Is told of what cannot be read, in place of an error.
 
     Yields
     ------
@@ -106,7 +123,7 @@ def read_records(lines: Lines, delimiter: str) -> Iterator[Record]:
     Raises
     ------
     InputError
-        If quotes or a field's length break the rules.
+        If quotes or a field's length break the rules, or a line is no text.
     """
     # The limit belongs to the whole process, so it is only ever raised.
     csv.field_size_limit(max(FIELD_LIMIT, csv.field_size_limit()))
@@ -117,15 +134,23 @@ def read_records(lines: Lines, delimiter: str) -> Iterator[Record]:
             fields = next(reader)
         except StopIteration:
             return
-        except csv.Error as error:
-            raise _quoting_error(str(error), start, lines.number, delimiter, lines.name) from error
+        except (csv.Error, InputError) as error:
+            if isinstance(error, csv.Error):
+                error = _quoting_error(str(error), start, lines.number, delimiter, lines.name)
+            if on_bad_line is None:
+                raise error from error.__cause__
+            on_bad_line(error)
+            lines.go_on_behind_first()  # a quote that is never closed would take all other lines with it
+            continue
         whole = lines.given()
         text = whole.removesuffix("\n").removesuffix("\r")
         yield Record(start, fields, text, whole[len(text) :])
 
 
-def read_rows(records: Iterable[Record], width: int, delimiter: str, name: str) -> Iterator[Record]:
-    """Give the records of `width` fields; refuse others, skip blank lines.
+def read_rows(
+    records: Iterable[Record], width: int, delimiter: str, name: str, on_bad_line: OnBadLine | None = None
+) -> Iterator[Record]:
+    """Give the records of `width` fields; refuse others, or tell `on_bad_line` of them; skip blank lines.
 
     Raises
     ------
@@ -141,9 +166,13 @@ def read_rows(records: Iterable[Record], width: int, delimiter: str, name: str) 
         if width == 1:
             yield from (Record(missing, [""], "", end) for missing in range(number - blank, number))
         blank = 0
-        if len(fields) != width:
-            raise _width_error(f"{name}, line {number}", width, len(fields), delimiter)
-        yield record
+        if len(fields) == width:
+            yield record
+            continue
+        error = _width_error(f"{name}, line {number}", width, len(fields), delimiter)
+        if on_bad_line is None:
+            raise error
+        on_bad_line(error)
 
 
 def _quoting_error(cause: str, start: int, line: int, delimiter: str, name: str) -> InputError:

@@ -7,6 +7,7 @@ The rules for CSV, beyond those of `gandetect.readers.files` for text:
   table has one column; with several, the delimiter must be given.
 * A field may stand in double quotes; inside, a double quote is written twice, and line ends and delimiters are text.
 * Every line has as many fields as there are names.
+* A line that breaks these rules is an error, unless the caller takes note of it and goes on with the next one.
 * Blank lines are skipped. Only in a table of one column is a blank line between others a missing value.
 """
 
@@ -29,7 +30,7 @@ from gandetect.errors import InputError, quoted
 from gandetect.readers import parquet
 from gandetect.readers.files import Block, open_blocks, source_name
 from gandetect.readers.plain import PlainColumns, plain_rows
-from gandetect.readers.records import FIELD_LIMIT, Lines, Record, read_records, read_rows
+from gandetect.readers.records import FIELD_LIMIT, Lines, OnBadLine, Record, read_records, read_rows
 from gandetect.readers.values import BLANKS, MISSING, parse_number, shown
 
 CHUNK_ROWS = 3 * modality.CHUNK_ROWS
@@ -100,6 +101,7 @@ def read_table(
     chunk_rows: int = CHUNK_ROWS,
     allow_empty: bool = False,
     line_buffered: bool = False,
+    on_bad_line: OnBadLine | None = None,
 ) -> Iterator[Chunk]:
     """Read a table in chunks.
 
@@ -115,7 +117,10 @@ def read_table(
     allow_empty : bool
         Whether a table without rows gives one chunk without rows instead of an error.
     line_buffered : bool
-        Whether every row of CSV is a chunk, given as soon as its line is there.
+        Whether every row of CSV is a chunk, given as soon as its line is there. The line of names is no row when it
+        comes again, as it does where a log is rotated.
+    on_bad_line : callable, optional
+        Is told of every line of CSV below the names that is no row, with the error that would be raised without it.
 
     Yields
     ------
@@ -134,15 +139,20 @@ def read_table(
     if isinstance(source, str | os.PathLike) and Path(source).suffix.lower() in parquet.SUFFIXES:
         table = _open_parquet(source, chunk_rows)
     else:
-        table = _open_csv(source, delimiter, 1 if line_buffered else chunk_rows, line_buffered)
+        table = _open_csv(source, delimiter, 1 if line_buffered else chunk_rows, line_buffered, on_bad_line)
     with table as (nothing, chunks):
         chunk = nothing
-        for chunk in chunks:
+        for chunk in _without_names(chunks) if line_buffered else chunks:
             yield chunk
         if chunk is nothing and not allow_empty:
             raise InputError(f"{source_name(source)}: expected rows below the column names, found none; add rows.")
         if chunk is nothing:
             yield nothing
+
+
+def _without_names(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+    """Leave out rows, a chunk each, that are the line of names once more."""
+    return (chunk for chunk in chunks if not (chunk.rows and chunk.rows[0] == chunk.form.header))
 
 
 # A chunk without rows, and all others.
@@ -167,7 +177,11 @@ def _parquet_chunks(names: tuple[str, ...], batches: Iterable[list[list[str]]]) 
 
 @contextmanager
 def _open_csv(
-    source: str | os.PathLike[str] | BinaryIO, delimiter: str | None, chunk_rows: int, line_buffered: bool
+    source: str | os.PathLike[str] | BinaryIO,
+    delimiter: str | None,
+    chunk_rows: int,
+    line_buffered: bool,
+    on_bad_line: OnBadLine | None,
 ) -> Iterator[_Table]:
     with open_blocks(source, line_buffered=line_buffered) as blocks:
         lines = Lines(blocks, source_name(source))
@@ -175,12 +189,15 @@ def _open_csv(
         names = _checked_names(header.fields, f"{lines.name}, line 1")
         form = Form(found, header.end or "\n", "\ufeff" if lines.has_mark else "", header.text)
         nothing = Chunk(names, _columns(names, [()] * len(names)), (), form, ())
-        yield nothing, _csv_chunks(lines, names, form, chunk_rows)
+        yield nothing, _csv_chunks(lines, names, form, chunk_rows, on_bad_line)
 
 
-def _csv_chunks(lines: Lines, names: tuple[str, ...], form: Form, chunk_rows: int) -> Iterator[Chunk]:
+def _csv_chunks(
+    lines: Lines, names: tuple[str, ...], form: Form, chunk_rows: int, on_bad_line: OnBadLine | None
+) -> Iterator[Chunk]:
     """Read plain blocks as they are, all else record by record; every chunk but the last has `chunk_rows` rows."""
-    records = read_rows(read_records(lines, form.delimiter), len(names), form.delimiter, lines.name)
+    every = read_records(lines, form.delimiter, on_bad_line)
+    records = read_rows(every, len(names), form.delimiter, lines.name, on_bad_line)
     rows: list[str] = []  # of plain blocks, not given yet
     while block := lines.take_block():
         first = block.number - len(rows)

@@ -225,8 +225,9 @@ def test_at_most_max_rows_are_learned_from(cli, numbers, tmp_path):
 
 def test_unreadable_fields_are_dropped_or_missing_on_request(cli, numbers):
     text = numbers + "1,oops,3\n"
-    skipped = cli("fit", "-", "--steps", 2, "--on-error", "skip", stdin=text.encode())
+    skipped = cli("fit", "-", "--steps", 2, "--on-error", "skip", stdin=f"{text}1,2\n".encode())
     assert "learning from 60 rows" in skipped.err
+    assert "warning: 1 line skipped that could not be read; <stdin>, line 63: expected 3 fields" in skipped.err
     assert "warning: 1 field could not be read: 1 row skipped\n" in skipped.err
     missing = cli("fit", "-", "--steps", 2, "--on-error", "missing", stdin=text.encode())
     assert "learning from 61 rows" in missing.err

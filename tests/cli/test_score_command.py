@@ -313,6 +313,20 @@ def test_unreadable_fields_fail_skip_or_go_missing(cli, small_model, new_rows, t
     assert "1 field could not be read: taken as missing\n" in missing.err
 
 
+def test_a_stream_survives_a_rotated_log_and_lines_that_were_cut(cli, small_model, machines_new):
+    header, first, second, third, *_ = machines_new.read_bytes().splitlines(keepends=True)
+    stream = header + first + second[:20] + b"\n" + header + b"\0" * 9 + b"\n" + b'"J-1,x\n' + third
+    failed = cli("score", "-", "-m", small_model, "--line-buffered", stdin=stream)
+    assert (failed.code, failed.err.partition(";")[0]) == (
+        2,
+        "gandetect: <stdin>, line 3: expected 16 fields as in the header, found 2",
+    )
+    result = cli("score", "-", "-m", small_model, "--line-buffered", "--on-error", "skip", stdin=stream)
+    assert result.code == 0
+    assert [line.split(",")[0] for line in result.out.splitlines()] == ["job_id", "J-200000", "J-200002"]
+    assert "3 lines skipped that could not be read; <stdin>, line 3: expected 16 fields" in result.err
+
+
 def test_fail_on_anomalies_exits_with_3_after_writing_everything(cli, machines_new, small_model, tmp_path):
     arguments = ["score", machines_new, "-m", small_model, "--fail-on-anomalies"]
     assert cli(*arguments, "-o", "out.csv").code == 3

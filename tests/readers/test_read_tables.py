@@ -644,3 +644,40 @@ def test_times_survive_parquet(tmp_path_factory, moments):
     assert not unreadable.any()
     epoch = datetime(1970, 1, 1)
     assert np.allclose(values, [(moment - epoch).total_seconds() for moment in moments], rtol=1e-15, atol=1e-6)
+
+
+BAD_LINES = {
+    "too few fields": (b"5", "line 3: expected 2 fields as in the header, found 1; "),
+    "too many fields": (b"5,6,7", "line 3: expected 2 fields as in the header, found 3; "),
+    "a NUL byte": (b"5,\0", "line 3: expected text, found a NUL byte; "),
+    "not UTF-8": (b"5,\xff", "line 3: expected UTF-8, found the byte 0xFF, as in LATIN1; "),
+    "text behind a quote": (b'5,"6"7', "line 3: expected ',' or the line's end after a closing quote, found other "),
+    "a quote that is not closed": (b'5,"6', "line 3: expected a closing quote, found the end of the file; "),
+}
+
+
+@pytest.mark.parametrize(("line", "message"), BAD_LINES.values(), ids=list(BAD_LINES))
+@pytest.mark.parametrize("line_buffered", [False, True])
+def test_bad_lines_are_told_and_no_other_line_is_lost(line, message, line_buffered):
+    told = []
+    content = b"a,b\n1,2\n" + line + b"\n3,4\n\n5,6\n"
+    _, rows, lines = read(content, on_bad_line=told.append, line_buffered=line_buffered)
+    assert (rows, lines) == ([("1", "2"), ("3", "4"), ("5", "6")], [2, 4, 6])
+    (error,) = told
+    assert str(error).startswith(f"<stdin>, {message}")
+    assert failure(content) == str(error)
+
+
+def test_lines_that_are_bad_together_are_told_one_by_one():
+    told = []
+    _, rows, lines = read(b'a,b\n1,"2\n3,\0\n4,5\n6,"7\n8"\n', on_bad_line=told.append)
+    assert (rows, lines) == ([("4", "5"), ("6", "7\n8")], [4, 5])
+    assert [str(error).partition(":")[0] for error in told] == ["<stdin>, line 3", "<stdin>, line 3"]
+
+
+def test_the_names_are_no_row_where_a_stream_brings_them_again():
+    content = b"a,b\nx,y\na,b\na,c\n"
+    assert read(content, line_buffered=True)[1:] == ([("x", "y"), ("a", "c")], [2, 4])
+    assert read(content)[1] == [("x", "y"), ("a", "b"), ("a", "c")]
+    with pytest.raises(InputError, match="expected rows below the column names, found none"):
+        read(b"a,b\na,b\n", line_buffered=True)
