@@ -255,7 +255,7 @@ def anomaly_auroc_scorer(estimator: Any, X: Any, y: ArrayLike) -> float:
     X : array-like or data frame of shape (n_samples, n_features)
         Samples.
     y : array-like of shape (n_samples,)
-        1 for anomalies, 0 for normal samples.
+        1 for anomalies, 0 for normal samples; or, as `predict` answers, -1 for anomalies and 1 for normal samples.
 
     Returns
     -------
@@ -267,7 +267,9 @@ def anomaly_auroc_scorer(estimator: Any, X: Any, y: ArrayLike) -> float:
     InputError
         `y` holds only one of the two, or something else.
     """
-    return float(roc_auc_score(_checked_labels(y), -np.asarray(estimator.score_samples(X))))
+    labels = np.asarray(y)
+    is_anomaly = labels == -1 if np.isin(labels, (-1, 1)).all() and (labels == -1).any() else labels
+    return float(roc_auc_score(_checked_labels(is_anomaly), -np.asarray(estimator.score_samples(X))))
 
 
 def _threshold(p_values: NDArray[np.float32], labels: NDArray[np.bool_], alpha: float) -> Threshold:

@@ -88,6 +88,14 @@ def test_the_scorer_has_the_right_sign(ring):
     assert anomaly_auroc_scorer(IsolationForest(random_state=0).fit(X), X, y) > 0.95
 
 
+def test_the_scorer_takes_labels_as_predict_answers_them(ring):
+    X, y = ring
+    detector = FromMiddle().fit(X)
+    assert anomaly_auroc_scorer(detector, X, 1 - 2 * y) == anomaly_auroc_scorer(detector, X, y)
+    with pytest.raises(gandetect.InputError, match="found only anomalies; add the others"):
+        anomaly_auroc_scorer(detector, X, np.full(120, -1))
+
+
 def test_the_scorer_chooses_in_a_grid_search(ring):
     X, y = ring
     search = GridSearchCV(

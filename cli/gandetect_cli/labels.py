@@ -28,6 +28,12 @@ def labels_of(texts: Iterable[str]) -> Labels:
     return np.array([text.strip(BLANKS) for text in texts], dtype=object)
 
 
+def among(labels: Labels, chosen: Iterable[str]) -> NDArray[np.bool_]:
+    """Tell which labels, from `labels_of`, are among those chosen, in upper or lower case."""
+    wanted = {label.casefold() for label in labels_of(chosen)}
+    return np.fromiter((label.casefold() in wanted for label in labels), np.bool_, len(labels))
+
+
 def learned_label_column(schema: Schema) -> str:
     """Return the column of labels that was kept away from learning."""
     for column in schema.columns:
@@ -63,7 +69,7 @@ def are_anomalies(labels: Labels, anomaly: Iterable[str], label_column: str, nam
     """Tell which labels, from `labels_of`, mean an anomaly: those named in `anomaly`; refuse to guess."""
     anomaly = labels_of(anomaly).tolist()
     found = [label for label, _ in Counter(labels.tolist()).most_common()]
-    absent = [label for label in anomaly if label not in found]
+    absent = [label for label in anomaly if not among(labels_of(found), [label]).any()]
     if absent:
         raise InputError(
             f"{name}: expected the label {absent[0]!r} in column {label_column!r}, found only {quoted(found)}; "
@@ -75,5 +81,4 @@ def are_anomalies(labels: Labels, anomaly: Iterable[str], label_column: str, nam
             f"{name}: expected labels like 1/0, yes/no or anomaly/normal in column {label_column!r}, found "
             f"{quoted(unclear)}; say which mean an anomaly with --anomaly."
         )
-    chosen = set(anomaly) or {label for label in found if label.lower() in ANOMALY_WORDS}
-    return np.fromiter((label in chosen for label in labels), np.bool_, len(labels))
+    return among(labels, anomaly or ANOMALY_WORDS)

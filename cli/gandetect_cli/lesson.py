@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandetect import InputError
+from gandetect.errors import quoted
 from gandetect.modality import MIN_ROWS
 from gandetect.readers.kinds import find_schema
 from gandetect.readers.number_forms import find_decimal
@@ -20,7 +21,7 @@ from gandetect.readers.tables import Chunk
 from gandetect.readers.values import Parsed, parse_columns
 from gandetect.schema import Kind, Role, Schema
 from gandetect_cli.doubts import doubts
-from gandetect_cli.labels import labels_of
+from gandetect_cli.labels import among, labels_of
 from gandetect_cli.progress import ProgressBar
 from gandetect_cli.reservoir import Reservoir
 from gandetect_cli.source import Table
@@ -216,12 +217,13 @@ def _known_rows(
     if label_column is None:
         return np.zeros(int(parsed.keep.sum()), dtype=bool), 0
     found = labels_of(sample.columns[label_column][parsed.keep])
-    if missing := sorted(labels.difference(found.tolist())):
+    different = [label for label, _ in Counter(found.tolist()).most_common()]
+    if missing := [label for label in sorted(labels) if not among(labels_of(different), [label]).any()]:
         raise InputError(
-            f"Expected rows with the label {', '.join(map(repr, missing))} in {label_column!r}, found none; "
-            "correct --known-anomalies or leave it out."
+            f"Expected rows with the label {', '.join(map(repr, missing))} in {label_column!r}, found only "
+            f"{quoted(different)}; correct --known-anomalies or leave it out."
         )
-    known = np.isin(found, sorted(labels))
+    known = among(found, labels)
     return known, len(set(found[~known].tolist()))
 
 

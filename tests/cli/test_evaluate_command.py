@@ -67,6 +67,12 @@ def test_other_labels_are_not_guessed(cli, machines_new, small_model):
     )
 
 
+def test_a_label_is_found_however_it_is_capitalised(cli, machines_new, small_model):
+    text = relabelled(machines_new, {"anomaly": "Broken", "normal": "OK"}).replace(b"Broken", b"BROKEN", 20)
+    result = cli("evaluate", "-", "--label-column", "label", "--anomaly", "broken", "-m", small_model, stdin=text)
+    assert "252 rows, 52 anomalies among them" in result.out
+
+
 def test_rows_without_a_label_are_left_out(cli, machines_new, small_model):
     lines = machines_new.read_text().splitlines()
     lines[1] = lines[1].rpartition(",")[0] + ","
