@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gandetect.readers.values import BLANKS, MISSING, parse_column, with_blanks
+from gandetect.readers.values import BLANKS, MISSING, parse_column, with_blanks, with_sign_first
 from gandetect.schema import Column, Kind
 
 _MIN_NUMBERS = 20
@@ -79,7 +79,7 @@ def find_form(words: Iterable[str], decimal: str) -> NumberForm:
     NumberForm
         `PLAIN` where the words have no other form in common.
     """
-    written = [match for word in words if (match := _WRITTEN.fullmatch(with_blanks(word)))]
+    written = [match for word in words if (match := _WRITTEN.fullmatch(with_sign_first(with_blanks(word))))]
     units = Counter(_unit(match) for match in written)
     if not units:
         return PLAIN

@@ -4,7 +4,8 @@
 kind           what is read
 =============  ==================================================================================================
 number         decimal digits, optional sign, decimal mark and exponent; ``inf`` and ``infinity``; blanks around it; and
-               the column's unit and thousands separators, where it has any
+               the column's unit and thousands separators, where it has any; as bookkeepers write what is negative,
+               ``1.50-`` or ``(1.50)``, but not a whole number so, which may be a grade or a note
 yes/no         true/false, t/f, yes/no, y/n, on/off, 1/0 in any case become ``yes`` and ``no``; other text stays
 category       the text as it is; only the empty text is missing
 time           ISO 8601 dates and times, or one ``strptime`` format; without an offset from UTC it is UTC
@@ -171,7 +172,7 @@ def bare_numbers(texts: NDArray[np.object_], column: Column) -> NDArray[np.objec
     written = _written(column.prefix.strip(), column.suffix.strip(), column.grouping, column.decimal)
 
     def bare(text: str) -> str:
-        word = with_blanks(text).strip(BLANKS)
+        word = with_sign_first(with_blanks(text).strip(BLANKS))
         match = written.fullmatch(word)
         if match is None:
             return word if word in MISSING else _NO_NUMBER
@@ -183,6 +184,13 @@ def bare_numbers(texts: NDArray[np.object_], column: Column) -> NDArray[np.objec
 def with_blanks(text: str) -> str:
     """Write plain blanks for those that do not break a line, as spreadsheets put them before units and thousands."""
     return text.translate(_HARD_BLANKS)
+
+
+def with_sign_first(text: str) -> str:
+    """Write a minus sign, ``1.50-`` and ``(1.50)`` as a plain minus before the number; leave other text alone."""
+    text = text.replace("\u2212", "-")
+    inner = text[1:-1] if text[:1] == "(" and text[-1:] == ")" else text[:-1] if text[-1:] == "-" else ""
+    return f"-{inner.strip(BLANKS)}" if "." in inner or "," in inner else text
 
 
 @lru_cache
@@ -198,6 +206,7 @@ _NO_NUMBER = "no number"
 
 def parse_number(text: str, decimal: str = ".") -> float | None:
     """Read one number, or return None; `text` has no blanks around it and is not missing."""
+    text = with_sign_first(text)
     if decimal != ".":
         text = _with_point(text, decimal)
     return float(text) if _NUMBER.fullmatch(text) else None

@@ -51,6 +51,37 @@ def test_numbers_with_a_unit_are_numbers(form):
     assert math.isnan(read(column, " NA ")[0])
 
 
+@pytest.mark.parametrize("form", ["{}", "{} €", "$ {}", "EUR {}"])
+@pytest.mark.parametrize("negative", ["{}-", "({})", "\u2212{}"])
+def test_negative_numbers_are_read_as_bookkeepers_write_them(form, negative):
+    column = found(*((negative if i % 3 else "{}").format(form.format(f"{i}.25")) for i in range(40)))
+    assert column.kind is Kind.NUMBER
+    assert read(column, negative.format(form.format("2.50"))) == [-2.5]
+
+
+@pytest.mark.parametrize(
+    ("words", "values"),
+    [
+        (["273,92-", "90,02", "1.234,50-"], [-273.92, 90.02, -1234.5]),
+        (["(1.234)", "(2.234.567)", "5"], [-1234.0, -2234567.0, 5.0]),
+        (["\u22125", "7", "1e\u22122"], [-5.0, 7.0, 0.01]),
+    ],
+)
+def test_negative_numbers_may_have_a_decimal_comma_and_separators(words, values):
+    column = found(*words, decimal=",")
+    assert column.kind is Kind.NUMBER
+    assert read(column, *words) == values
+
+
+@pytest.mark.parametrize("words", [["1-", "2-", "3"], ["(1)", "(2)", "3"], ["-1.5-", "2.5"], ["(-1.5)", "2.5"]])
+def test_grades_notes_and_double_signs_are_no_numbers(words):
+    assert found(*words * 20).kind is Kind.CATEGORY
+
+
+def test_numbers_with_the_minus_behind_them_show_a_decimal_comma():
+    assert find_decimal({"amount": np.array(["273,92-", "90,02"], dtype=object)}) == ","
+
+
 @pytest.mark.parametrize("form", ["A{}", "{}-x", "v{} kg", "x", "{}:{}", "{} {}"])
 def test_other_words_with_numbers_are_none(form):
     assert found(*(form.format(i + 10, i + 10) for i in range(40))).kind is not Kind.NUMBER
