@@ -43,6 +43,8 @@ _PACKED = {
     b"\xd0\xcf\x11\xe0": "an old spreadsheet: save it as CSV",
     b"BZh": "bzip2 data: unpack it",
     b"\xfd7zXZ": "xz data: unpack it",
+    b'{"': "JSON: convert it to CSV or Parquet",
+    b"[{": "JSON: convert it to CSV or Parquet",
 }
 
 

@@ -52,10 +52,15 @@ from gandetect.readers.values import (
 )
 from gandetect.schema import LEARNABLE, Column, Kind, Role, Schema
 
-TIME_FORMATS = tuple(
-    f"{date}{clock}"
-    for date in ("%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%d.%m.%Y", "%Y/%m/%d", "%Y.%m.%d")
-    for clock in ("", " %H:%M", " %H:%M:%S")
+_DATES = ("%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%d.%m.%Y", "%Y/%m/%d", "%Y.%m.%d")
+_DATES_IN_WORDS = ("%d-%b-%Y", "%d %b %Y", "%b %d, %Y")
+TIME_FORMATS = (
+    *(
+        f"{date}{clock}"
+        for date in (*_DATES, *_DATES_IN_WORDS)
+        for clock in ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
+    ),
+    "%d/%b/%Y:%H:%M:%S %z",  # of web servers
 )
 """``datetime.strptime`` formats that are tried after ISO 8601."""
 
@@ -317,10 +322,25 @@ def _nearly_all(
 def _find_words(values: _Values) -> _Finding:
     n_values, n_different = len(values.words), len(values.counts)
     if n_values >= MIN_DIFFERENT and values.all_different and all(len(word.split()) == 1 for word in values.words):
-        return _Finding(Kind.ID, "every value is different: an id")
+        return _Finding(Kind.ID, f"every value is different: an id{_hint(values)}")
     if n_values >= MIN_DIFFERENT and n_different > n_values / 2:
-        return _Finding(Kind.TEXT, "more than half of its values are different: free text")
+        return _Finding(Kind.TEXT, f"more than half of its values are different: free text{_hint(values)}")
     return _Finding(Kind.CATEGORY)
+
+
+def _hint(values: _Values) -> str:
+    """Say how a column that looks like an id or free text may be read after all."""
+    form = find_form(values.different, values.decimal)
+    column = replace(Column(values.name, Kind.NUMBER, decimal=values.decimal), **form._asdict())
+    n_values, n_numbers = len(values.words), values.count(~parse_column(values.different, column)[1])
+    if n_numbers > n_values / 2:
+        kind = f"--kind '{values.name}=number' and --on-error missing"
+        return f"; {n_numbers} of its {n_values} values are numbers: to learn from them pass {kind}"
+    for clock in ("%H:%M", "%H:%M:%S"):
+        if not parse_times(values.different, clock)[1].any():
+            kind = f"--kind '{values.name}=time:{clock}'"
+            return f"; if these are times of day pass {kind}, durations have to be written as numbers"
+    return ""
 
 
 def _forced(values: _Values, kind: str, name: str) -> _Finding:

@@ -143,6 +143,7 @@ def test_reasons_are_words():
 @pytest.mark.parametrize("time_format", TIME_FORMATS)
 def test_every_documented_time_format_is_found(time_format):
     numbers = {"%d": "31", "%m": "01", "%Y": "2026", "%H": "13", "%M": "05", "%S": "59"}
+    numbers |= {"%b": "Jan", "%I": "1", "%p": "PM", "%z": "+0100"}
     text = time_format
     for directive, number in numbers.items():
         text = text.replace(directive, number)
@@ -166,6 +167,27 @@ def test_a_column_of_numbers_with_a_few_words_is_refused():
     )
     assert "as 90 of its 100 values are" in failure([*["1"] * 90, *["a"] * 10, *["?"] * 50])
     assert "as 10 of its 11 values are" in failure([*["1"] * 10, " b"])
+
+
+def test_free_text_of_numbers_for_the_most_part_says_how_to_read_them():
+    words = [f"{i}.5 kg" for i in range(30)] + ["#DIV/0!"] * 10
+    assert column_of(words).reason == (
+        "more than half of its values are different: free text; 30 of its 40 values are numbers: to learn from them "
+        "pass --kind 'x=number' and --on-error missing"
+    )
+    assert column_of(words, kinds={"x": "number"}, on_error="missing").suffix == " kg"
+
+
+@pytest.mark.parametrize("clock", ["%H:%M", "%H:%M:%S"])
+def test_what_may_be_times_of_day_or_durations_is_left_to_the_caller(clock):
+    words = [clock.replace("%H", str(i)).replace("%M", "07").replace("%S", "00") for i in range(24)]
+    for values, taken_for in ((words, "an id"), ([*words, words[0]], "free text")):
+        assert column_of(values).reason.endswith(
+            f"{taken_for}; if these are times of day pass --kind 'x=time:{clock}', durations have to be written as "
+            "numbers"
+        )
+    assert column_of(words, kinds={"x": f"time:{clock}"}).role is Role.FEATURE
+    assert column_of([*words, "25:00:00"]).reason == "every value is different: an id"
 
 
 def test_a_column_of_times_with_a_few_words_is_refused():

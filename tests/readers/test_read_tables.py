@@ -130,7 +130,8 @@ BAD = {
     ),
     "wide line in one column": (
         b"a\n1\n1,2\n",
-        ", line 3: expected 1 field as in the header, found 2; quote fields that contain ',' or mend the line.",
+        ", line 3: expected 1 field as in the header, found 2; remove the lines above the column names if there are "
+        "any, pass --delimiter, quote fields that contain ',' or mend the line.",
     ),
     "line of blanks": (
         b"a,b\n1,2\n  \n",
@@ -269,6 +270,8 @@ BAD = {
         b"PK\x03\x04\x14\0\0\0",
         ", line 1: expected text, found a zip archive or a spreadsheet: unpack it or save it as CSV.",
     ),
+    "JSON lines": (b'{"a": 1}\n', ", line 1: expected text, found JSON: convert it to CSV or Parquet."),
+    "a list in JSON": (b'[{"a": 1}]\n', ", line 1: expected text, found JSON: convert it to CSV or Parquet."),
     "Parquet in a stream": (
         b"PAR1\x15\x04\x15",
         ", line 1: expected text, found Parquet data: pass a file whose name ends in .parquet.",
