@@ -11,8 +11,9 @@ import torch
 from numpy.typing import NDArray
 
 from gandetect.calibration import Calibration, Evidence, threshold_exceeded_by
+from gandetect.decoding import decode
 from gandetect.distribution import remembered
-from gandetect.encoding import Encoding, decode
+from gandetect.encoding import Encoding
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.encoding import add_encoding, add_inputs
 from gandetect.graph.expectation import add_expectation

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from gandetect.calibration import default_alpha
 from gandetect.checkpoint import kept
-from gandetect.encoding import Encoding, fit_encoding, summaries
+from gandetect.encoding import Encoding
+from gandetect.encoding_fitting import fit_encoding
 from gandetect.errors import InputError, quoted
 from gandetect.folds import draw_folds
 from gandetect.health import Retrained, examine, heal
@@ -26,6 +27,7 @@ from gandetect.model_file import seal
 from gandetect.networks.tables import TablePair
 from gandetect.record import manifest_of
 from gandetect.schema import Schema
+from gandetect.summaries import column_summaries
 from gandetect.table_assembly import (
     build_model,
     generated_rows,
@@ -106,7 +108,7 @@ def fit_table(
     columns = {name: values[~gross.rows] for name, values in everything.items()}
     _require_rows(columns, schema, settings.n_members)
     encoding = fit_encoding(columns, schema)
-    schema = schema.with_summaries(summaries(columns, encoding))
+    schema = schema.with_summaries(column_summaries(columns, schema))
     rows = _encode(columns, schema, encoding, seed, settings.n_members)
     if known_anomalies is not None:
         rows = replace(rows, known=run_encoding(known_anomalies, schema, encoding)[0])

@@ -10,14 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandetect.calibration import Calibration
-from gandetect.encoding import (
-    CategoryEncoding,
-    ColumnEncoding,
-    Encoding,
-    NumberEncoding,
-    TimeEncoding,
-    decode,
-)
+from gandetect.decoding import decode
+from gandetect.encoding import CLIP, CategoryEncoding, ColumnEncoding, Encoding, NumberEncoding, TimeEncoding
 from gandetect.errors import InputError
 from gandetect.graph.linear import ENTRIES
 from gandetect.graph.surgery import OpenModel
@@ -170,7 +164,7 @@ class Source:
         samples = np.concatenate([make(size, random) for make, size in zip(makers, sizes, strict=True)])
         share = MISSING_CELLS * random.random((n_rows, 1)) * (random.random((n_rows, 1)) < MISSING_ROWS)
         present = (random.random((n_rows, self.n_columns)) >= share).astype(np.float32)
-        return Drawn(np.clip(samples, -8, 8).astype(np.float32) * present[:, self.column_of], present)
+        return Drawn(np.clip(samples, -CLIP, CLIP).astype(np.float32) * present[:, self.column_of], present)
 
     def _picked(self, n_rows: int, random: np.random.Generator) -> Floats:
         return self.base[random.integers(len(self.base), size=n_rows)]

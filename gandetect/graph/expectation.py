@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from gandetect.decoding import level_likelihood
 from gandetect.encoding import CYCLES, CategoryEncoding, Encoding, NumberEncoding, TimeEncoding
 from gandetect.graph.builder import GraphBuilder
 
@@ -94,7 +95,7 @@ def _time(builder: GraphBuilder, block: str, time: TimeEncoding, given: str) -> 
 
 def _levels(builder: GraphBuilder, block: str, category: CategoryEncoding) -> str:
     """Return the likeliest level and, where it is nearly as likely, the next one (else ''): (n, 1, 2) strings."""
-    names, weight, bias = category.likelihood()
+    names, weight, bias = level_likelihood(category)
     # Two names that stand for nothing and are never likely: there may be no other level, or none at all.
     weight = np.concatenate([weight, np.zeros((len(weight), 2))], axis=1)
     bias = np.concatenate([bias, [NEVER, NEVER]])

@@ -22,7 +22,10 @@ FLOORS = {
     "core_schema": {"errors", "modality", "schema"},
     "guard": {"errors", "modality", "wire"},
     "readers": {"errors", "modality", "schema"},
-    "encoding": {"schema"},
+    "encoding": set(),
+    "encoding_fitting": {"schema", "encoding"},
+    "decoding": {"encoding"},
+    "summaries": {"schema"},
     "trimming": {"schema"},
     "calibration": set(),
     "linear_path": set(),
@@ -48,8 +51,8 @@ FLOORS = {
     "folds": set(),
     # The graph speaks of encodings and calibration, in numpy and onnx.
     "graph": {
-        *("errors", "modality", "schema", "image_schema", "core_schema", "encoding", "calibration", "linear_path"),
-        "heatmap",
+        *("errors", "modality", "schema", "image_schema", "core_schema", "encoding", "decoding", "calibration"),
+        *("linear_path", "heatmap"),
     },
     "backbone": {"errors", "files", "guard", "scorer", "graph"},
     # What wires the rooms.
@@ -62,7 +65,7 @@ FLOORS = {
     },
     "record": {"calibration", "model_file"},
     "table_assembly": {
-        *("schema", "distribution", "encoding", "calibration", "model_file", "record", "scorer"),
+        *("schema", "distribution", "encoding", "decoding", "calibration", "model_file", "record", "scorer"),
         *("networks", "graph"),
     },
     "certificate": {"encoding"},
@@ -71,7 +74,8 @@ FLOORS = {
         "table_assembly",
     },
     "table_fitting": {
-        *("errors", "modality", "schema", "encoding", "calibration", "checkpoint", "folds", "health", "members"),
+        *("errors", "modality", "schema", "encoding", "encoding_fitting", "summaries", "calibration", "checkpoint"),
+        *("folds", "health", "members"),
         *(
             "model_file",
             "record",
@@ -116,7 +120,7 @@ FLOORS = {
         ),
     },
     "export": {
-        *("errors", "modality", "schema", "core_schema", "files", "encoding", "calibration"),
+        *("errors", "modality", "schema", "core_schema", "files", "encoding", "decoding", "calibration"),
         *("model_file", "scorer", "graph", "training"),
     },
     "frames": {"errors", "schema", "readers"},

@@ -5,7 +5,7 @@ import pytest
 from made_tables import MIXED, by_column, mixed_rows, numbers, quick
 
 from gandetect.certificate import Scores, certificate, nearest_neighbours, plant, power, scores_of, threshold
-from gandetect.encoding import fit_encoding
+from gandetect.encoding_fitting import fit_encoding
 from gandetect.schema import Column, Kind, Schema
 from gandetect.scorer import Scorer
 from gandetect.table_fitting import fit_table

@@ -3,15 +3,15 @@
 import numpy as np
 import numpy_reference as reference
 import pytest
+from drawn_tables import raw, tables
 from hypothesis import given, settings
-from hypothesis import strategies as st
-from made_tables import DAY, EXTREMES, MIXED, STRANGE, hard_rows, mixed_rows, taken
+from made_tables import DAY, MIXED, hard_rows, mixed_rows, taken
 
-from gandetect.encoding import CLIP, MAX_LEVELS, Encoding, decode, fit_encoding, summaries
+from gandetect.encoding import CLIP, Encoding
+from gandetect.encoding_fitting import MAX_LEVELS, fit_encoding
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.encoding import add_encoding, add_inputs
-from gandetect.manifest import manifest_json
-from gandetect.schema import NUMERIC, Column, Kind, Schema
+from gandetect.schema import Column, Kind, Schema
 from gandetect.scorer import open_session, run_in_chunks
 
 PARTS = ("samples", "present", "growth", "excess")
@@ -40,43 +40,12 @@ def encoded_column(kind, training, scored=None):
     return encoder(fit_encoding({"c": training}, schema), schema)({"c": scored})
 
 
-def raw(kind, values):
-    return np.array(values, dtype=np.float64 if kind in NUMERIC else object)
-
-
 def assert_same(computed, expected, tolerance):
     for name in PARTS:
         a, b = getattr(computed, name), getattr(expected, name)
         assert a.shape == b.shape
         assert a.dtype == np.float32
         np.testing.assert_array_less(np.abs(a - b), tolerance * np.maximum(1, np.abs(b)), err_msg=name)
-
-
-numbers = st.one_of(st.floats(), st.sampled_from(EXTREMES), st.floats(-1e3, 1e3))
-offsets = st.builds(lambda offset, spread: offset + spread, st.sampled_from([1e9, -1e15]), st.floats(-1, 1))
-times = st.one_of(st.floats(-1e10, 1e10), st.sampled_from([np.nan, np.inf, 0.0, -0.0, 1.6e9]))
-words = st.one_of(st.sampled_from(STRANGE), st.text(max_size=4).filter(lambda text: "\x00" not in text))
-
-
-def columns_of(elements, n_rows):
-    constant = st.builds(lambda value: [value] * n_rows, elements)
-    return st.one_of(st.lists(elements, min_size=n_rows, max_size=n_rows), constant)
-
-
-@st.composite
-def tables(draw):
-    """Draw a schema, training columns and columns to score."""
-    n_training, n_scored = draw(st.integers(1, 30)), draw(st.integers(1, 9))
-    sources = {"n": (Kind.NUMBER, numbers), "o": (Kind.NUMBER, offsets), "t": (Kind.TIME, times)}
-    sources |= {"c": (Kind.CATEGORY, words), "y": (Kind.YES_NO, st.sampled_from(["yes", "no", ""]))}
-    names = draw(st.lists(st.sampled_from("notcy"), min_size=1, max_size=4))
-    chosen = {f"{name}{i}": sources[name] for i, name in enumerate(names)}
-    schema = Schema(tuple(Column(name, kind) for name, (kind, _) in chosen.items()))
-    training, scored = (
-        {name: raw(kind, draw(columns_of(elements, n))) for name, (kind, elements) in chosen.items()}
-        for n in (n_training, n_scored)
-    )
-    return schema, training, scored
 
 
 # The sine and cosine are computed in single precision, and their scale may be as small as a tenth.
@@ -98,13 +67,6 @@ def test_graph_computes_what_the_reference_computes_for_any_table(table):
         assert np.abs(computed.samples).max(initial=0) <= CLIP
         assert (computed.growth >= 0).all()
         assert (computed.excess >= computed.growth).all()
-
-
-@settings(max_examples=60, deadline=None)
-@given(tables())
-def test_summaries_of_any_table_are_json(table):
-    schema, training, _ = table
-    assert manifest_json(summaries(training, fit_encoding(training, schema)))
 
 
 @pytest.fixture(scope="module")
@@ -266,46 +228,12 @@ def test_the_same_hour_of_another_day_is_the_same_sample():
     np.testing.assert_allclose(later, samples, atol=1e-5)
 
 
-def test_decoding_gives_back_what_was_encoded(mixed_encoding, encode_mixed):
-    columns = mixed_rows(100, seed=3)
-    encoded = encode_mixed(columns)
-    decoded = decode(mixed_encoding, encoded.samples.astype(np.float64))
-    present = dict(zip(columns, encoded.present.T == 1, strict=True))
-    for name in ("amount", "price"):
-        known = present[name]
-        np.testing.assert_allclose(decoded[name][known], columns[name][known], rtol=1e-5)
-    for name in ("colour", "active"):
-        frequent = present[name] & (columns[name] != "mauve")
-        np.testing.assert_array_equal(decoded[name][frequent], columns[name][frequent])
-    hours = (decoded["opened"] - columns["opened"] + DAY / 2) % DAY - DAY / 2
-    assert np.abs(hours).max() <= 1
-    assert set(decoded["no word"]) == {""}
-
-
-def test_decoding_never_leaves_the_range_of_floats():
-    schema = Schema((Column("c", Kind.NUMBER),))
-    encoding = fit_encoding({"c": np.array([-1.7e308, 1.7e308, 1e308])}, schema)
-    assert np.isfinite(decode(encoding, np.array([[1e9], [-1e9]]))["c"]).all()
-
-
 @pytest.mark.parametrize("unit", [1e-30, 1e-15, 1e15, 1e300])
 def test_the_unit_of_a_number_does_not_matter(unit):
     values = np.random.default_rng(0).normal(3, 1, 100)
     scored = np.array([-5.0, 0.0, 3.0, 50.0])
     expected = encoded_column(Kind.NUMBER, values, scored)
     assert_same(encoded_column(Kind.NUMBER, values * unit, scored * unit), expected, 1e-5)
-
-
-def test_the_block_of_a_frequent_level_makes_this_level_certain_and_all_levels_add_up_to_one():
-    values = np.array(["a"] * 500 + ["b"] * 300 + ["c"] * 200 + ["d", "e"], dtype=object)
-    encoding = fit_encoding({"x": values}, Schema((Column("x", Kind.CATEGORY),))).columns["x"]
-    names, weight, bias = encoding.likelihood()
-    likelihood = encoding.block[:-1] @ weight + bias
-    for position, level in enumerate(encoding.levels[:3]):
-        np.testing.assert_allclose(likelihood[position], [name == level for name in names], atol=1e-9)
-    # The two rare levels share an entry: each of them is as likely as the other.
-    assert sorted(names) == ["a", "b", "c", "d"]
-    np.testing.assert_allclose(likelihood[-2:, names.index("d")], 0.5)
 
 
 @pytest.mark.parametrize(("n_rows", "step"), [(60, 0.25), (250, 0.5), (500, 1.0), (2000, 1.0)])
@@ -336,11 +264,3 @@ def test_given_levels_rise_four_times_as_much_with_few_rows_and_with_many():
         schema = Schema(tuple(Column(name, Kind.CATEGORY) for name in columns)).with_given(["given"])
         encoding = fit_encoding(columns, schema)
         assert [encoding.columns[name].step for name in columns] == pytest.approx([step, 4 * step])
-
-
-def test_one_entry_tells_the_likelihoods_of_two_levels():
-    values = np.array(["yes"] * 60 + ["no"] * 40, dtype=object)
-    encoding = fit_encoding({"x": values}, Schema((Column("x", Kind.YES_NO),))).columns["x"]
-    names, weight, bias = encoding.likelihood()
-    likelihood = np.zeros((1, 1)) @ weight + bias  # an entry of 0 is the mean of the training rows
-    np.testing.assert_allclose([likelihood[0, names.index(level)] for level in ("yes", "no")], [0.6, 0.4])

@@ -16,6 +16,7 @@ from onnx import shape_inference
 from recording import recorded_fit
 
 from gandetect.calibration import calibrate
+from gandetect.decoding import level_likelihood
 from gandetect.encoding import CategoryEncoding, NumberEncoding
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.score import Measured, add_answers
@@ -134,7 +135,7 @@ def test_expected_levels_are_the_likeliest_of_what_the_generator_fills_in(mixed,
         if not category.levels:
             assert (levels[:, position] == "").all()
             continue
-        names, weight, bias = category.likelihood()
+        names, weight, bias = level_likelihood(category)
         own = mixed.encoding.column_of == list(mixed.encoding.columns).index(name)
         likelihood = filled[:, own] @ weight + bias
         first, second = levels[:, position].T

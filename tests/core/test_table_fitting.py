@@ -11,7 +11,7 @@ from made_tables import MIXED, QUICK, by_column, hide, mixed_rows, numbers, quic
 from recording import recorded_fit
 
 from gandetect.calibration import default_alpha
-from gandetect.encoding import fit_encoding
+from gandetect.encoding_fitting import fit_encoding
 from gandetect.errors import InputError
 from gandetect.modality import MIN_ROWS
 from gandetect.schema import Column, Kind, Role, Schema

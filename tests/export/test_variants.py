@@ -7,7 +7,7 @@ from threadpoolctl import threadpool_limits
 
 from gandetect import GANDetector, InputError, ModelFileError, Scorer, export_model, read_model
 from gandetect.calibration import calibrate
-from gandetect.encoding import decode
+from gandetect.decoding import decode
 from gandetect.export import variants
 from gandetect.export.distillation import (
     MAX_CODES,
