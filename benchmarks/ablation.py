@@ -30,7 +30,7 @@ from gandetect.frames import array_columns, array_schema
 from gandetect.losses import LOSSES
 from gandetect.networks.tables import TablePair
 from gandetect.scorer import Scorer
-from gandetect.table_ensemble import Rows
+from gandetect.table_ensemble import TableRows
 from gandetect.table_negatives import REFERENCES, SCORED
 
 PLAIN = TableSettings(n_planted=0)
@@ -53,7 +53,7 @@ EVIDENCE: dict[str, dict[str, float]] = {
 """The settings that take a part of the score out, by its name."""
 
 ASSEMBLY: dict[str, Callable[[], AbstractContextManager[Any]]] = {
-    "linear path": lambda: patch.object(Rows, "linear_path", lambda rows, column_of: None),
+    "linear path": lambda: patch.object(TableRows, "linear_path", lambda rows, column_of: None),
 }
 """What takes a part out of what was trained, by its name."""
 
@@ -71,7 +71,7 @@ PARTS = [*EVIDENCE, *ASSEMBLY, *TRAINING]
 
 def measure(split: Split, seed: int, parts: list[str]) -> Iterator[tuple[str, float, float]]:
     """Yield AUROC and AP in percent without each part."""
-    with patch.object(table_fitting, "train_pair", _once(table_fitting.train_pair)):
+    with patch.object(table_fitting, "train_ensemble", _once(table_fitting.train_ensemble)):
         for part in parts:
             if part not in TRAINING:
                 with ASSEMBLY.get(part, nullcontext)():
@@ -86,15 +86,15 @@ def _no_islands(samples: np.ndarray, seed: int) -> np.ndarray:
     return np.zeros(len(samples), dtype=bool)
 
 
-def _once(train_pair: Callable[..., Any]) -> Callable[..., Any]:
+def _once(train_ensemble: Callable[..., Any]) -> Callable[..., Any]:
     """Train all members the first time only; sick ones are trained again each time."""
     trained: list[Any] = []
 
     def train_or_recall(*arguments: Any, members: Any = None, **options: Any) -> Any:
         if members is not None:
-            return train_pair(*arguments, members=members, **options)
+            return train_ensemble(*arguments, members=members, **options)
         if not trained:
-            trained.append(train_pair(*arguments, **options))
+            trained.append(train_ensemble(*arguments, **options))
         return trained[0]
 
     return train_or_recall

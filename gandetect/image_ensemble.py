@@ -25,12 +25,9 @@ from gandetect.networks.folders import (
 from gandetect.networks.images import ImagePair, LitPair, PatchPair, PlainDiscriminator, PlainGenerator
 from gandetect.networks.patches import MAPS, PIXELS, PatchDiscriminator, PatchGenerator
 from gandetect.networks.whole import WholeDiscriminator, WholeGenerator
-from gandetect.training import Course, Progress, State, step_random, train
+from gandetect.training import BEFORE_TRAINING, Course, Progress, State, step_random, train
 
 Floats = NDArray[np.float32]
-
-BEFORE_TRAINING = 2**62
-"""Keys the randomness of the initial weights: a step that training never reaches."""
 
 KINDS = {"whole": WHOLE, "patch": PATCH, "maps": PATCH}
 """Kinds of synthetic negatives: for maps, pictures are altered before the training."""
@@ -72,7 +69,7 @@ class ImageRows(Folded):
         return with_number(pixels, torch.from_numpy(self.folders[indices]), self.samples.shape[1])
 
 
-def train_images(
+def train_ensemble(
     rows: ImageRows,
     settings: ImageSettings,
     seed: int,

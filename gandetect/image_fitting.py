@@ -20,12 +20,12 @@ from gandetect.folds import draw_folds
 from gandetect.graph.backbone import Backbone, FeatureMaps
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.images import add_images
-from gandetect.health import Retrained, examine, heal
+from gandetect.healing import Retrained, heal
 from gandetect.heatmap import depends_on_position
 from gandetect.image_assembly import build_model, drawn_images, golden_images, share_threshold
 from gandetect.image_calibration import calibrated
-from gandetect.image_ensemble import ImageRows, train_images
-from gandetect.image_health import LIMITS, probes
+from gandetect.image_ensemble import ImageRows, train_ensemble
+from gandetect.image_health import examined
 from gandetect.image_maps import altered_maps, fit_feature_maps, maps_of
 from gandetect.image_schema import ImageSchema, batches
 from gandetect.image_settings import DETECTORS, ImageSettings
@@ -143,7 +143,7 @@ def fit_images(
         keep, start = (state.keep, state.load() if resume else None) if state else (None, None)
         maps = fit_feature_maps(frozen, pixels, seed) if frozen else None
         rows = _on_maps(rows, maps, seed) if maps else rows
-        pair, course = train_images(rows, settings, seed, where, callback, keep, start)
+        pair, course = train_ensemble(rows, settings, seed, where, callback, keep, start)
         health = _heal(pair, rows, settings, seed, course, callback)
         learned = replace(calibrated(rows, schema, trained_weights(pair, rows, settings), settings), maps=maps)
         if imagined is not None:
@@ -257,12 +257,11 @@ def _heal(
     callback: Callable[[Progress], None] | None,
 ) -> dict[str, Any]:
     """Examine all members, train sick ones once more from other weights, and return what the file says of it."""
-    limits, everyone = LIMITS[settings.detector], range(settings.n_members)
-    found = [examine(probe, limits) for probe in probes(pair, rows, course, seed, everyone)]
 
     def train_again(sick: list[int], again: int) -> Retrained:
-        donor, new = train_images(rows, settings, again, pair.generator.past.device, callback, members=sick)
-        found_again = [examine(probe, limits) for probe in probes(donor, rows, new, again, sick)]
+        donor, new = train_ensemble(rows, settings, again, pair.generator.past.device, callback, members=sick)
+        found_again = examined(donor, rows, new, again, sick, settings.detector)
         return Retrained(found_again, new.realness, partial(transplant, pair, donor))
 
+    found = examined(pair, rows, course, seed, range(settings.n_members), settings.detector)
     return heal(found, course.realness, train_again, seed, settings.loss)

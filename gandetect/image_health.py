@@ -10,16 +10,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
-from gandetect.health import Limits, Probe
-from gandetect.image_ensemble import BEFORE_TRAINING, ImageRows
+from gandetect.health import Health, Limits, Probe, examine
+from gandetect.image_ensemble import ImageRows
 from gandetect.members import is_finite
 from gandetect.networks.images import ImagePair
-from gandetect.training import Course, step_random
+from gandetect.training import AFTER_TRAINING, Course, step_random
 
 Floats = NDArray[np.float32]
-
-AFTER_TRAINING = BEFORE_TRAINING + 1
-"""Keys the randomness of what is measured of the trained networks."""
 
 N_JUDGED = 16
 """Images of each sort that the heads are asked about."""
@@ -43,9 +40,15 @@ PROBED_SIDE = 8
 """Pixels per side of the images that are compared: neighbours are sought in what can be seen from afar."""
 
 
+def examined(
+    pair: ImagePair, rows: ImageRows, course: Course, seed: int, members: Sequence[int], detector: str
+) -> list[Health]:
+    """Examine every member of a pair; `members` are their numbers among all folds."""
+    return [examine(probe, LIMITS[detector]) for probe in _probes(pair, rows, course, seed, members)]
+
+
 @torch.no_grad()
-def probes(pair: ImagePair, rows: ImageRows, course: Course, seed: int, members: Sequence[int]) -> list[Probe]:
-    """Ask every member of a pair what its health is measured by; `members` are their numbers among all folds."""
+def _probes(pair: ImagePair, rows: ImageRows, course: Course, seed: int, members: Sequence[int]) -> list[Probe]:
     random = step_random(seed, AFTER_TRAINING)
     n_images = min(MAX_PROBED, *(len(sort(member)) for member in members for sort in (rows.unseen_by, rows.seen_by)))
     late = course.late_realness

@@ -16,10 +16,9 @@ from torch.nn.functional import avg_pool2d, max_pool2d
 
 from gandetect.graph.backbone import STRIDE, Backbone, FeatureMaps, add_feature_maps, add_joined_maps, add_pictures
 from gandetect.graph.builder import GraphBuilder
-from gandetect.image_ensemble import BEFORE_TRAINING
 from gandetect.image_negatives import PATCH, negatives
 from gandetect.scorer import open_session, run_in_chunks
-from gandetect.training import step_random
+from gandetect.training import AFTER_TRAINING, step_random
 
 Floats = NDArray[np.float32]
 Halves = NDArray[np.float16]
@@ -45,7 +44,7 @@ BESIDE = 0.1
 BATCH = 8
 """Pictures that go through the backbone at a time."""
 
-AFTER_ALTERING = BEFORE_TRAINING + 2
+ALTERING = AFTER_TRAINING + 1
 """Keys the randomness of what is altered before the training, and of how channels are mixed."""
 
 
@@ -71,9 +70,7 @@ def fit_feature_maps(backbone: Backbone, pixels: Floats, seed: int) -> FeatureMa
     flat = (flat - mean) / deviation
     weight = np.diag(1 / deviation).astype(np.float32)
     if flat.shape[1] > MAX_CHANNELS:
-        normal = torch.randn(
-            flat.shape[1], MAX_CHANNELS, generator=step_random(seed, AFTER_ALTERING), dtype=torch.double
-        )
+        normal = torch.randn(flat.shape[1], MAX_CHANNELS, generator=step_random(seed, ALTERING), dtype=torch.double)
         directions = np.linalg.qr(normal.numpy())[0].astype(np.float32)
         flat = flat @ directions
         again = _spread(flat)[1]
@@ -129,7 +126,7 @@ def altered_maps(pixels: Floats, maps: FeatureMaps, groups: NDArray[np.int64], s
     n_copies = -(-N_ALTERED // len(pixels))
     altered = np.empty((len(pixels), n_copies, len(PATCH), len(maps.weight) + 1, *maps.backbone.grid), np.float16)
     see = _runner(lambda builder, tensor: add_feature_maps(builder, tensor, maps), pixels)
-    random = step_random(seed, AFTER_ALTERING)
+    random = step_random(seed, ALTERING)
     for own in np.unique(groups, axis=0):
         alike = np.flatnonzero((groups == own).all(1))
         for start in range(0, len(alike), BATCH):

@@ -19,7 +19,7 @@ from gandetect.graph.tables import TableWeights, add_networks
 from gandetect.schema import Schema
 from gandetect.scorer import open_session, run_in_chunks
 from gandetect.table_assembly import Learned
-from gandetect.table_ensemble import Rows
+from gandetect.table_ensemble import TableRows
 from gandetect.table_settings import TableSettings
 
 SMALLEST_ERROR, SMALLEST_LEVEL_ERROR = 1e-3, 0.25
@@ -47,7 +47,7 @@ _ENCODED = ("samples", "present", "growth", "excess")
 
 
 def calibrated(
-    rows: Rows, schema: Schema, encoding: Encoding, weights: TableWeights, settings: TableSettings
+    rows: TableRows, schema: Schema, encoding: Encoding, weights: TableWeights, settings: TableSettings
 ) -> tuple[Learned, Floats]:
     """Score every training row by the member that never saw it, and calibrate on these scores."""
     answers = _out_of_fold(rows, encoding, weights)
@@ -76,7 +76,7 @@ def calibrated(
     return Learned(schema, encoding, weights, error_scale, evidence, calibration), scores
 
 
-def _out_of_fold(rows: Rows, encoding: Encoding, weights: TableWeights) -> dict[str, Floats]:
+def _out_of_fold(rows: TableRows, encoding: Encoding, weights: TableWeights) -> dict[str, Floats]:
     """Run each member, as an ensemble of its own, on the rows that it never saw."""
     unseen = [rows.unseen_by(member) for member in range(weights.n_members)]
     names = ["values", "column_errors"]
@@ -107,7 +107,7 @@ MAX_COMPARED = 20_000
 
 
 def _disagreement(
-    rows: Rows,
+    rows: TableRows,
     encoding: Encoding,
     weights: TableWeights,
     feeds: dict[str, Floats],
@@ -131,7 +131,7 @@ def _disagreement(
 
 
 def certified(
-    columns: Columns, rows: Rows, learned: Learned, scores: Floats, alpha: float, n_planted: int, seed: int
+    columns: Columns, rows: TableRows, learned: Learned, scores: Floats, alpha: float, n_planted: int, seed: int
 ) -> dict[str, Any]:
     """Plant anomalies, and say which share is found out of fold, also by plain detectors.
 

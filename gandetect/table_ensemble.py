@@ -1,4 +1,4 @@
-"""Trains an ensemble of pairs on encoded rows, and takes out of the networks what scoring needs."""
+"""Trains an ensemble of pairs on encoded rows."""
 
 from __future__ import annotations
 
@@ -11,30 +11,21 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gandetect.folds import Folded
-from gandetect.graph.tables import TableWeights
-from gandetect.health import Probe
 from gandetect.linear_path import LinearPath
 from gandetect.losses import LOSSES
-from gandetect.members import is_finite
 from gandetect.networks.tables import Discriminator, Generator, TableBatch, TablePair
-from gandetect.table_negatives import REFERENCES, SCORED, Batch, Cloud, around_known, references
+from gandetect.table_negatives import REFERENCES, Batch, Cloud, around_known, references
 from gandetect.table_settings import WIDE, TableSettings
-from gandetect.training import Course, Progress, State, step_random, train
+from gandetect.training import BEFORE_TRAINING, Course, Progress, State, step_random, train
 
 Floats = NDArray[np.float32]
 
 CAUTION = 0.6
 """Share of the votes of the members that see no islands, where there are islands."""
 
-BEFORE_TRAINING = 2**62
-"""Keys the randomness of the initial weights: a step that training never reaches."""
-
-AFTER_TRAINING = BEFORE_TRAINING + 1
-"""Keys the randomness of what is measured of the trained networks."""
-
 
 @dataclass(frozen=True)
-class Rows(Folded):
+class TableRows(Folded):
     """Encoded training rows and the fold of each; arrays of shape (n_rows, ...).
 
     `excess` is measured out of fold; `departure` is that of a constant that leaves its value. `islands` tells which
@@ -84,8 +75,8 @@ class Rows(Folded):
         return {"samples": self.samples[chosen], "present": self.present[chosen]}
 
 
-def train_pair(
-    rows: Rows,
+def train_ensemble(
+    rows: TableRows,
     column_of: NDArray[np.int64],
     is_level: NDArray[np.bool_],
     settings: TableSettings,
@@ -100,7 +91,7 @@ def train_pair(
 
     Parameters
     ----------
-    rows : Rows
+    rows : TableRows
         Encoded training rows and their folds.
     column_of, is_level : array of shape (sample_dim,)
         Raw column of each entry of a sample, and whether it is a category's.
@@ -198,76 +189,3 @@ def _new_pair(
     hideable = ~given
     hideable[column_of[is_level]] = False
     return TablePair(discriminator.to(samples.device), generator.to(samples.device), surround, hideable)
-
-
-MAX_PROBED = 500
-"""Rows of each sort that a member's health is measured on."""
-
-
-def probes(pair: TablePair, rows: Rows, course: Course, seed: int, members: Sequence[int]) -> list[Probe]:
-    """Ask every member of a pair what its health is measured by; `members` are their numbers among all folds."""
-    random = step_random(seed, AFTER_TRAINING)
-    sorts = [_sorts(rows, member, random) for member in members]
-    n_rows = min(MAX_PROBED, *(len(own) for pair_of_sorts in sorts for own in pair_of_sorts))
-    device, kinds = pair.generator.memory.device, len(REFERENCES)
-
-    def taken(sort: int) -> Tensor:
-        chosen = np.stack([own[sort][:n_rows] for own in sorts])  # (members, n_rows)
-        batch = (torch.from_numpy(values[chosen]).to(device) for values in (rows.samples, rows.present))
-        return pair.completed(TableBatch(*batch))
-
-    real, seen = taken(0), taken(1)
-    noise = pair.references(seen, random)[:, :kinds]  # (members, kinds, n_rows, sample_dim)
-    with torch.no_grad():
-        of_real = pair.discriminator(seen)[..., :kinds]
-        of_noise = pair.discriminator(noise.flatten(1, 2)).unflatten(1, noise.shape[1:3])
-        of_noise = of_noise[..., :kinds].diagonal(dim1=1, dim2=3)  # (members, n_rows, kinds)
-    arrays = [values.cpu().numpy() for values in (real, seen, pair.imagine(n_rows, random), of_real, of_noise)]
-    late = course.late_realness
-    return [
-        Probe(
-            unseen=unseen,
-            seen=like_unseen,
-            generated=drawn,
-            logits_seen=on_real,
-            logits_noise=on_noise,
-            realness_real=float(late[0, index]),
-            realness_generated=float(late[1, index]),
-            finite=is_finite(pair, index),
-        )
-        for index, (unseen, like_unseen, drawn, on_real, on_noise) in enumerate(zip(*arrays, strict=True))
-    ]
-
-
-def _sorts(rows: Rows, member: int, random: torch.Generator) -> list[NDArray[np.int64]]:
-    """Return the rows that a member never saw, and those that it did, in random order."""
-    sorts = rows.unseen_by(member), rows.seen_by(member)
-    return [own[torch.randperm(len(own), generator=random).numpy()] for own in sorts]
-
-
-def trained_weights(pair: TablePair, rows: Rows) -> TableWeights:
-    """Take what scoring needs out of the trained networks."""
-    heads = [list(REFERENCES).index(name) for name in SCORED]
-    *hidden, (weight, bias) = _layers(pair.discriminator)
-    (first_weight, first_bias), *others = _layers(pair.generator)
-    known = rows.samples.shape[1] + rows.present.shape[1]  # the inputs after these are noise, zero when scoring
-    logits = [(values[..., heads].mean(2, keepdims=True)) for values in (weight, bias)]
-    if len(rows.known):  # their head stands behind those of the references
-        own = slice(len(REFERENCES), len(REFERENCES) + 1)
-        logits = [
-            np.concatenate([mean, values[..., own]], axis=2)
-            for mean, values in zip(logits, (weight, bias), strict=True)
-        ]
-    return TableWeights(
-        (*hidden, (logits[0], logits[1])),
-        ((first_weight[:, :known], first_bias), *others),
-        pair.generator.memory.detach().cpu().numpy(),
-        pair.generator.typical().cpu().numpy(),
-        rows.given,
-        rows.votes,
-        rows.linear_path(pair.generator.column_of.cpu().numpy()),
-    )
-
-
-def _layers(network: Discriminator | Generator) -> list[tuple[Floats, Floats]]:
-    return [(layer.weight.detach().cpu().numpy(), layer.bias.detach().cpu().numpy()) for layer in network.linear_layers]

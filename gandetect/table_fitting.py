@@ -18,7 +18,7 @@ from gandetect.encoding import Encoding
 from gandetect.encoding_fitting import fit_encoding
 from gandetect.errors import InputError, quoted
 from gandetect.folds import draw_folds
-from gandetect.health import Retrained, examine, heal
+from gandetect.healing import Retrained, heal
 from gandetect.islands import find_islands
 from gandetect.losses import LOSSES
 from gandetect.members import transplant
@@ -36,8 +36,10 @@ from gandetect.table_assembly import (
     with_distributions,
 )
 from gandetect.table_calibration import calibrated, certified, run_encoding
-from gandetect.table_ensemble import Rows, probes, train_pair, trained_weights
+from gandetect.table_ensemble import TableRows, train_ensemble
+from gandetect.table_health import examined
 from gandetect.table_settings import TableSettings
+from gandetect.table_weights import trained_weights
 from gandetect.training import Course, Progress, find_device
 from gandetect.trimming import find_gross
 
@@ -117,7 +119,7 @@ def fit_table(
     learned_from = rows.samples, rows.present, rows.known, rows.given
     with kept(checkpoint, learned_from, asdict(settings), seed, where.type) as state:
         keep, start = (state.keep, state.load() if resume else None) if state else (None, None)
-        pair, course = train_pair(
+        pair, course = train_ensemble(
             rows, encoding.column_of, encoding.is_level, settings, seed, where, callback, keep, start
         )
         health = _heal(pair, rows, encoding, settings, seed, course, callback)
@@ -171,7 +173,7 @@ def _require_rows(columns: Columns, schema: Schema, n_members: int) -> None:
 
 def _heal(
     pair: TablePair,
-    rows: Rows,
+    rows: TableRows,
     encoding: Encoding,
     settings: TableSettings,
     seed: int,
@@ -179,23 +181,22 @@ def _heal(
     callback: Callable[[Progress], None] | None,
 ) -> dict[str, Any]:
     """Examine all members, train sick ones once more from other weights, and return what the file says of it."""
-    found = [examine(probe) for probe in probes(pair, rows, course, seed, range(settings.n_members))]
 
     def train_again(sick: list[int], again: int) -> Retrained:
         device = pair.generator.memory.device
-        donor, new = train_pair(
+        donor, new = train_ensemble(
             rows, encoding.column_of, encoding.is_level, settings, again, device, callback, members=sick
         )
-        found_again = [examine(probe) for probe in probes(donor, rows, new, again, sick)]
-        return Retrained(found_again, new.realness, partial(transplant, pair, donor))
+        return Retrained(examined(donor, rows, new, again, sick), new.realness, partial(transplant, pair, donor))
 
+    found = examined(pair, rows, course, seed, range(settings.n_members))
     return heal(found, course.realness, train_again, seed, settings.loss)
 
 
 # --- encoding ---------------------------------------------------------------------------------------------------------
 
 
-def _encode(columns: Columns, schema: Schema, encoding: Encoding, seed: int, n_members: int) -> Rows:
+def _encode(columns: Columns, schema: Schema, encoding: Encoding, seed: int, n_members: int) -> TableRows:
     """Encode the training rows; what surprises in a row is what the other folds do not have.
 
     Numbers that vary have no excess out of fold: it is measured in units of the whole range, which no row leaves.
@@ -212,7 +213,7 @@ def _encode(columns: Columns, schema: Schema, encoding: Encoding, seed: int, n_m
         excess[own] = surprise * blind.is_category
         departed[own] = (surprise > 0) & blind.is_constant
     departure = float(np.log1p((n_rows + 1) / (departed.any(1).sum() + 1)))
-    return Rows(
+    return TableRows(
         samples,
         present,
         np.where(departed, np.float32(departure), excess),

@@ -119,6 +119,13 @@ def find_device(name: str) -> torch.device:
         raise InputError(f"Expected a device that torch can use, found {name!r}; try 'cpu'.") from error
 
 
+BEFORE_TRAINING = 2**62
+"""Keys the randomness of the initial weights: a step that training never reaches."""
+
+AFTER_TRAINING = BEFORE_TRAINING + 1
+"""Keys the randomness of what is measured of the trained networks."""
+
+
 def step_random(seed: int, step: int) -> torch.Generator:
     """Return the source of all randomness of one step."""
     state = np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0]

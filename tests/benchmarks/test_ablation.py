@@ -65,7 +65,7 @@ def shaping() -> tuple[object, ...]:
     """Return what the parts take out."""
     heads = tuple(ablation.REFERENCES)
     game, hidden = ablation.LOSSES["logistic"], ablation.TablePair.HIDDEN_ROWS
-    return heads, game, hidden, ablation.Rows.linear_path, ablation.table_fitting.find_islands
+    return heads, game, hidden, ablation.TableRows.linear_path, ablation.table_fitting.find_islands
 
 
 @pytest.mark.parametrize("part", [*ablation.ASSEMBLY, *ablation.TRAINING])

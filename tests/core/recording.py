@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy_reference import Networks
 
-from gandetect import table_ensemble, training
+from gandetect import table_weights, training
 from gandetect.graph import encoding, score, tables
 from gandetect.table_fitting import fit_table
 from gandetect.table_negatives import REFERENCES, SCORED
@@ -48,7 +48,7 @@ def recorded_fit(columns, schema, settings, **options):
     """Fit and keep the arguments of the last call of every function that the graph comes from."""
     with _recorded(
         training.train,
-        table_ensemble.trained_weights,
+        table_weights.trained_weights,
         encoding.add_encoding,
         tables.add_networks,
         score.add_measures,

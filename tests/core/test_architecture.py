@@ -57,12 +57,14 @@ FLOORS = {
     "backbone": {"errors", "files", "guard", "scorer", "graph"},
     # What wires the rooms.
     "checkpoint": {"errors", "files"},
-    "health": {"errors"},
+    "health": set(),
+    "healing": {"errors", "health"},
     "table_settings": {"errors", "training"},
     "table_ensemble": {
-        *("folds", "health", "linear_path", "members", "networks", "table_negatives", "table_settings"),
-        *("losses", "training", "graph"),
+        *("folds", "linear_path", "networks", "table_negatives", "table_settings", "losses", "training"),
     },
+    "table_weights": {"networks", "graph", "table_negatives", "table_ensemble"},
+    "table_health": {"health", "members", "networks", "training", "table_negatives", "table_ensemble"},
     "record": {"calibration", "model_file"},
     "table_assembly": {
         *("schema", "distribution", "encoding", "decoding", "calibration", "model_file", "record", "scorer"),
@@ -75,7 +77,7 @@ FLOORS = {
     },
     "table_fitting": {
         *("errors", "modality", "schema", "encoding", "encoding_fitting", "summaries", "calibration", "checkpoint"),
-        *("folds", "health", "members"),
+        *("folds", "healing", "members"),
         *(
             "model_file",
             "record",
@@ -84,6 +86,8 @@ FLOORS = {
             "training",
             "table_settings",
             "table_ensemble",
+            "table_weights",
+            "table_health",
             "table_assembly",
             "table_calibration",
             "trimming",
@@ -95,7 +99,7 @@ FLOORS = {
     "image_weights": {"grid", "networks", "graph", "image_settings", "image_ensemble"},
     "image_texture": {"grid", "scorer", "graph", "image_ensemble"},
     "image_health": {"health", "members", "networks", "training", "image_ensemble"},
-    "image_maps": {"image_negatives", "training", "scorer", "graph", "image_ensemble"},
+    "image_maps": {"image_negatives", "training", "scorer", "graph"},
     "image_assembly": {
         *("image_schema", "calibration", "heatmap", "model_file", "record", "scorer", "networks", "graph"),
         *("image_ensemble", "image_maps"),
@@ -105,7 +109,7 @@ FLOORS = {
         *("image_assembly", "image_texture"),
     },
     "image_fitting": {
-        *("errors", "modality", "image_schema", "heatmap", "checkpoint", "folds", "health", "members"),
+        *("errors", "modality", "image_schema", "heatmap", "checkpoint", "folds", "healing", "members"),
         *("model_file", "record", "scorer", "networks", "training", "graph"),
         *(
             "image_settings",
@@ -179,6 +183,7 @@ MAY_IMPORT_HEAVY = {
     "health": {"scipy", "sklearn"},
     "certificate": {"sklearn"},
     "table_ensemble": {"torch"},
+    "table_health": {"torch"},
     "table_assembly": {"torch"},
     "image_ensemble": {"torch"},
     "backbone": {"onnx", "torch"},

@@ -10,7 +10,7 @@ from torch.nn.functional import leaky_relu
 
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.images import add_images, add_networks
-from gandetect.image_ensemble import KINDS, ImageRows, train_images
+from gandetect.image_ensemble import KINDS, ImageRows, train_ensemble
 from gandetect.image_negatives import PATCH, WHOLE, negatives
 from gandetect.image_schema import IMAGE_INPUT, ImageSchema
 from gandetect.image_settings import ImageSettings
@@ -49,7 +49,7 @@ def trained(detector, n_folders=1):
     folds, folders = np.arange(len(samples)) % settings.n_members, np.arange(len(samples)) // 2 % n_folders
     altered = altered_maps_of(samples) if detector == "maps" else None
     rows = ImageRows(samples, folds, folders, n_folders, positional=detector != "whole", altered=altered)
-    pair, _ = train_images(rows, settings, 0, torch.device("cpu"))
+    pair, _ = train_ensemble(rows, settings, 0, torch.device("cpu"))
     return rows, pair, trained_weights(pair, rows, settings)
 
 
@@ -95,7 +95,7 @@ def test_what_folders_differ_in_is_no_spread_within_one():
     dark, light = samples_of(textures(8), 64), samples_of(textures(8, seed=1) // 4 + 190, 64)
     settings, folders = ImageSettings.of_effort("patch", n_steps=1), np.repeat([0, 1], 8)
     rows = ImageRows(np.concatenate([dark, light]), np.arange(16) % settings.n_members, folders, 2, positional=False)
-    pair, _ = train_images(rows, settings, 0, torch.device("cpu"))
+    pair, _ = train_ensemble(rows, settings, 0, torch.device("cpu"))
     gaussian = trained_weights(pair, rows, settings).gaussian
     apart = np.diff(gaussian.mean[:, :, :, 0, 0], axis=1)  # (members, 1, n_features)
     # The square of a distance can be 4 at most in units of a spread that holds half of it.
@@ -113,7 +113,7 @@ def test_what_varies_in_one_folder_is_unusual_in_another():
     settings, folders = ImageSettings.of_effort("whole", n_steps=3), np.repeat([0, 1], 60)
     images = grains(np.concatenate([steady, varied]), seed=0)
     rows = ImageRows(images, np.arange(120) % settings.n_members, folders, 2, positional=False)
-    weights = trained_weights(train_images(rows, settings, 0, torch.device("cpu"))[0], rows, settings)
+    weights = trained_weights(train_ensemble(rows, settings, 0, torch.device("cpu"))[0], rows, settings)
     new = replace(rows, samples=grains(varied, seed=1)[[*range(5), *range(55, 60)]])  # far from both means
 
     def gap(weights):
@@ -266,7 +266,7 @@ def test_altered_maps_are_of_pictures_that_the_member_saw_and_of_the_same_folder
     samples = np.broadcast_to(np.arange(12, dtype=np.float32)[:, None, None, None], (12, 5, 16, 16)).copy()
     folds, folders = np.arange(12) % 2, np.arange(12) // 2 % n_folders
     rows = ImageRows(samples, folds, folders, n_folders, positional=False, altered=altered_maps_of(samples))
-    pair, _ = train_images(rows, ImageSettings.of_effort("maps", n_steps=1), 0, torch.device("cpu"))
+    pair, _ = train_ensemble(rows, ImageSettings.of_effort("maps", n_steps=1), 0, torch.device("cpu"))
     real = torch.stack([rows.shown(rows.seen_by(member)) for member in (0, 1)])
     made = pair.made(real, torch.Generator().manual_seed(0))
     sources = made[:, :, :, 0, -1, 0].round().long().numpy()  # where nothing was altered

@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 import gandetect.islands
 from gandetect.islands import LARGEST_SHARE, MOST_SHARE, find_islands
 from gandetect.scorer import Scorer
-from gandetect.table_ensemble import CAUTION, Rows
+from gandetect.table_ensemble import CAUTION, TableRows
 from gandetect.table_fitting import fit_table
 
 
@@ -87,7 +87,7 @@ def test_islands_are_found_among_more_rows_than_are_compared(monkeypatch):
 def rows_of(n_members, n_on_islands):
     samples = cloud(60)
     islands = np.arange(60) < n_on_islands
-    return Rows(samples, samples, samples, 1.0, np.arange(60) % n_members, islands, samples[:0], np.zeros(4, bool))
+    return TableRows(samples, samples, samples, 1.0, np.arange(60) % n_members, islands, samples[:0], np.zeros(4, bool))
 
 
 @pytest.mark.parametrize(("n_members", "n_cautious"), [(2, 1), (3, 1), (4, 1), (8, 2)])
