@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gandetect.course import Progress
     from gandetect.drift import Drift, DriftMonitor
     from gandetect.errors import (
         FileAccessError,
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from gandetect.table_estimator import GANDetector
     from gandetect.table_fitting import fit_table
     from gandetect.table_settings import TableSettings
-    from gandetect.training import Progress
 
 _HOMES = {
     "Comparison": "gandetect.export.variants",
@@ -50,7 +50,7 @@ _HOMES = {
     "PValueCounts": "gandetect.significance",
     "PixelEvaluation": "gandetect.pixels",
     "PixelEvaluator": "gandetect.pixels",
-    "Progress": "gandetect.training",
+    "Progress": "gandetect.course",
     "ReportRows": "gandetect.report.rows",
     "Scorer": "gandetect.scorer",
     "TableSettings": "gandetect.table_settings",

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from gandetect.course import Course, Progress, State
 from gandetect.folds import Folded
 from gandetect.image_negatives import PATCH, WHOLE, negatives
 from gandetect.image_settings import ImageSettings
@@ -25,7 +26,7 @@ from gandetect.networks.folders import (
 from gandetect.networks.images import ImagePair, LitPair, PatchPair, PlainDiscriminator, PlainGenerator
 from gandetect.networks.patches import MAPS, PIXELS, PatchDiscriminator, PatchGenerator
 from gandetect.networks.whole import WholeDiscriminator, WholeGenerator
-from gandetect.training import BEFORE_TRAINING, Course, Progress, State, step_random, train
+from gandetect.training import BEFORE_TRAINING, step_random, train
 
 Floats = NDArray[np.float32]
 

@@ -21,7 +21,7 @@ from gandetect.model_file import read_model
 from gandetect.readers.images import ImageReader
 
 if TYPE_CHECKING:
-    from gandetect.training import Progress
+    from gandetect.course import Progress
 
 Image = NDArray[np.uint8]
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from gandetect.backbone import load_backbone, summary
 from gandetect.checkpoint import kept
+from gandetect.course import Course, Progress
 from gandetect.errors import InputError, quoted
 from gandetect.folds import draw_folds
 from gandetect.graph.backbone import Backbone, FeatureMaps
@@ -37,7 +38,7 @@ from gandetect.model_file import seal
 from gandetect.networks.images import ImagePair
 from gandetect.record import manifest_of
 from gandetect.scorer import open_session, run_in_chunks
-from gandetect.training import Course, Progress, find_device
+from gandetect.training import find_device
 
 Floats = NDArray[np.float32]
 Image = NDArray[np.uint8]

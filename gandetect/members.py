@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from gandetect.training import Pair
+from gandetect.pair import Pair
 
 
 @torch.no_grad()

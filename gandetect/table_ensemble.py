@@ -10,13 +10,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from gandetect.course import Course, Progress, State
 from gandetect.folds import Folded
 from gandetect.linear_path import LinearPath
 from gandetect.losses import LOSSES
 from gandetect.networks.tables import Discriminator, Generator, TableBatch, TablePair
 from gandetect.table_negatives import REFERENCES, Batch, Cloud, around_known, references
 from gandetect.table_settings import WIDE, TableSettings
-from gandetect.training import BEFORE_TRAINING, Course, Progress, State, step_random, train
+from gandetect.training import BEFORE_TRAINING, step_random, train
 
 Floats = NDArray[np.float32]
 

@@ -22,7 +22,7 @@ from gandetect.model_file import read_model
 from gandetect.schema import Kind, Role, Schema, table_of
 
 if TYPE_CHECKING:
-    from gandetect.training import Progress
+    from gandetect.course import Progress
 
 Floats = NDArray[np.float64]
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from gandetect.calibration import default_alpha
 from gandetect.checkpoint import kept
+from gandetect.course import Course, Progress
 from gandetect.encoding import Encoding
 from gandetect.encoding_fitting import fit_encoding
 from gandetect.errors import InputError, quoted
@@ -40,7 +41,7 @@ from gandetect.table_ensemble import TableRows, train_ensemble
 from gandetect.table_health import examined
 from gandetect.table_settings import TableSettings
 from gandetect.table_weights import trained_weights
-from gandetect.training import Course, Progress, find_device
+from gandetect.training import find_device
 from gandetect.trimming import find_gross
 
 Columns = Mapping[str, NDArray[Any]]

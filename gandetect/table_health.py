@@ -9,12 +9,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from gandetect.course import Course
 from gandetect.health import Health, Limits, Probe, examine
 from gandetect.members import is_finite
 from gandetect.networks.tables import TableBatch, TablePair
 from gandetect.table_ensemble import TableRows
 from gandetect.table_negatives import REFERENCES
-from gandetect.training import AFTER_TRAINING, Course, step_random
+from gandetect.training import AFTER_TRAINING, step_random
 
 LIMITS = Limits(coverage=0.4, precision=0.4, accuracy=0.95)
 """Where a sickness begins: far from what members show that detect well.

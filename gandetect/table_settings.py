@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gandetect.course import Plan
 from gandetect.errors import InputError, quoted
-from gandetect.training import Plan
 
 WIDE = 256
 """Samples of more entries are trained on in smaller batches and fewer steps, and fewer codes are kept of them."""
@@ -67,7 +67,7 @@ class TableSettings:
     generator_width, generator_depth, noise_dim : int
         Of the generator's hidden layers, and of its noise.
     learning_rate, weight_decay, adversarial_weight : float
-        See `gandetect.training.Plan`.
+        See `gandetect.course.Plan`.
     realness_weight, recall_weight, typical_weight, reconstruction_weight, excess_weight : float
         Weights of the evidence in the score: realness, distance to the generator's memory, distance to the row that it
         finds typical, reconstruction error, excess beyond the training range.

@@ -46,8 +46,11 @@ FLOORS = {
     "networks": {"losses"},
     "table_negatives": set(),
     "image_negatives": set(),
-    "training": {"errors", "losses"},
-    "members": {"training"},
+    "course": set(),
+    "pair": set(),
+    "turns": {"course", "losses", "pair"},
+    "training": {"course", "errors", "losses", "pair", "turns"},
+    "members": {"pair"},
     "folds": set(),
     # The graph speaks of encodings and calibration, in numpy and onnx.
     "graph": {
@@ -56,15 +59,15 @@ FLOORS = {
     },
     "backbone": {"errors", "files", "guard", "scorer", "graph"},
     # What wires the rooms.
-    "checkpoint": {"errors", "files"},
+    "checkpoint": {"course", "errors", "files"},
     "health": set(),
     "healing": {"errors", "health"},
-    "table_settings": {"errors", "training"},
+    "table_settings": {"course", "errors"},
     "table_ensemble": {
-        *("folds", "linear_path", "networks", "table_negatives", "table_settings", "losses", "training"),
+        *("course", "folds", "linear_path", "networks", "table_negatives", "table_settings", "losses", "training"),
     },
     "table_weights": {"networks", "graph", "table_negatives", "table_ensemble"},
-    "table_health": {"health", "members", "networks", "training", "table_negatives", "table_ensemble"},
+    "table_health": {"course", "health", "members", "networks", "training", "table_negatives", "table_ensemble"},
     "record": {"calibration", "model_file"},
     "table_assembly": {
         *("schema", "distribution", "encoding", "decoding", "calibration", "model_file", "record", "scorer"),
@@ -77,7 +80,7 @@ FLOORS = {
     },
     "table_fitting": {
         *("errors", "modality", "schema", "encoding", "encoding_fitting", "summaries", "calibration", "checkpoint"),
-        *("folds", "healing", "members"),
+        *("course", "folds", "healing", "members"),
         *(
             "model_file",
             "record",
@@ -94,11 +97,11 @@ FLOORS = {
             "islands",
         ),
     },
-    "image_settings": {"errors", "losses", "training"},
-    "image_ensemble": {"folds", "networks", "image_negatives", "image_settings", "losses", "training"},
+    "image_settings": {"course", "errors", "losses"},
+    "image_ensemble": {"course", "folds", "networks", "image_negatives", "image_settings", "losses", "training"},
     "image_weights": {"grid", "networks", "graph", "image_settings", "image_ensemble"},
     "image_texture": {"grid", "scorer", "graph", "image_ensemble"},
-    "image_health": {"health", "members", "networks", "training", "image_ensemble"},
+    "image_health": {"course", "health", "members", "networks", "training", "image_ensemble"},
     "image_maps": {"image_negatives", "training", "scorer", "graph"},
     "image_assembly": {
         *("image_schema", "calibration", "heatmap", "model_file", "record", "scorer", "networks", "graph"),
@@ -109,7 +112,7 @@ FLOORS = {
         *("image_assembly", "image_texture"),
     },
     "image_fitting": {
-        *("errors", "modality", "image_schema", "heatmap", "checkpoint", "folds", "healing", "members"),
+        *("course", "errors", "modality", "image_schema", "heatmap", "checkpoint", "folds", "healing", "members"),
         *("model_file", "record", "scorer", "networks", "training", "graph"),
         *(
             "image_settings",
@@ -161,7 +164,7 @@ FLOORS = {
             "image_estimator",
             "image_fitting",
         ),
-        *("model_file", "pixels", "scorer", "training", "readers", "significance", "explanation", "drift"),
+        *("course", "model_file", "pixels", "scorer", "readers", "significance", "explanation", "drift"),
         *("report", "export"),
     },
 }
@@ -178,6 +181,8 @@ MAY_IMPORT_HEAVY = {
     "table_negatives": {"torch"},
     "image_negatives": {"torch"},
     "losses": {"torch"},
+    "pair": {"torch"},
+    "turns": {"torch"},
     "training": {"torch"},
     "checkpoint": {"safetensors"},
     "health": {"scipy", "sklearn"},
@@ -191,7 +196,6 @@ MAY_IMPORT_HEAVY = {
     "image_weights": {"torch"},
     "image_health": {"torch"},
     "image_assembly": {"torch"},
-    "table_fitting": {"torch"},
     "graph": {"onnx"},
     "members": {"torch"},
     "export": {"sklearn", "threadpoolctl", "torch"},
@@ -279,18 +283,18 @@ def test_heavy_packages_are_imported_in_their_rooms_only(path):
     assert packages <= known
 
 
+def test_no_room_may_import_a_heavy_package_that_it_does_not_use():
+    used = {room: set() for room in MAY_IMPORT_HEAVY}
+    for path in (one.values[0] for one in MODULES):
+        used.get(room_of(path), set()).update(name.partition(".")[0] for name in imports(path))
+    unused = {room: packages - used[room] for room, packages in MAY_IMPORT_HEAVY.items()}
+    assert not {room: packages for room, packages in unused.items() if packages}
+
+
 @pytest.mark.parametrize("path", MODULES)
 def test_optional_readers_are_imported_on_demand(path):
     packages = {name.partition(".")[0] for name in imports(path, at_load_only=True)}
     assert not packages & {"PIL", "pyarrow", "zstandard", "polars", "jinja2", "markupsafe", "timm"}
-
-
-def test_the_estimator_imports_torch_in_fit_only():
-    loaded = set(imports(ROOT / "gandetect" / "table_estimator.py", at_load_only=True))
-    assert not any(
-        name.startswith(("gandetect.table_fitting", "gandetect.table_settings", "gandetect.training"))
-        for name in loaded
-    )
 
 
 def cli_modules():
@@ -337,6 +341,11 @@ def loaded_after(code):
 )
 def test_the_counter_loads_no_heavy_package(code):
     assert loaded_after(code) == set()
+
+
+def test_the_estimators_load_torch_in_fit_only():
+    made = "from gandetect import GANDetector, ImageGANDetector; GANDetector(); ImageGANDetector()"
+    assert "torch" not in loaded_after(made)
 
 
 def test_scoring_loads_no_heavy_package(mixed, tmp_path):
