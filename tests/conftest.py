@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gandetect.readers.kinds import find_schema
+from gandetect.readers.schemas import find_schema
 from gandetect.readers.tables import read_table
 from gandetect.readers.values import parse_columns
 

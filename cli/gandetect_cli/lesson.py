@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from gandetect import InputError
 from gandetect.errors import quoted
 from gandetect.modality import MIN_ROWS
-from gandetect.readers.kinds import find_schema
 from gandetect.readers.number_forms import find_decimal
 from gandetect.readers.records import OnBadLine
+from gandetect.readers.schemas import find_schema
 from gandetect.readers.tables import Chunk
 from gandetect.readers.values import Parsed, parse_columns
 from gandetect.schema import Kind, Role, Schema

@@ -335,7 +335,7 @@ def loaded_after(code):
         "import gandetect",
         "import gandetect.scorer",
         "from gandetect import Scorer, InputError, read_model, write_model",
-        "import gandetect.readers.tables, gandetect.readers.kinds, gandetect.readers.values",
+        "import gandetect.readers.tables, gandetect.readers.schemas, gandetect.readers.values",
         "import gandetect.readers.images, gandetect.readers.sources",
     ],
 )

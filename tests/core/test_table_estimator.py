@@ -24,7 +24,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from gandetect import GANDetector, InputError, Scorer, TableSettings, anomaly_auroc_scorer, fit_table
-from gandetect.readers.kinds import find_schema
+from gandetect.readers.schemas import find_schema
 from gandetect.readers.values import parse_columns
 from gandetect.schema import Kind
 

@@ -4,31 +4,15 @@ import uuid
 
 import numpy as np
 import pytest
+from found_schemas import column_of, failure, schema_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gandetect.errors import InputError
-from gandetect.readers.kinds import TIME_FORMATS, find_schema
+from gandetect.readers.kinds import TIME_FORMATS
+from gandetect.readers.schemas import find_schema
 from gandetect.readers.values import YES_NO_PAIRS, parse_columns
 from gandetect.schema import Kind, Role
-
-
-def schema_of(columns, **options):
-    columns = {name: np.array(list(values), dtype=object) for name, values in columns.items()}
-    n_rows = len(next(iter(columns.values())))
-    return find_schema(columns, range(2, n_rows + 2), **options)
-
-
-def column_of(values, name="x", **options):
-    values = list(values)
-    return schema_of({name: values, "other": ["1.5"] * len(values)}, **options)[name]
-
-
-def failure(values, name="x", **options):
-    with pytest.raises(InputError) as caught:
-        column_of(values, name, **options)
-    return str(caught.value)
-
 
 SHUFFLED = [str(i * 37 % 101) for i in range(1, 31)]
 KINDS = {
@@ -233,80 +217,6 @@ def test_other_marks_in_numbers_are_refused(values, decimal, line, found, remedy
 def test_the_decimal_mark_is_stored_with_numbers():
     schema = schema_of({"x": ["1,5", "2"], "y": ["a", "b"]}, decimal=",")
     assert [(column.kind, column.decimal) for column in schema.columns] == [(Kind.NUMBER, ","), (Kind.CATEGORY, ".")]
-
-
-@pytest.mark.parametrize("kind", ["number", "yes/no", "category", "time", "id", "text"])
-def test_a_forced_kind_wins(kind):
-    column = column_of([f"word{i}" for i in range(30)], kinds={"x": kind})
-    assert column.kind == kind
-    assert column.role is (Role.LEFT_OUT if kind in ("id", "text") else Role.FEATURE)
-
-
-def test_a_forced_time_takes_the_format_that_reads_most():
-    assert column_of(["31.01.2026", "01.02.2026", "soon"], kinds={"x": "time"}).time_format == "%d.%m.%Y"
-    assert column_of(["2026-01-31", "soon"], kinds={"x": "time"}).time_format == ""
-    assert failure(["01/02/2026"], kinds={"x": "time"}) == (
-        "data, line 2: expected times in column 'x', found '01/02/2026'; day and month cannot be told apart: "
-        "pass --kind 'x=time:%d/%m/%Y' or --kind 'x=time:%m/%d/%Y'."
-    )
-
-
-@pytest.mark.parametrize("kind", ["nmber", "", "empty", "Number"])
-def test_an_unknown_kind_is_refused(kind):
-    assert failure(["1"], kinds={"x": kind}) == (
-        "data: expected one of the kinds 'number', 'yes/no', 'category', 'time', 'time:FORMAT', 'id', 'text' for "
-        f"column 'x', found {kind!r}; pass one of them."
-    )
-
-
-@pytest.mark.parametrize("time_format", ["", "ISO", "%d/%Q", "%"])
-def test_an_unknown_time_format_is_refused(time_format):
-    assert failure(["1"], kinds={"x": f"time:{time_format}"}) == (
-        f"data: expected a time format such as %d/%m/%Y %H:%M for column 'x', found {time_format!r}; "
-        "pass one that datetime.strptime knows."
-    )
-
-
-def test_a_refused_column_may_be_dropped_or_be_the_label():
-    refused = ["1"] * 10 + ["abc"]
-    assert column_of(refused, drop=["x"]).role is Role.LEFT_OUT
-    assert column_of(refused, only=["other"]).reason == "not among the columns asked for"
-    assert column_of(refused, label="x").role is Role.LABEL
-
-
-def test_only_and_drop_and_label_choose_features():
-    columns = {name: ["1", "2"] for name in "abcd"}
-    schema = schema_of(columns, only=["a", "b", "d"], drop=["b"], label="d")
-    assert [(column.name, column.role) for column in schema.columns] == [
-        ("a", Role.FEATURE),
-        ("b", Role.LEFT_OUT),
-        ("c", Role.LEFT_OUT),
-        ("d", Role.LABEL),
-    ]
-
-
-@pytest.mark.parametrize(
-    "options", [{"kinds": {"y": "id"}}, {"drop": ["y"]}, {"only": ["y"]}, {"label": "y"}, {"drop": ["y", "y"]}]
-)
-def test_an_unknown_column_is_refused(options):
-    assert failure(["1"], name="x", **options) == (
-        "data: expected names of its columns 'x', 'other', found 'y'; mend the name."
-    )
-
-
-def test_no_feature_left_is_refused():
-    with pytest.raises(InputError) as caught:
-        schema_of({"a": ["1"], "b": [""], "c": ["1"]}, drop=["a"], label="c", name="train.csv")
-    assert str(caught.value) == (
-        "train.csv: expected at least one column to learn from, found none ('a': dropped on request, "
-        "'b': every value is missing, 'c': label); choose a column's kind with --kind COLUMN=category, "
-        "or keep more columns."
-    )
-
-
-def test_unknown_options_are_refused():
-    assert failure(["1"], decimal=";") == "data: expected the decimal mark '.' or ',', found ';'; pass one of them."
-    assert failure(["1"], on_error="no") == "Expected on_error to be one of 'fail', 'skip', 'missing', found 'no'."
 
 
 WORDS = st.sampled_from(

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gandetect.readers.kinds import find_schema
 from gandetect.readers.number_forms import find_decimal
+from gandetect.readers.schemas import find_schema
 from gandetect.readers.values import parse_column
 from gandetect.schema import Column, Kind
 

@@ -1,0 +1,165 @@
+"""Find the schema of a training table: the kind of every column, named or found from its text, and its role."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gandetect.errors import InputError, quoted
+from gandetect.readers.kinds import TIME_FORMATS, ColumnValues, Finding, find_kind, time_in
+from gandetect.readers.number_forms import find_form
+from gandetect.readers.values import BLANKS, ON_ERROR, parse_times
+from gandetect.schema import LEARNABLE, Column, Kind, Role, Schema
+
+_FORCED_KINDS = ("number", "yes/no", "category", "time", "time:FORMAT", "id", "text")
+
+
+def find_schema(
+    columns: Mapping[str, NDArray[np.object_]],
+    lines: Sequence[int],
+    *,
+    kinds: Mapping[str, str] | None = None,
+    drop: Collection[str] = (),
+    only: Collection[str] | None = None,
+    label: str | None = None,
+    given: Collection[str] = (),
+    decimal: str = ".",
+    on_error: str = "fail",
+    name: str = "data",
+) -> Schema:
+    """Find the kind and role of every column.
+
+    Parameters
+    ----------
+    columns : mapping of str to ndarray of str objects, of shape (n_rows,)
+        The training table's text.
+    lines : sequence of int, of length n_rows
+        The line of each row, for messages.
+    kinds : mapping of str to str, optional
+        Kinds by column name that overrule what is found: "number", "yes/no", "category", "time", "time:FORMAT" with
+        a ``strptime`` format, "id" or "text".
+    drop : collection of str
+        Columns to leave out.
+    only : collection of str, optional
+        The columns to learn from; all others are left out.
+    label : str, optional
+        The column that says which rows are anomalies; never a feature.
+    given : collection of str
+        The columns that are not judged, but given: rows are judged among those that are alike there.
+    decimal : {".", ","}
+        The decimal mark of numbers.
+    on_error : {"fail", "skip", "missing"}
+        With "fail" a column of numbers, or of times, with a few other texts is refused; else it is taken as numbers
+        or times.
+    name : str
+        What messages call the data.
+
+    Returns
+    -------
+    Schema
+        All columns in their order, those that cannot be learned from with the reason.
+
+    Raises
+    ------
+    InputError
+        If an argument names an unknown column or kind, a column is one of those that the table above refuses, or no
+        column to learn from is left.
+    """
+    kinds = kinds or {}
+    if decimal not in (".", ","):
+        raise InputError(f"{name}: expected the decimal mark '.' or ',', found {decimal!r}; pass one of them.")
+    if on_error not in ON_ERROR:
+        raise InputError(f"Expected on_error to be one of {quoted(ON_ERROR)}, found {on_error!r}.")
+    _require_known([*kinds, *drop, *(only or ()), *given, *([] if label is None else [label])], columns, name)
+    unwanted = _unwanted(columns, drop, only if only is None else [*only, *given])
+    found = []
+    for key, texts in columns.items():
+        values = ColumnValues(key, texts, decimal)
+        finding = find_kind(values, on_error) if key not in kinds else _forced(values, kinds[key], name)
+        role, reason = _role(key, finding, label, unwanted)
+        if finding.problem and role is Role.FEATURE:
+            line = next(line for line, text in zip(lines, texts, strict=True) if text.strip(BLANKS) == finding.culprit)
+            raise InputError(f"{name}, line {line}: {finding.problem}")
+        mark = decimal if finding.kind is Kind.NUMBER else "."
+        found.append(Column(key, finding.kind, role, reason, finding.time_format, mark, *finding.form))
+    schema = Schema(tuple(found)).with_given(given)
+    _require_feature(schema, name)
+    return schema
+
+
+def _require_known(asked: Iterable[str], columns: Collection[str], name: str) -> None:
+    unknown = [column for column in dict.fromkeys(asked) if column not in columns]
+    if unknown:
+        raise InputError(
+            f"{name}: expected names of its columns {quoted(columns)}, found {quoted(unknown)}; mend the name."
+        )
+
+
+def _require_feature(schema: Schema, name: str) -> None:
+    if not schema.features:
+        reasons = ", ".join(f"{c.name!r}: {c.reason or c.role}" for c in schema.columns[:8])
+        raise InputError(
+            f"{name}: expected at least one column to learn from, found none ({reasons}); "
+            "choose a column's kind with --kind COLUMN=category, or keep more columns."
+        )
+
+
+def _unwanted(columns: Collection[str], drop: Collection[str], only: Collection[str] | None) -> dict[str, str]:
+    """Return the columns that the caller does not want, with the reason."""
+    others = {} if only is None else {key: "not among the columns asked for" for key in columns if key not in only}
+    return others | dict.fromkeys(drop, "dropped on request")
+
+
+def _role(key: str, finding: Finding, label: str | None, unwanted: Mapping[str, str]) -> tuple[Role, str]:
+    if key == label:
+        return Role.LABEL, ""
+    reason = unwanted.get(key, finding.reason)
+    return (Role.LEFT_OUT, reason) if reason else (Role.FEATURE, "")
+
+
+# --- kinds that the caller named --------------------------------------------------------------------------------------
+
+
+def _forced(values: ColumnValues, kind: str, name: str) -> Finding:
+    """Return the kind that the caller named."""
+    if kind.startswith("time:"):
+        return Finding(Kind.TIME, time_format=_checked_format(kind.removeprefix("time:"), values.name, name))
+    if kind not in _FORCED_KINDS:
+        raise InputError(
+            f"{name}: expected one of the kinds {quoted(_FORCED_KINDS)} for column {values.name!r}, found {kind!r}; "
+            "pass one of them."
+        )
+    if kind == Kind.TIME:
+        return _forced_time(values)
+    if kind == Kind.NUMBER:
+        return Finding(Kind.NUMBER, form=find_form(values.different, values.decimal))
+    return Finding(Kind(kind), "" if kind in LEARNABLE else f"chosen as {kind}")
+
+
+def _forced_time(values: ColumnValues) -> Finding:
+    """Take the format that reads most values; the others are problems of their rows."""
+    odd = {form: values.count(parse_times(values.different, form)[1]) for form in ("", *TIME_FORMATS)}
+    if odd[""] == min(odd.values()):
+        return Finding(Kind.TIME)
+    finding = time_in(values, [form for form, n_odd in odd.items() if n_odd == min(odd.values())])
+    problem = f"expected times in column {values.name!r}, found {values.words[0]!r}; {finding.reason}."
+    return replace(finding, reason="", problem=problem, culprit=values.words[0]) if finding.reason else finding
+
+
+def _checked_format(time_format: str, column: str, name: str) -> str:
+    moment = datetime(2001, 2, 3, 4, 5, 6, tzinfo=UTC)
+    try:
+        read = datetime.strptime(moment.strftime(time_format), time_format) if "%" in time_format else None
+    except (ValueError, re.error):
+        read = None
+    if read is None:
+        raise InputError(
+            f"{name}: expected a time format such as %d/%m/%Y %H:%M for column {column!r}, found {time_format!r}; "
+            "pass one that datetime.strptime knows."
+        )
+    return time_format
