@@ -19,8 +19,9 @@ from typing import Any, NamedTuple
 from gandetect import wire
 from gandetect.errors import ModelFileError
 from gandetect.files import access_error, write_atomically
-from gandetect.guard import LAYOUT, MAX_BYTES, ONNX_START, check_graph, shown
+from gandetect.guard import MAX_BYTES, ONNX_START, check_graph, shown
 from gandetect.manifest import checked_modality, manifest_json, parse_manifest
+from gandetect.onnx_layout import LAYOUT
 from gandetect.wire import RefusedError
 
 FORMAT = 1
