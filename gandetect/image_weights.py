@@ -10,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from gandetect.graph.convolutions import Layer
 from gandetect.graph.gaussian import Gaussian
-from gandetect.graph.images import ImageWeights, Layer
+from gandetect.graph.images import ImageWeights
 from gandetect.grid import means_of, own_axes_of, thinned, whitening_of
 from gandetect.image_ensemble import KINDS, ImageRows
 from gandetect.image_settings import ImageSettings

@@ -4,39 +4,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gandetect.graph.builder import GraphBuilder
+from gandetect.graph.convolutions import Layer, activations, affine, convolution, convolved, flat, leaky, on_sphere
 from gandetect.graph.folders import of_folder, own_of
 from gandetect.graph.gaussian import Gaussian, add_log, add_mean_square
 from gandetect.graph.texture import add_channel_mean
+from gandetect.image_constants import SMALLEST_SQUARE
 from gandetect.image_schema import ImageSchema
 
 Floats = NDArray[np.float32]
 
-SLOPE = 0.2
-"""Slope of the leaky ReLU; the networks' own."""
-
-SMALLEST_SQUARE = 0.01
-"""Added to the mean square of a channel before its logarithm is taken; the networks' own."""
-
 _FLOOR = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
-
-
-class Layer(NamedTuple):
-    """Weight and bias of one layer of all members, as the networks hold them; `stride` 0 is an affine map."""
-
-    weight: Floats
-    bias: Floats
-    stride: int = 0
-    transposed: bool = False
-
-    def member(self, index: int) -> Layer:
-        """Return the layer of one member, which keeps its axis."""
-        return self._replace(weight=self.weight[index : index + 1], bias=self.bias[index : index + 1])
 
 
 @dataclass(frozen=True)
@@ -184,23 +166,21 @@ def add_networks(builder: GraphBuilder, samples: str, weights: ImageWeights, fol
 
 
 def _see_whole(builder: GraphBuilder, samples: str, weights: ImageWeights, folder: str) -> Seen:
-    hidden = _hidden(builder, samples, weights.convolutions)
-    features = _leaky(builder, _affine(builder, _flat(builder, hidden[-1]), weights.features))
+    found = activations(builder, samples, weights.convolutions)
+    features = leaky(builder, affine(builder, flat(builder, found[-1]), weights.features))
     head = builder.floats(weights.realness.weight[0]), builder.floats(weights.realness.bias[0, 0])
     unreal = builder.node("Neg", own_of(builder, builder.node("Gemm", features, *head), folder, (weights.n_folders,)))
     distances = [_distance(builder, features, weights.gaussian, folder)]
     if weights.style is not None:
-        distances.append(_distance(builder, _style(builder, hidden[1:]), weights.style, folder))
+        distances.append(_distance(builder, _style(builder, found[1:]), weights.style, folder))
     values = builder.node("Concat", unreal, *distances, axis=1)
-    code = _on_sphere(
-        builder, _affine(builder, _flat(builder, _convolved(builder, samples, weights.encoder)), weights.to_code)
+    code = on_sphere(
+        builder, affine(builder, flat(builder, convolved(builder, samples, weights.encoder)), weights.to_code)
     )
     code = _moved(builder, code, weights.moves, folder)
     n_channels, side = weights.decoder[0].weight.shape[1], 4
-    grid = builder.node(
-        "Reshape", _affine(builder, code, weights.from_code), builder.ints([-1, n_channels, side, side])
-    )
-    reconstruction = _grown(builder, _leaky(builder, grid), weights)
+    grid = builder.node("Reshape", affine(builder, code, weights.from_code), builder.ints([-1, n_channels, side, side]))
+    reconstruction = _grown(builder, leaky(builder, grid), weights)
     error = _error_map(builder, samples, reconstruction, weights.n_channels)
     maps = builder.node("AveragePool", error, kernel_shape=[3, 3], pads=[1, 1, 1, 1], count_include_pad=0)
     return Seen(values, add_log(builder, maps), _mean_error(builder, error), reconstruction)
@@ -209,14 +189,14 @@ def _see_whole(builder: GraphBuilder, samples: str, weights: ImageWeights, folde
 def _see_positions(builder: GraphBuilder, samples: str, weights: ImageWeights, folder: str) -> Seen:
     features = _position_features(builder, samples, weights)
     kernel = builder.floats(weights.realness.weight[0].T[..., None, None])
-    logit = builder.node("Conv", _leaky(builder, features), kernel, builder.floats(weights.realness.bias[0, 0]))
+    logit = builder.node("Conv", leaky(builder, features), kernel, builder.floats(weights.realness.bias[0, 0]))
     unreal = builder.node("Neg", own_of(builder, logit, folder, (weights.n_folders, 1, 1)))  # (n, 1, height, width)
     mean = of_folder(builder, weights.gaussian.mean[0], folder)
     deviation = builder.node("Sub", features, mean)
     distance = add_log(builder, add_mean_square(builder, deviation, weights.gaussian.whitening[0], weights.grid))
-    code = _on_sphere(builder, _convolution(builder, _convolved(builder, samples, weights.encoder), weights.to_code))
+    code = on_sphere(builder, convolution(builder, convolved(builder, samples, weights.encoder), weights.to_code))
     code = _moved(builder, code, None if weights.moves is None else weights.moves[..., None, None], folder)
-    reconstruction = _grown(builder, _leaky(builder, _convolution(builder, code, weights.from_code)), weights)
+    reconstruction = _grown(builder, leaky(builder, convolution(builder, code, weights.from_code)), weights)
     error = _error_map(builder, samples, reconstruction, weights.n_channels)
     pooled = [weights.stride] * 2
     coarse = builder.node("AveragePool", error, kernel_shape=pooled, strides=pooled)
@@ -229,8 +209,8 @@ def _see_positions(builder: GraphBuilder, samples: str, weights: ImageWeights, f
 
 def _position_features(builder: GraphBuilder, samples: str, weights: ImageWeights) -> str:
     """Return the discriminator's features at every position, not rectified: (n, n_features, height, width)."""
-    fine = _convolved(builder, samples, weights.convolutions)
-    coarse = _convolved(builder, fine, weights.coarse)
+    fine = convolved(builder, samples, weights.convolutions)
+    coarse = convolved(builder, fine, weights.coarse)
     kernel, bias = weights.features.weight[0].T[..., None, None], weights.features.bias[0, 0]
     n_fine, n_coarse = (layers[-1].weight.shape[1] for layers in (weights.convolutions, weights.coarse))
     of_fine, of_coarse, of_position = np.split(kernel, [n_fine, n_fine + n_coarse], axis=1)
@@ -244,43 +224,9 @@ def _position_features(builder: GraphBuilder, samples: str, weights: ImageWeight
     return joined
 
 
-# --- layers -----------------------------------------------------------------------------------------------------------
-
-
-def _leaky(builder: GraphBuilder, x: str) -> str:
-    return builder.node("LeakyRelu", x, alpha=SLOPE)
-
-
-def _flat(builder: GraphBuilder, x: str) -> str:
-    return builder.node("Flatten", x, axis=1)
-
-
-def _affine(builder: GraphBuilder, x: str, layer: Layer) -> str:
-    return builder.node("Gemm", x, builder.halves(layer.weight[0]), builder.halves(layer.bias[0, 0]))
-
-
-def _convolution(builder: GraphBuilder, x: str, layer: Layer) -> str:
-    padding = (layer.weight.shape[-1] - 1) // 2
-    operator = "ConvTranspose" if layer.transposed else "Conv"
-    weight, bias = builder.halves(layer.weight[0]), builder.halves(layer.bias[0])
-    return builder.node(operator, x, weight, bias, strides=[layer.stride] * 2, pads=[padding] * 4)
-
-
-def _hidden(builder: GraphBuilder, x: str, layers: tuple[Layer, ...]) -> list[str]:
-    """Return a tensor and what each layer makes of it, one after the other."""
-    found = [x]
-    for layer in layers:
-        found.append(_leaky(builder, _convolution(builder, found[-1], layer)))
-    return found
-
-
-def _convolved(builder: GraphBuilder, x: str, layers: tuple[Layer, ...]) -> str:
-    return _hidden(builder, x, layers)[-1]
-
-
 def _grown(builder: GraphBuilder, x: str, weights: ImageWeights) -> str:
     *hidden, last = weights.decoder
-    drawn = _convolution(builder, _convolved(builder, x, tuple(hidden)), last)
+    drawn = convolution(builder, convolved(builder, x, tuple(hidden)), last)
     return drawn if weights.sees_maps else builder.node("Tanh", drawn)
 
 
@@ -291,12 +237,6 @@ def _moved(builder: GraphBuilder, code: str, moves: Floats | None, folder: str) 
     return builder.node("Add", code, of_folder(builder, moves[0], folder))
 
 
-def _on_sphere(builder: GraphBuilder, code: str) -> str:
-    square = builder.node("ReduceMean", builder.node("Mul", code, code), builder.ints([1]), keepdims=1)
-    length = builder.node("Sqrt", builder.node("Add", square, builder.floats(1e-6)))
-    return builder.node("Div", code, length)
-
-
 # --- measures ---------------------------------------------------------------------------------------------------------
 
 
@@ -305,7 +245,7 @@ def _style(builder: GraphBuilder, hidden: list[str]) -> str:
     means = [builder.node("GlobalAveragePool", x) for x in hidden]
     squares = [builder.node("GlobalAveragePool", builder.node("Mul", x, x)) for x in hidden]
     shown = builder.node("Add", builder.node("Concat", *squares, axis=1), builder.floats(SMALLEST_SQUARE))
-    return _flat(builder, builder.node("Concat", *means, builder.node("Log", shown), axis=1))
+    return flat(builder, builder.node("Concat", *means, builder.node("Log", shown), axis=1))
 
 
 def _distance(builder: GraphBuilder, vectors: str, spread: Gaussian, folder: str) -> str:

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import batch_norm, conv2d, conv_transpose2d, leaky_relu
 
-SLOPE = 0.2
-"""Slope of the leaky ReLU behind every hidden layer."""
+from gandetect.image_constants import SLOPE, SMALLEST_LENGTH
 
 
 class MemberConv(nn.Module):
@@ -112,4 +111,4 @@ def grown(decoder: nn.ModuleList, x: Tensor) -> Tensor:
 
 def on_sphere(codes: Tensor) -> Tensor:
     """Scale codes so that their mean square over axis 2 is one."""
-    return codes / (codes.square().mean(2, keepdim=True) + 1e-6).sqrt()
+    return codes / (codes.square().mean(2, keepdim=True) + SMALLEST_LENGTH).sqrt()

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, leaky_relu
 
-from gandetect.networks.convolutions import SLOPE, MemberConv, NormedConv, grown, on_sphere
+from gandetect.image_constants import SLOPE
+from gandetect.networks.convolutions import MemberConv, NormedConv, grown, on_sphere
 from gandetect.networks.tables import MemberLinear
 
 PIXELS, MAPS = ((5, 2), (3, 1), (3, 2), (3, 1)), ((1, 1), (1, 1), (3, 1), (1, 1))

@@ -9,11 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
-from gandetect.networks.convolutions import SLOPE, MemberConv, grown, on_sphere
+from gandetect.image_constants import SLOPE, SMALLEST_SQUARE
+from gandetect.networks.convolutions import MemberConv, grown, on_sphere
 from gandetect.networks.tables import MemberLinear
-
-SMALLEST_SQUARE = 0.01
-"""Added to the mean square of a channel before its logarithm is taken."""
 
 
 class WholeDiscriminator(nn.Module):

@@ -44,7 +44,8 @@ FLOORS = {
     "drift": {"errors", "schema", "distribution", "significance"},
     # The workshop: torch; it knows neither files nor columns.
     "losses": set(),
-    "networks": {"losses"},
+    "image_constants": set(),
+    "networks": {"image_constants", "losses"},
     "table_negatives": set(),
     "image_negatives": set(),
     "course": set(),
@@ -56,7 +57,7 @@ FLOORS = {
     # The graph speaks of encodings and calibration, in numpy and onnx.
     "graph": {
         *("errors", "modality", "schema", "image_schema", "core_schema", "encoding", "decoding", "calibration"),
-        *("linear_path", "heatmap"),
+        *("linear_path", "heatmap", "image_constants"),
     },
     "backbone": {"errors", "files", "guard", "scorer", "graph"},
     # What wires the rooms.
