@@ -1,6 +1,7 @@
 """Data flows one way: who may import whom, and what the counter's wing must never load."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -250,6 +251,12 @@ def imports(path, *, at_load_only=False):
 def test_every_room_has_a_floor():
     rooms = {room_of(path.values[0]) for path in MODULES}
     assert rooms <= set(FLOORS), f"rooms without a line in the table: {rooms - set(FLOORS)}"
+
+
+def test_the_map_for_contributors_shows_every_room_once():
+    shown = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("## The rooms")[2].partition("\n## ")[0]
+    named = re.findall(r"`(\w+)`", shown.partition("|---|---|")[2])
+    assert sorted(named) == sorted(FLOORS.keys() - {"__init__"})
 
 
 @pytest.mark.parametrize("path", MODULES)
