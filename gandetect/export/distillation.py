@@ -29,10 +29,9 @@ from torch.nn.functional import silu, smooth_l1_loss
 from gandetect.calibration import STRONG, TAIL_WEIGHT, Calibration
 from gandetect.export.source import Drawn, Source
 from gandetect.graph.builder import GraphBuilder
-from gandetect.graph.score import calibration_constants
+from gandetect.graph.score import MAX_ERROR, calibration_constants
 from gandetect.graph.student import StudentWeights, add_student
 from gandetect.graph.surgery import OpenModel
-from gandetect.graph.tables import MAX_ERROR
 from gandetect.modality import INTERNAL_PREFIX
 from gandetect.scorer import open_session, run_in_chunks
 from gandetect.training import one_thread

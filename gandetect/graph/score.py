@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from gandetect.calibration import STRONG, TAIL_WEIGHT, UNSEEN_SLOPE, Calibration, Evidence, default_alpha
 from gandetect.graph.builder import GraphBuilder
-from gandetect.graph.tables import MAX_ERROR
 from gandetect.modality import ALPHA
+
+MAX_ERROR = 20.0
+"""A column's reconstruction error counts at most this many times its mean on training rows."""
 
 BEYOND_CAP = 0.01
 """Weight of the logarithm of a column's uncapped error in its blame."""

@@ -21,14 +21,8 @@ from gandetect.graph.layers import (
     with_one,
 )
 from gandetect.graph.linear import EXPECTED, FAR, add_linear_path
+from gandetect.graph.masks import add_expected
 from gandetect.linear_path import LinearPath
-
-MAX_MASKS = 16
-"""To measure a row's reconstruction error its columns are hidden in at most this many groups, one by one."""
-
-MAX_ERROR = 20.0
-"""A column's reconstruction error counts at most this many times its mean on training rows."""
-
 
 GIVEN_WEIGHT = 3.0
 """What is given counts so many times more when the nearest code is looked for."""
@@ -123,7 +117,9 @@ def add_networks(
     if weights.linear is None:
         typical = _typical(builder, encoded, masked, weights, column_of)
         values = builder.labelled(_judge(builder, completed, typical, weights, column_of), "values")
-        expected = builder.labelled(_expected(builder, seen, weights, column_of), "expected")
+        expected = builder.labelled(
+            add_expected(builder, seen, weights.generator, column_of, weights.given), "expected"
+        )
     else:
         numbers, distance = add_linear_path(builder, encoded.samples, weights.linear)
         judged = _judge(builder, completed, None, weights, column_of)
@@ -132,7 +128,7 @@ def add_networks(
         expected, entries = builder.labelled(numbers, EXPECTED), weights.linear.entries
         if len(entries) < len(column_of):
             everything = np.arange(len(column_of))
-            others = _expected(builder, seen, weights, column_of)
+            others = add_expected(builder, seen, weights.generator, column_of, weights.given)
             expected = in_order(builder, [others, expected], [everything, entries])
         expected = builder.labelled(expected, "expected")
     deviation = builder.node("Sub", expected, encoded.samples)
@@ -255,76 +251,6 @@ def _recall_error(builder: GraphBuilder, samples: str, memory: Floats, label: st
     length = builder.node("ReduceSumSquare", samples, builder.ints([2]), keepdims=1)
     error = builder.node("Cast", builder.node("Sub", length, nearest), to=1)
     return builder.node("Relu", error)
-
-
-@dataclass(frozen=True)
-class _Masks:
-    """Which member hides which entries in which pass.
-
-    Shape
-    -----
-    hidden_columns (members, passes, n_columns), hidden_entries (members, passes, sample_dim): one where hidden;
-    outputs (members, passes, width): the entries that a pass predicts, padded with 0;
-    position (sample_dim,): where each entry stands among the flattened outputs; 0 for what is given
-    """
-
-    hidden_columns: NDArray[np.bool_]
-    hidden_entries: NDArray[np.bool_]
-    outputs: NDArray[np.int64]
-    position: NDArray[np.int64]
-
-    @classmethod
-    def of(cls, n_members: int, column_of: NDArray[np.int64], given: NDArray[np.bool_]) -> _Masks:
-        columns = np.flatnonzero(~given)
-        n_masks = min(MAX_MASKS, len(columns))
-        n_passes = -(-n_masks // n_members)
-        mask_of = np.arange(len(columns)) % n_masks
-        hidden_columns = np.zeros((n_members, n_passes, len(given)), dtype=bool)
-        hidden_columns[mask_of % n_members, mask_of // n_members, columns] = True
-        hidden_entries = hidden_columns[..., column_of]
-        width = hidden_entries.sum(2).max()
-        outputs = np.zeros((n_members, n_passes, width), dtype=np.int64)
-        position = np.zeros(len(column_of), dtype=np.int64)
-        for member, turn in np.ndindex(n_members, n_passes):
-            entries = np.flatnonzero(hidden_entries[member, turn])
-            outputs[member, turn, : len(entries)] = entries
-            position[entries] = (member * n_passes + turn) * width + np.arange(len(entries))
-        return cls(hidden_columns, hidden_entries, outputs, position)
-
-
-def _expected(builder: GraphBuilder, seen: str, weights: TableWeights, column_of: NDArray[np.int64]) -> str:
-    """Hide every column once and let the generator fill it in: (n, sample_dim); what is given is not hidden.
-
-    The passes are shared out among the members. Hiding is done to the first layer's weights instead of its input, and
-    of the last layer only the hidden entries are computed.
-    """
-    masks = _Masks.of(weights.n_members, column_of, weights.given)
-    first, *hidden, (last_weight, last_bias) = weights.generator
-    masked_weight = _hiding(builder, first, masks)
-    x = hidden_layers(builder, silu(builder, builder.node("MatMul", seen, masked_weight)), hidden, per_mask=True)
-    member = np.arange(weights.n_members)[:, None, None]
-    weight = last_weight.swapaxes(1, 2)[member, masks.outputs].swapaxes(2, 3)  # (members, passes, width, outputs)
-    filled = builder.node("MatMul", x, builder.floats(weight))
-    flat = builder.node(
-        "Reshape", builder.node("Transpose", filled, perm=[2, 0, 1, 3]), builder.ints([0, masks.outputs.size])
-    )
-    gathered = builder.node("Gather", flat, builder.ints(masks.position), axis=1)  # (n, sample_dim)
-    bias = last_bias[:, 0][member, masks.outputs].ravel()[masks.position]
-    return builder.node("Add", gathered, builder.floats(bias))
-
-
-def _hiding(builder: GraphBuilder, layer: Layer, masks: _Masks) -> str:
-    """Weights of the generator's first layer, in every pass without those of what is hidden.
-
-    Returns a tensor of shape (members, passes, inputs + 1, width); what the mask says is in the last row, the bias.
-    """
-    weight, bias = layer
-    hides = np.concatenate([masks.hidden_entries, masks.hidden_columns], axis=2)  # (members, passes, inputs)
-    mask_weight = weight[:, None, masks.hidden_entries.shape[2] :]  # (members, 1, n_columns, width)
-    told = bias[:, None] + (masks.hidden_columns[..., None] * mask_weight).sum(2, keepdims=True)
-    # Weights and mask are stored apart, which is smaller; the runtime joins them once, when it loads the model.
-    kept = builder.node("Mul", builder.floats(weight[:, None]), builder.floats(~hides[..., None]))
-    return builder.node("Concat", kept, builder.floats(told), axis=2)
 
 
 def _per_column(builder: GraphBuilder, per_entry: str, column_of: NDArray[np.int64]) -> str:
