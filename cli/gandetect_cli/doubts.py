@@ -17,6 +17,8 @@ Values = NDArray[Any]
 MOST_UNSEEN = 0.05
 """Largest share of new rows with an unseen category that is not worth a word: the usual false-alarm rate."""
 
+_TWO_DAYS = 2 * 86_400.0
+
 
 def doubts(features: Mapping[str, Values], n_rows: int, times: Collection[str] = ()) -> list[str]:
     """Return a sentence for every doubt.
@@ -28,7 +30,7 @@ def doubts(features: Mapping[str, Values], n_rows: int, times: Collection[str] =
     n_rows : int
         Number of rows.
     times : collection of str
-        Those of the features that are times: nothing is learned of them that only grows.
+        Those of the features that are times: of two days or more only what comes again is learned.
 
     Returns
     -------
@@ -43,7 +45,8 @@ def doubts(features: Mapping[str, Values], n_rows: int, times: Collection[str] =
             f"every value of {', '.join(map(repr, unlike))} is different, but {counted(n_rows, 'row')} are too few to "
             "tell ids and free text from categories: leave such columns out with --drop"
         )
-    if counters := [name for name, values in features.items() if name not in times and _only_grows(values)]:
+    counters = [name for name, values in features.items() if _only_grows(values)]
+    if counters := [name for name in counters if name not in times or np.ptp(features[name]) < _TWO_DAYS]:
         found.append(
             f"{', '.join(map(repr, counters))} never {'falls' if len(counters) == 1 else 'fall'} from row to row: if "
             "that is a clock or a counter, new rows lie beyond all that is learned and will be flagged, so leave it "

@@ -250,7 +250,7 @@ def _hint(values: ColumnValues) -> str:
     form = find_form(values.different, values.decimal)
     column = replace(Column(values.name, Kind.NUMBER, decimal=values.decimal), **form._asdict())
     n_values, n_numbers = len(values.words), values.count(~parse_column(values.different, column)[1])
-    if n_numbers > n_values / 2:
+    if n_numbers > n_values / 2 and not _are_codes(values):
         kind = f"--kind '{values.name}=number' and --on-error missing"
         return f"; {n_numbers} of its {n_values} values are numbers: to learn from them pass {kind}"
     for clock in ("%H:%M", "%H:%M:%S"):

@@ -160,6 +160,7 @@ def test_free_text_of_numbers_for_the_most_part_says_how_to_read_them():
         "pass --kind 'x=number' and --on-error missing"
     )
     assert column_of(words, kinds={"x": "number"}, on_error="missing").suffix == " kg"
+    assert column_of([f"{i:03}" for i in range(30)] + ["000"]).reason.endswith(": free text")  # codes
 
 
 @pytest.mark.parametrize("clock", ["%H:%M", "%H:%M:%S"])
