@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Iterable, Sequence
 
@@ -41,7 +42,8 @@ class Reporter:
 def show(line: str) -> None:
     """Write one line to stderr."""
     if sys.stderr is not None:  # closed by the caller
-        print(plain(line), file=sys.stderr, flush=True)  # noqa: T201
+        with contextlib.suppress(OSError):  # a full disk, say: the answers are worth more than what is said of them
+            print(plain(line), file=sys.stderr, flush=True)  # noqa: T201
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:

@@ -370,6 +370,17 @@ def test_a_full_disk_is_one_sentence(start, machines_new, small_model, output):
     )
 
 
+@pytest.mark.skipif(not FULL.exists(), reason="this system has no device that is always full")
+@pytest.mark.parametrize(("data", "code"), [("new.csv", 0), ("none.csv", 4)])
+def test_messages_that_find_a_full_disk_cost_no_answers(start, machines_new, small_model, tmp_path, data, code):
+    (tmp_path / "new.csv").write_bytes(machines_new.read_bytes())
+    with FULL.open("wb") as full:
+        process = start("score", tmp_path / data, "-m", small_model, "-o", tmp_path / "out.csv", stderr=full)
+        process.communicate()
+    assert process.returncode == code
+    assert (tmp_path / "out.csv").exists() == (code == 0)
+
+
 def test_stdout_ends_at_a_whole_line_when_a_later_row_is_bad(start, small_model, new_rows):
     text = written([*new_rows * 9, new_rows[0] | {"speed_rpm": "fast"}])
     process = start("score", "-", "-m", small_model)
