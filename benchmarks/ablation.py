@@ -25,13 +25,14 @@ from options import names, options, parsed
 from sklearn.metrics import average_precision_score, roc_auc_score
 from splits import SETTINGS, Split
 
-from gandetect import TableSettings, table_fitting
-from gandetect.frames import array_columns, array_schema
-from gandetect.losses import LOSSES
+from gandetect import TableSettings
 from gandetect.networks.tables import TablePair
 from gandetect.scorer import Scorer
-from gandetect.table_ensemble import TableRows
-from gandetect.table_negatives import REFERENCES, SCORED
+from gandetect.tables import fitting as table_fitting
+from gandetect.tables.ensemble import TableRows
+from gandetect.tables.frames import array_columns, array_schema
+from gandetect.tables.negatives import REFERENCES, SCORED
+from gandetect.training.losses import LOSSES
 
 PLAIN = TableSettings(n_planted=0)
 """The defaults; the certificate costs time and has no part in the score."""

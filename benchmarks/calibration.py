@@ -40,13 +40,13 @@ def flagged(p_values: np.ndarray, level: float) -> int:
 
 def measure(path: Path, seed: int) -> dict[str, Any]:
     """Fit on one split and count false alarms and discoveries, as shipped and without the correction for averaging."""
-    import gandetect.table_calibration
+    import gandetect.tables.calibration
     from gandetect import GANDetector, PValueCounts
     from gandetect.calibration import calibrate
 
     with np.load(path) as file:
         split = split_one_class(file["X"].astype(np.float64), file["y"].astype(int), seed)
-    with mock.patch.object(gandetect.table_calibration, "calibrate", wraps=calibrate) as calibration:
+    with mock.patch.object(gandetect.tables.calibration, "calibrate", wraps=calibrate) as calibration:
         detector = GANDetector(random_state=seed).fit(split.X_train)
     plain = calibrate(calibration.call_args.args[0])
     p_values = detector.p_value(split.X_test)

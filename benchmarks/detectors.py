@@ -99,7 +99,7 @@ class NoGame:
 
 def fit_without_game(X_train: np.ndarray, known: np.ndarray | None, seed: int) -> Fitted:
     """Train the package's own detector without the adversarial game."""
-    from gandetect.losses import LOSSES
+    from gandetect.training.losses import LOSSES
 
     LOSSES["none"] = NoGame
     return fit_gandetect(X_train, known, seed, loss="none")

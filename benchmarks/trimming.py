@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from splits import SETTINGS, Split
 
-from gandetect.frames import array_columns, array_schema
-from gandetect.trimming import find_gross
+from gandetect.tables.frames import array_columns, array_schema
+from gandetect.tables.trimming import find_gross
 
 GLITCHES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "times 1e6": lambda values: 1e6 * (np.abs(values) + 1),

@@ -9,7 +9,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gandetect.course import Progress
     from gandetect.drift import Drift, DriftMonitor
     from gandetect.errors import (
         FileAccessError,
@@ -21,17 +20,18 @@ if TYPE_CHECKING:
     from gandetect.evaluation import Evaluation, anomaly_auroc_scorer, evaluate_scores
     from gandetect.explanation import Explanation, explain
     from gandetect.export.variants import Comparison, Exported, export_model
-    from gandetect.image_estimator import ImageGANDetector
-    from gandetect.image_fitting import fit_images
+    from gandetect.images.estimator import ImageGANDetector
+    from gandetect.images.fitting import fit_images
     from gandetect.model_file import read_model, write_model
     from gandetect.pixels import PixelEvaluation, PixelEvaluator
     from gandetect.report.page import render_report
     from gandetect.report.rows import ReportRows
     from gandetect.scorer import Scorer
     from gandetect.significance import PValueCounts
-    from gandetect.table_estimator import GANDetector
-    from gandetect.table_fitting import fit_table
-    from gandetect.table_settings import TableSettings
+    from gandetect.tables.estimator import GANDetector
+    from gandetect.tables.fitting import fit_table
+    from gandetect.tables.settings import TableSettings
+    from gandetect.training.course import Progress
 
 _HOMES = {
     "Comparison": "gandetect.export.variants",
@@ -41,25 +41,25 @@ _HOMES = {
     "Explanation": "gandetect.explanation",
     "Exported": "gandetect.export.variants",
     "FileAccessError": "gandetect.errors",
-    "GANDetector": "gandetect.table_estimator",
+    "GANDetector": "gandetect.tables.estimator",
     "GandetectError": "gandetect.errors",
-    "ImageGANDetector": "gandetect.image_estimator",
+    "ImageGANDetector": "gandetect.images.estimator",
     "InputError": "gandetect.errors",
     "MissingExtraError": "gandetect.errors",
     "ModelFileError": "gandetect.errors",
     "PValueCounts": "gandetect.significance",
     "PixelEvaluation": "gandetect.pixels",
     "PixelEvaluator": "gandetect.pixels",
-    "Progress": "gandetect.course",
+    "Progress": "gandetect.training.course",
     "ReportRows": "gandetect.report.rows",
     "Scorer": "gandetect.scorer",
-    "TableSettings": "gandetect.table_settings",
+    "TableSettings": "gandetect.tables.settings",
     "anomaly_auroc_scorer": "gandetect.evaluation",
     "evaluate_scores": "gandetect.evaluation",
     "explain": "gandetect.explanation",
     "export_model": "gandetect.export.variants",
-    "fit_images": "gandetect.image_fitting",
-    "fit_table": "gandetect.table_fitting",
+    "fit_images": "gandetect.images.fitting",
+    "fit_table": "gandetect.tables.fitting",
     "read_model": "gandetect.model_file",
     "render_report": "gandetect.report.page",
     "write_model": "gandetect.model_file",

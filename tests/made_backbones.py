@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from gandetect import image_maps
+from gandetect.images import maps as image_maps
 
 CHANNELS = 4
 

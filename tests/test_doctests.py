@@ -15,7 +15,7 @@ MODULES = [
 
 
 def test_the_estimators_have_examples():
-    assert {"gandetect.table_estimator", "gandetect.image_estimator"} <= set(MODULES)
+    assert {"gandetect.tables.estimator", "gandetect.images.estimator"} <= set(MODULES)
 
 
 @pytest.mark.parametrize("name", MODULES)

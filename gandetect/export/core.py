@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gandetect.encoding import CLIP, EXCESS_FREE, CategoryEncoding, ColumnEncoding, NumberEncoding, TimeEncoding
 from gandetect.export.source import Columns, Source
+from gandetect.tables.encoding import CLIP, EXCESS_FREE, CategoryEncoding, ColumnEncoding, NumberEncoding, TimeEncoding
 
 Floats = NDArray[np.float32]
 

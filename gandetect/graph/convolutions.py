@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandetect.graph.builder import GraphBuilder
-from gandetect.image_constants import SLOPE, SMALLEST_LENGTH
+from gandetect.images.constants import SLOPE, SMALLEST_LENGTH
 
 Floats = NDArray[np.float32]
 

@@ -7,9 +7,9 @@ from functools import partial
 
 import numpy as np
 
-from gandetect.encoding import CLIP, EXCESS_FREE, CategoryEncoding, Encoding, NumberEncoding, TimeEncoding
 from gandetect.graph.builder import GraphBuilder
 from gandetect.schema import NUMERIC, Schema
+from gandetect.tables.encoding import CLIP, EXCESS_FREE, CategoryEncoding, Encoding, NumberEncoding, TimeEncoding
 
 
 @dataclass(frozen=True)

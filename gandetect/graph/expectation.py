@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from gandetect.decoding import level_likelihood
-from gandetect.encoding import CYCLES, CategoryEncoding, Encoding, NumberEncoding, TimeEncoding
 from gandetect.graph.builder import GraphBuilder
+from gandetect.tables.decoding import level_likelihood
+from gandetect.tables.encoding import CYCLES, CategoryEncoding, Encoding, NumberEncoding, TimeEncoding
 
 TIMES_OF_DAY = 96
 """An expected time is one of so many times of its day: every quarter of an hour."""

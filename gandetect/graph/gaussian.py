@@ -27,7 +27,7 @@ class Gaussian:
         What is left of a feature vector, times this, has independent entries of variance one. The grid of patches is
         cut into so many blocks per side, each with a covariance of its own; elsewhere there is one.
     axes : array of shape (members, folders, n_axes, n_features) or None
-        What the covariance of each folder changes of it, see `gandetect.grid.own_axes_of`; only of whole images.
+        What the covariance of each folder changes of it, see `gandetect.images.grid.own_axes_of`; only of whole images.
     """
 
     mean: Floats

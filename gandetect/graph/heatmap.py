@@ -7,8 +7,8 @@ import numpy as np
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.folders import of_folder
 from gandetect.graph.images import add_top
-from gandetect.heatmap import Heat, MapScale
 from gandetect.image_schema import ImageSchema
+from gandetect.images.heatmap import Heat, MapScale
 
 
 def add_conspicuousness(builder: GraphBuilder, maps: str, scale: MapScale, folder: str = "") -> str:

@@ -13,8 +13,8 @@ from gandetect.graph.convolutions import Layer, activations, affine, convolution
 from gandetect.graph.folders import of_folder, own_of
 from gandetect.graph.gaussian import Gaussian, add_log, add_mean_square
 from gandetect.graph.texture import add_channel_mean
-from gandetect.image_constants import SMALLEST_SQUARE
 from gandetect.image_schema import ImageSchema
+from gandetect.images.constants import SMALLEST_SQUARE
 
 Floats = NDArray[np.float32]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gandetect.graph.builder import GraphBuilder
-from gandetect.linear_path import DISTANCE_FLOOR, EXPECTED_FLOOR, LinearPath
+from gandetect.tables.linear_path import DISTANCE_FLOOR, EXPECTED_FLOOR, LinearPath
 
 AXES, ENTRIES = "linear/axes", "linear/entries"
 """Labels of constants that tell a model with a linear path."""

@@ -22,7 +22,7 @@ from gandetect.graph.layers import (
 )
 from gandetect.graph.linear import EXPECTED, FAR, add_linear_path
 from gandetect.graph.masks import add_expected
-from gandetect.linear_path import LinearPath
+from gandetect.tables.linear_path import LinearPath
 
 GIVEN_WEIGHT = 3.0
 """What is given counts so many times more when the nearest code is looked for."""

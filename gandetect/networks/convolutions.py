@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import batch_norm, conv2d, conv_transpose2d, leaky_relu
 
-from gandetect.image_constants import SLOPE, SMALLEST_LENGTH
+from gandetect.images.constants import SLOPE, SMALLEST_LENGTH
 
 
 class MemberConv(nn.Module):

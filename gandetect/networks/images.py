@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, pad
 
-from gandetect.losses import focal, logistic_fake, logistic_real, logistic_rejection
 from gandetect.networks.convolutions import on_sphere
 from gandetect.networks.folders import FolderDiscriminator, FolderGenerator
 from gandetect.networks.patches import PatchDiscriminator, PatchGenerator
 from gandetect.networks.whole import WholeDiscriminator, WholeGenerator
+from gandetect.training.losses import focal, logistic_fake, logistic_real, logistic_rejection
 
 PlainGenerator = WholeGenerator | PatchGenerator
 PlainDiscriminator = WholeDiscriminator | PatchDiscriminator

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, leaky_relu
 
-from gandetect.image_constants import SLOPE
+from gandetect.images.constants import SLOPE
 from gandetect.networks.convolutions import MemberConv, NormedConv, grown, on_sphere
 from gandetect.networks.tables import MemberLinear
 

@@ -1,7 +1,7 @@
 """Generator and discriminator for tables, all members of the ensemble at once.
 
 Every layer holds the weights of all members and multiplies them in one batched product; members never exchange
-anything. This file does not know how the networks are trained (`gandetect.training`) nor what they are scored with
+anything. This file does not know how the networks are trained (`gandetect.training.loop`) nor what they are scored with
 (`gandetect.graph`).
 """
 
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
-from gandetect.losses import logistic_rejection
+from gandetect.training.losses import logistic_rejection
 
 
 class MemberLinear(nn.Module):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
-from gandetect.image_constants import SLOPE, SMALLEST_SQUARE
+from gandetect.images.constants import SLOPE, SMALLEST_SQUARE
 from gandetect.networks.convolutions import MemberConv, grown, on_sphere
 from gandetect.networks.tables import MemberLinear
 

@@ -59,7 +59,7 @@ def test_a_fit_is_measured_with_and_without_the_correction(tmp_path: Path, monke
     random = np.random.default_rng(0)
     X = np.concatenate([random.normal(size=(80, 3)), random.normal(9, 1, size=(20, 3))])
     np.savez(tmp_path / "one.npz", X=X, y=np.repeat([0, 1], [80, 20]))
-    monkeypatch.setattr("gandetect.table_settings.EFFORTS", {"default": {"n_steps": 20, "n_members": 4}})
+    monkeypatch.setattr("gandetect.tables.settings.EFFORTS", {"default": {"n_steps": 20, "n_members": 4}})
     result = calibration.measure(tmp_path / "one.npz", 0)
     assert (result["n_train"], result["n_normal"], result["n_anomalies"]) == (40, 40, 20)
     for level in calibration.LEVELS:

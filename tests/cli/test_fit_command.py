@@ -9,9 +9,10 @@ from typing import get_args
 import pytest
 
 import gandetect
-from gandetect import image_settings, table_settings
-from gandetect.losses import LOSSES
+from gandetect.images import settings as image_settings
 from gandetect.schema import Role
+from gandetect.tables import settings as table_settings
+from gandetect.training.losses import LOSSES
 from gandetect_cli.options import DetectorChoice, EffortChoice, LossChoice
 from gandetect_cli.progress import ProgressBar
 

@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 from sklearn.datasets import load_digits
 
-from gandetect.image_fitting import fit_images
+from gandetect.images.fitting import fit_images
 
 
 def digits(*wanted):

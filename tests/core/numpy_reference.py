@@ -1,7 +1,7 @@
 """What a model file must compute, written once more: numpy, float64, no ONNX, no torch.
 
-It is the meaning of the formulas in the docstrings of `gandetect.encoding` and `gandetect.calibration`, kept apart from
-the graph's way to compute them.
+It is the meaning of the formulas in the docstrings of `gandetect.tables.encoding` and `gandetect.calibration`, kept
+apart from the graph's way to compute them.
 """
 
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gandetect.calibration import STRONG, UNSEEN_SLOPE
-from gandetect.encoding import CategoryEncoding, NumberEncoding, TimeEncoding
+from gandetect.tables.encoding import CategoryEncoding, NumberEncoding, TimeEncoding
 
 
 @dataclass

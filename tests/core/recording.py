@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from numpy_reference import Networks
 
-from gandetect import table_weights, training
 from gandetect.graph import encoding, score, tables
-from gandetect.table_fitting import fit_table
-from gandetect.table_negatives import REFERENCES, SCORED
+from gandetect.tables import weights as table_weights
+from gandetect.tables.fitting import fit_table
+from gandetect.tables.negatives import REFERENCES, SCORED
+from gandetect.training import loop as training
 
 
 @dataclass

@@ -13,13 +13,13 @@ from onnx import TensorProto, helper
 from torch.nn.functional import avg_pool2d, interpolate
 
 from gandetect import FileAccessError, ImageGANDetector, InputError, MissingExtraError, Scorer, fit_images, read_model
-from gandetect.backbone import load_backbone
 from gandetect.graph.backbone import add_joined_maps
 from gandetect.graph.builder import GraphBuilder
 from gandetect.guard import BACKBONE_OPERATORS
-from gandetect.image_maps import MAX_CHANNELS, altered_maps, fit_feature_maps, maps_of, pictures_of
-from gandetect.image_negatives import PATCH
 from gandetect.image_schema import IMAGE_OUTPUTS
+from gandetect.images.backbone import load_backbone
+from gandetect.images.maps import MAX_CHANNELS, altered_maps, fit_feature_maps, maps_of, pictures_of
+from gandetect.images.negatives import PATCH
 from gandetect.scorer import open_session
 
 SIDE = 64
@@ -245,7 +245,7 @@ def test_a_network_that_is_no_backbone_is_one_sentence(write, message, tmp_path)
 
 
 def test_a_backbone_that_leaves_no_room_in_a_model_file_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("gandetect.backbone.LARGEST_BYTES", 1000)
+    monkeypatch.setattr("gandetect.images.backbone.LARGEST_BYTES", 1000)
     with pytest.raises(
         InputError, match=r"^Expected a backbone of at most 0 MB, found 0 MB in .*; name a smaller one\.$"
     ):
@@ -348,7 +348,7 @@ def test_maps_are_standardised_over_the_training_pictures(tmp_path):
 
 
 def test_many_channels_are_mixed_to_fewer(tmp_path, monkeypatch):
-    monkeypatch.setattr("gandetect.image_maps.MAX_CHANNELS", 5)
+    monkeypatch.setattr("gandetect.images.maps.MAX_CHANNELS", 5)
     backbone = load_backbone(backbone_file(tmp_path / "b.onnx"), SIDE)
     maps = fit_feature_maps(backbone, pixels(20), seed=0)
     found = maps_of(pixels(20), maps)

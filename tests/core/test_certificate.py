@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from made_tables import MIXED, by_column, mixed_rows, numbers, quick
 
-from gandetect.certificate import Scores, certificate, nearest_neighbours, plant, power, scores_of, threshold
-from gandetect.encoding_fitting import fit_encoding
 from gandetect.schema import Column, Kind, Schema
 from gandetect.scorer import Scorer
-from gandetect.table_fitting import fit_table
+from gandetect.tables.certificate import Scores, certificate, nearest_neighbours, plant, power, scores_of, threshold
+from gandetect.tables.encoding_fitting import fit_encoding
+from gandetect.tables.fitting import fit_table
 from gandetect.wording import verdicts
 
 

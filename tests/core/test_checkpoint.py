@@ -7,7 +7,7 @@ import pytest
 from made_tables import MIXED, mixed_rows
 
 from gandetect import FileAccessError, InputError, TableSettings, fit_table
-from gandetect.checkpoint import Checkpoint, digest
+from gandetect.training.checkpoint import Checkpoint, digest
 
 STATE = {"step": np.array(7), "weights": np.arange(6, dtype=np.float32).reshape(2, 3)}
 IDENTITY = {"data": "abc", "seed": "0"}

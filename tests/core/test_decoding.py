@@ -3,10 +3,10 @@
 import numpy as np
 from made_tables import DAY, MIXED, mixed_rows
 
-from gandetect.decoding import decode, level_likelihood
-from gandetect.encoding_fitting import fit_encoding
 from gandetect.schema import Column, Kind, Schema
-from gandetect.table_calibration import run_encoding
+from gandetect.tables.calibration import run_encoding
+from gandetect.tables.decoding import decode, level_likelihood
+from gandetect.tables.encoding_fitting import fit_encoding
 
 
 def test_decoding_gives_back_what_was_encoded():

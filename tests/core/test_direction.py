@@ -6,9 +6,9 @@ from made_tables import by_column, numbers, quick
 from sklearn.datasets import load_breast_cancer, load_wine
 from sklearn.metrics import roc_auc_score
 
-from gandetect.losses import LOSSES
 from gandetect.scorer import Scorer
-from gandetect.table_fitting import fit_table
+from gandetect.tables.fitting import fit_table
+from gandetect.training.losses import LOSSES
 
 DISTANCES = (10.0, 1e3, 1e6)
 

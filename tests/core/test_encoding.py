@@ -7,12 +7,12 @@ from drawn_tables import raw, tables
 from hypothesis import given, settings
 from made_tables import DAY, MIXED, hard_rows, mixed_rows, taken
 
-from gandetect.encoding import CLIP, Encoding
-from gandetect.encoding_fitting import MAX_LEVELS, fit_encoding
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.encoding import add_encoding, add_inputs
 from gandetect.schema import Column, Kind, Schema
 from gandetect.scorer import open_session, run_in_chunks
+from gandetect.tables.encoding import CLIP, Encoding
+from gandetect.tables.encoding_fitting import MAX_LEVELS, fit_encoding
 
 PARTS = ("samples", "present", "growth", "excess")
 

@@ -9,7 +9,7 @@ from made_tables import quick
 from gandetect.explanation import MAX_REPAIRS, explain
 from gandetect.schema import Column, Kind, Schema
 from gandetect.scorer import Scorer
-from gandetect.table_fitting import fit_table
+from gandetect.tables.fitting import fit_table
 from gandetect.wording import reason, value_in_words
 
 SCHEMA = Schema(

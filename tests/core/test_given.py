@@ -15,7 +15,7 @@ from gandetect.explanation import explain
 from gandetect.networks.tables import TableBatch
 from gandetect.schema import OUTPUTS, Column, Kind, Role, Schema
 from gandetect.scorer import Scorer
-from gandetect.table_fitting import fit_table
+from gandetect.tables.fitting import fit_table
 
 GIVEN = ("city", "amount", "at")
 

@@ -16,8 +16,6 @@ from onnx import shape_inference
 from recording import recorded_fit
 
 from gandetect.calibration import calibrate
-from gandetect.decoding import level_likelihood
-from gandetect.encoding import CategoryEncoding, NumberEncoding
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.score import Measured, add_answers
 from gandetect.guard import OPERATORS
@@ -25,7 +23,9 @@ from gandetect.modality import ALPHA
 from gandetect.networks.tables import TableBatch
 from gandetect.schema import NUMERIC, OUTPUTS, Column, Kind, Schema
 from gandetect.scorer import Scorer, open_session, run_in_chunks
-from gandetect.table_fitting import TableSettings, fit_table
+from gandetect.tables.decoding import level_likelihood
+from gandetect.tables.encoding import CategoryEncoding, NumberEncoding
+from gandetect.tables.fitting import TableSettings, fit_table
 
 TOLERANCE = 1e-5
 CONTINUOUS = ("anomaly_score", "realness", "reconstruction_error", "contributions")
@@ -279,7 +279,7 @@ def test_the_file_holds_no_training_row(mixed):
 FIT = """
 import hashlib
 from made_tables import MIXED, mixed_rows, quick
-from gandetect.table_fitting import fit_table
+from gandetect.tables.fitting import fit_table
 print(hashlib.sha256(fit_table(mixed_rows(300), MIXED, settings=quick(n_planted=50))).hexdigest())
 """
 

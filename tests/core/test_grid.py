@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from gandetect.grid import MAX_AXES, PRIOR, own_axes_of, whitening_of
+from gandetect.images.grid import MAX_AXES, PRIOR, own_axes_of, whitening_of
 
 FEATURES = np.random.default_rng(0).normal(size=(667, 1, 1, 96)).astype(np.float32)
 

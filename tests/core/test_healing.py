@@ -5,11 +5,12 @@ import pytest
 import torch
 from made_tables import by_column, numbers
 
-from gandetect import InputError, Scorer, TableSettings, fit_table, table_ensemble
-from gandetect.healing import Retrained, heal, summarised
-from gandetect.health import DIAGNOSES, Health
-from gandetect.losses import LOSSES, Logistic
+from gandetect import InputError, Scorer, TableSettings, fit_table
 from gandetect.networks.tables import Generator, TablePair
+from gandetect.tables import ensemble as table_ensemble
+from gandetect.training.healing import Retrained, heal, summarised
+from gandetect.training.health import DIAGNOSES, Health
+from gandetect.training.losses import LOSSES, Logistic
 
 # --- what is made of what was found -----------------------------------------------------------------------------------
 

@@ -6,8 +6,9 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from gandetect.healing import summarised
-from gandetect.health import (
+from gandetect.tables.health import LIMITS
+from gandetect.training.healing import summarised
+from gandetect.training.health import (
     FEWEST,
     Probe,
     coverage,
@@ -16,7 +17,6 @@ from gandetect.health import (
     precision,
     two_sample,
 )
-from gandetect.table_health import LIMITS
 
 RANDOM = np.random.default_rng(0)
 

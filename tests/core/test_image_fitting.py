@@ -7,8 +7,8 @@ from made_images import digits, fitted, textures
 from sklearn.metrics import roc_auc_score
 
 from gandetect import InputError, Scorer, fit_images, read_model
-from gandetect.image_fitting import N_IMAGINED
 from gandetect.image_schema import IMAGE_INPUT, IMAGE_OUTPUTS
+from gandetect.images.fitting import N_IMAGINED
 from gandetect.scorer import open_session
 
 NEW = {"whole": digits(0, 1)[:40], "patch": textures(4, seed=1)}

@@ -10,11 +10,11 @@ from torch.nn.functional import leaky_relu
 
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.images import add_images, add_networks
-from gandetect.image_ensemble import KINDS, ImageRows, train_ensemble
-from gandetect.image_negatives import PATCH, WHOLE, negatives
 from gandetect.image_schema import IMAGE_INPUT, ImageSchema
-from gandetect.image_settings import ImageSettings
-from gandetect.image_weights import trained_weights
+from gandetect.images.ensemble import KINDS, ImageRows, train_ensemble
+from gandetect.images.negatives import PATCH, WHOLE, negatives
+from gandetect.images.settings import ImageSettings
+from gandetect.images.weights import trained_weights
 from gandetect.networks.convolutions import NormedConv
 from gandetect.networks.whole import WholeDiscriminator
 from gandetect.scorer import open_session, run_in_chunks

@@ -9,9 +9,9 @@ from torch.nn.functional import avg_pool2d
 
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.texture import FLAT, PIXELS, add_energies, add_texture_map
-from gandetect.image_calibration import _unseen_texture_maps
-from gandetect.image_ensemble import ImageRows
-from gandetect.image_texture import energies_of, fit_texture
+from gandetect.images.calibration import _unseen_texture_maps
+from gandetect.images.ensemble import ImageRows
+from gandetect.images.texture import energies_of, fit_texture
 from gandetect.scorer import open_session, run_in_chunks
 
 GRAIN = 0.2

@@ -7,11 +7,11 @@ from made_tables import by_column, numbers, quick
 from recording import recorded_fit
 from sklearn.metrics import roc_auc_score
 
-import gandetect.islands
-from gandetect.islands import LARGEST_SHARE, MOST_SHARE, find_islands
+import gandetect.tables.islands
 from gandetect.scorer import Scorer
-from gandetect.table_ensemble import CAUTION, TableRows
-from gandetect.table_fitting import fit_table
+from gandetect.tables.ensemble import CAUTION, TableRows
+from gandetect.tables.fitting import fit_table
+from gandetect.tables.islands import LARGEST_SHARE, MOST_SHARE, find_islands
 
 
 def cloud(n_rows, seed=0, at=0.0, width=1.0):
@@ -73,7 +73,7 @@ def test_of_many_islands_those_farthest_away_are_taken():
 
 
 def test_islands_are_found_among_more_rows_than_are_compared(monkeypatch):
-    monkeypatch.setattr(gandetect.islands, "MAX_ROWS", 1500)
+    monkeypatch.setattr(gandetect.tables.islands, "MAX_ROWS", 1500)
     rows, planted = with_groups(9000, cloud(240, seed=1, at=6, width=0.3))
     found = find_islands(rows, 0)
     assert not found[~planted].any()

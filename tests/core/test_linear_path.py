@@ -13,11 +13,11 @@ from gandetect.export.source import Source
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.linear import AXES, add_linear_path
 from gandetect.graph.surgery import OpenModel
-from gandetect.linear_path import DISTANCE_FLOOR, EXPECTED_FLOOR, LinearPath
 from gandetect.modality import INTERNAL_PREFIX
 from gandetect.schema import Column, Kind, Role, Schema
 from gandetect.scorer import Scorer, open_session
-from gandetect.table_fitting import fit_table
+from gandetect.tables.fitting import fit_table
+from gandetect.tables.linear_path import DISTANCE_FLOOR, EXPECTED_FLOOR, LinearPath
 
 N_COLUMNS = 150
 WIDE = numbers(N_COLUMNS)
@@ -112,7 +112,7 @@ def test_the_column_that_contradicts_the_others_is_blamed_and_its_value_expected
 
 @pytest.mark.parametrize("most", [1024, 40])
 def test_a_row_is_judged_as_by_a_path_that_never_saw_it(monkeypatch, most):
-    monkeypatch.setattr("gandetect.linear_path.MAX_ROWS", most)
+    monkeypatch.setattr("gandetect.tables.linear_path.MAX_ROWS", most)
     samples = wide_rows(60).astype(np.float32)
     path = LinearPath.of(samples, np.arange(N_COLUMNS))
     every = -(-60 // most)

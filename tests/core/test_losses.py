@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from gandetect.losses import LOSSES, focal, gradient_norm_penalty, logistic_fake, logistic_real
+from gandetect.training.losses import LOSSES, focal, gradient_norm_penalty, logistic_fake, logistic_real
 
 LOGITS = torch.tensor([-2.0, 0.0, 0.5, 3.0], dtype=torch.float64)
 

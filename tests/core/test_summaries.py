@@ -6,7 +6,7 @@ from hypothesis import given, settings
 
 from gandetect.manifest import manifest_json
 from gandetect.schema import Column, Kind, Schema
-from gandetect.summaries import MAX_LEVELS, column_summaries
+from gandetect.tables.summaries import MAX_LEVELS, column_summaries
 
 
 def summary(kind, values):

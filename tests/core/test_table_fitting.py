@@ -11,12 +11,12 @@ from made_tables import MIXED, QUICK, by_column, hide, mixed_rows, numbers, quic
 from recording import recorded_fit
 
 from gandetect.calibration import default_alpha
-from gandetect.encoding_fitting import fit_encoding
 from gandetect.errors import InputError
 from gandetect.modality import MIN_ROWS
 from gandetect.schema import Column, Kind, Role, Schema
 from gandetect.scorer import Scorer
-from gandetect.table_fitting import TableSettings, fit_table
+from gandetect.tables.encoding_fitting import fit_encoding
+from gandetect.tables.fitting import TableSettings, fit_table
 
 
 def normal_rows(n_rows, n_columns=4, seed=0):

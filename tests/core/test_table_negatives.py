@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from gandetect.table_negatives import REFERENCES, SCORED, Batch, Cloud, around_known, references
+from gandetect.tables.negatives import REFERENCES, SCORED, Batch, Cloud, around_known, references
 
 MEMBERS = 2
 

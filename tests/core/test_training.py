@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from gandetect.course import Plan
-from gandetect.losses import LOSSES, Logistic
 from gandetect.networks.tables import Discriminator, Generator, TableBatch, TablePair
-from gandetect.table_negatives import REFERENCES, Batch, Cloud, references
-from gandetect.training import step_random, train
+from gandetect.tables.negatives import REFERENCES, Batch, Cloud, references
+from gandetect.training.course import Plan
+from gandetect.training.loop import step_random, train
+from gandetect.training.losses import LOSSES, Logistic
 
 MEMBERS, SAMPLE_DIM, N_HEADS = 2, 2, len(REFERENCES) + TablePair.N_KINDS
 

@@ -7,8 +7,8 @@ from made_tables import by_column, numbers, quick
 from gandetect import GANDetector
 from gandetect.schema import Column, Kind, Role, Schema
 from gandetect.scorer import Scorer
-from gandetect.table_fitting import fit_table
-from gandetect.trimming import far_values, find_gross
+from gandetect.tables.fitting import fit_table
+from gandetect.tables.trimming import far_values, find_gross
 
 MIXING = np.random.default_rng(99).normal(size=(4, 4))
 

@@ -7,7 +7,6 @@ from threadpoolctl import threadpool_limits
 
 from gandetect import GANDetector, InputError, ModelFileError, Scorer, export_model, read_model
 from gandetect.calibration import calibrate
-from gandetect.decoding import decode
 from gandetect.export import variants
 from gandetect.export.distillation import (
     MAX_CODES,
@@ -25,6 +24,7 @@ from gandetect.graph.surgery import OpenModel
 from gandetect.readers.tables import read_table
 from gandetect.readers.values import parse_columns
 from gandetect.schema import OUTPUTS
+from gandetect.tables.decoding import decode
 
 QUICK = Lessons(width=48, depth=2, n_steps=120, batch_size=256)
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gandetect.encoding import CYCLES, CategoryEncoding, ColumnEncoding, Encoding, NumberEncoding, TimeEncoding
+from gandetect.tables.encoding import CYCLES, CategoryEncoding, ColumnEncoding, Encoding, NumberEncoding, TimeEncoding
 
 Floats = NDArray[np.float64]
 

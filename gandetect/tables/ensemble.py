@@ -10,14 +10,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gandetect.course import Course, Progress, State
-from gandetect.folds import Folded
-from gandetect.linear_path import LinearPath
-from gandetect.losses import LOSSES
 from gandetect.networks.tables import Discriminator, Generator, TableBatch, TablePair
-from gandetect.table_negatives import REFERENCES, Batch, Cloud, around_known, references
-from gandetect.table_settings import WIDE, TableSettings
-from gandetect.training import BEFORE_TRAINING, step_random, train
+from gandetect.tables.linear_path import LinearPath
+from gandetect.tables.negatives import REFERENCES, Batch, Cloud, around_known, references
+from gandetect.tables.settings import WIDE, TableSettings
+from gandetect.training.course import Course, Progress, State
+from gandetect.training.folds import Folded
+from gandetect.training.loop import BEFORE_TRAINING, step_random, train
+from gandetect.training.losses import LOSSES
 
 Floats = NDArray[np.float32]
 
@@ -103,7 +103,7 @@ def train_ensemble(
     device : torch.device
         Where to train.
     callback, keep, start : optional
-        See `gandetect.training.train`.
+        See `gandetect.training.loop.train`.
     members : sequence of int, optional
         Train these members only; all of them without it.
 

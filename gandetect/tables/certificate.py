@@ -30,7 +30,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import NearestNeighbors
 
-from gandetect.encoding import CLIP, CategoryEncoding, Encoding, NumberEncoding
+from gandetect.tables.encoding import CLIP, CategoryEncoding, Encoding, NumberEncoding
 
 STRENGTHS = {"local": 5.0, "global": 1.1, "dependency": 1.0, "cluster": 5.0}
 """How strong the planted anomalies of each kind are; the first two as in ADBench."""

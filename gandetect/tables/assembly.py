@@ -11,9 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from gandetect.calibration import Calibration, Evidence, threshold_exceeded_by
-from gandetect.decoding import decode
 from gandetect.distribution import remembered
-from gandetect.encoding import Encoding
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.encoding import add_encoding, add_inputs
 from gandetect.graph.expectation import add_expectation
@@ -24,6 +22,8 @@ from gandetect.networks.tables import TablePair
 from gandetect.record import clear_of_steps
 from gandetect.schema import DEFAULT_OUTPUTS, NUMERIC, Schema
 from gandetect.scorer import open_session, run_in_chunks
+from gandetect.tables.decoding import decode
+from gandetect.tables.encoding import Encoding
 
 Columns = Mapping[str, NDArray[Any]]
 Floats = NDArray[np.float32]

@@ -16,9 +16,9 @@ from torch.nn.functional import avg_pool2d, max_pool2d
 
 from gandetect.graph.backbone import STRIDE, Backbone, FeatureMaps, add_feature_maps, add_joined_maps, add_pictures
 from gandetect.graph.builder import GraphBuilder
-from gandetect.image_negatives import PATCH, negatives
+from gandetect.images.negatives import PATCH, negatives
 from gandetect.scorer import open_session, run_in_chunks
-from gandetect.training import AFTER_TRAINING, step_random
+from gandetect.training.loop import AFTER_TRAINING, step_random
 
 Floats = NDArray[np.float32]
 Halves = NDArray[np.float16]

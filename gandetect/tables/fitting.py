@@ -13,36 +13,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandetect.calibration import default_alpha
-from gandetect.checkpoint import kept
-from gandetect.course import Course, Progress
-from gandetect.encoding import Encoding
-from gandetect.encoding_fitting import fit_encoding
 from gandetect.errors import InputError, quoted
-from gandetect.folds import draw_folds
-from gandetect.healing import Retrained, heal
-from gandetect.islands import find_islands
-from gandetect.losses import LOSSES
-from gandetect.members import transplant
 from gandetect.modality import MIN_ROWS
 from gandetect.model_file import seal
 from gandetect.networks.tables import TablePair
 from gandetect.record import manifest_of
 from gandetect.schema import Schema
-from gandetect.summaries import column_summaries
-from gandetect.table_assembly import (
+from gandetect.tables.assembly import (
     build_model,
     generated_rows,
     golden_rows,
     share_threshold,
     with_distributions,
 )
-from gandetect.table_calibration import calibrated, certified, run_encoding
-from gandetect.table_ensemble import TableRows, train_ensemble
-from gandetect.table_health import examined
-from gandetect.table_settings import TableSettings
-from gandetect.table_weights import trained_weights
-from gandetect.training import find_device
-from gandetect.trimming import find_gross
+from gandetect.tables.calibration import calibrated, certified, run_encoding
+from gandetect.tables.encoding import Encoding
+from gandetect.tables.encoding_fitting import fit_encoding
+from gandetect.tables.ensemble import TableRows, train_ensemble
+from gandetect.tables.health import examined
+from gandetect.tables.islands import find_islands
+from gandetect.tables.settings import TableSettings
+from gandetect.tables.summaries import column_summaries
+from gandetect.tables.trimming import find_gross
+from gandetect.tables.weights import trained_weights
+from gandetect.training.checkpoint import kept
+from gandetect.training.course import Course, Progress
+from gandetect.training.folds import draw_folds
+from gandetect.training.healing import Retrained, heal
+from gandetect.training.loop import find_device
+from gandetect.training.losses import LOSSES
+from gandetect.training.members import transplant
 
 Columns = Mapping[str, NDArray[Any]]
 Floats = NDArray[np.float32]
@@ -68,7 +68,7 @@ def fit_table(
     ----------
     columns : mapping of str to array of shape (n_rows,)
         Raw columns by name: float64 with NaN for missing, or str with '' for missing. Gross rows (see
-        `gandetect.trimming`) are left out, and the manifest says how many.
+        `gandetect.tables.trimming`) are left out, and the manifest says how many.
     schema : Schema
         Kinds and roles of the columns: features are judged, given how the given ones are; no other is read.
     settings : TableSettings, optional

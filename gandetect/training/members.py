@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from gandetect.pair import Pair
+from gandetect.training.pair import Pair
 
 
 @torch.no_grad()

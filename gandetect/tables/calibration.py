@@ -9,8 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandetect.calibration import Disagreement, Evidence, calibrate, fit_evidence
-from gandetect.certificate import FEWEST, MAX_ROWS, PLAIN, Scores, certificate, plant, scores_of
-from gandetect.encoding import CategoryEncoding, Encoding
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.encoding import Encoded, add_encoding, add_inputs
 from gandetect.graph.layers import NEAR
@@ -18,9 +16,11 @@ from gandetect.graph.score import add_measures, add_score
 from gandetect.graph.tables import TableWeights, add_networks
 from gandetect.schema import Schema
 from gandetect.scorer import open_session, run_in_chunks
-from gandetect.table_assembly import Learned
-from gandetect.table_ensemble import TableRows
-from gandetect.table_settings import TableSettings
+from gandetect.tables.assembly import Learned
+from gandetect.tables.certificate import FEWEST, MAX_ROWS, PLAIN, Scores, certificate, plant, scores_of
+from gandetect.tables.encoding import CategoryEncoding, Encoding
+from gandetect.tables.ensemble import TableRows
+from gandetect.tables.settings import TableSettings
 
 SMALLEST_ERROR, SMALLEST_LEVEL_ERROR = 1e-3, 0.25
 """Units of a column's reconstruction error where the mean over the training rows is smaller; a category's in steps.

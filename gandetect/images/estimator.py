@@ -21,7 +21,7 @@ from gandetect.model_file import read_model
 from gandetect.readers.images import ImageReader
 
 if TYPE_CHECKING:
-    from gandetect.course import Progress
+    from gandetect.training.course import Progress
 
 Image = NDArray[np.uint8]
 
@@ -160,7 +160,7 @@ class ImageGANDetector(ModelFileDetector):
         ConvergenceWarning
             A member of the ensemble is sick; see `health_`.
         """
-        from gandetect.image_fitting import fit_images
+        from gandetect.images.fitting import fit_images
 
         for name in ("n_features_in_", "feature_names_in_"):
             self.__dict__.pop(name, None)  # of an earlier fit on rows

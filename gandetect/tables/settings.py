@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gandetect.course import Plan
 from gandetect.errors import InputError, quoted
+from gandetect.training.course import Plan
 
 WIDE = 256
 """Samples of more entries are trained on in smaller batches and fewer steps, and fewer codes are kept of them."""
@@ -52,7 +52,7 @@ class TableSettings:
     effort : str
         The key of `EFFORTS` that the number of steps and members was taken from, as far as none was given.
     loss : str
-        The game between the generator and its heads: a key of `gandetect.losses.LOSSES`.
+        The game between the generator and its heads: a key of `gandetect.training.losses.LOSSES`.
     n_members : int
         Generator and discriminator pairs; also the number of folds, each unseen by one member.
     n_steps : int
@@ -67,7 +67,7 @@ class TableSettings:
     generator_width, generator_depth, noise_dim : int
         Of the generator's hidden layers, and of its noise.
     learning_rate, weight_decay, adversarial_weight : float
-        See `gandetect.course.Plan`.
+        See `gandetect.training.course.Plan`.
     realness_weight, recall_weight, typical_weight, reconstruction_weight, excess_weight : float
         Weights of the evidence in the score: realness, distance to the generator's memory, distance to the row that it
         finds typical, reconstruction error, excess beyond the training range.

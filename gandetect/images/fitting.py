@@ -13,32 +13,32 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from gandetect.backbone import load_backbone, summary
-from gandetect.checkpoint import kept
-from gandetect.course import Course, Progress
 from gandetect.errors import InputError, quoted
-from gandetect.folds import draw_folds
 from gandetect.graph.backbone import Backbone, FeatureMaps
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.images import add_images
-from gandetect.healing import Retrained, heal
-from gandetect.heatmap import depends_on_position
-from gandetect.image_assembly import build_model, drawn_images, golden_images, share_threshold
-from gandetect.image_calibration import calibrated
-from gandetect.image_ensemble import ImageRows, train_ensemble
-from gandetect.image_health import examined
-from gandetect.image_maps import altered_maps, fit_feature_maps, maps_of
 from gandetect.image_schema import ImageSchema, batches
-from gandetect.image_settings import DETECTORS, ImageSettings
-from gandetect.image_texture import energies_of
-from gandetect.image_weights import trained_weights
-from gandetect.members import transplant
+from gandetect.images.assembly import build_model, drawn_images, golden_images, share_threshold
+from gandetect.images.backbone import load_backbone, summary
+from gandetect.images.calibration import calibrated
+from gandetect.images.ensemble import ImageRows, train_ensemble
+from gandetect.images.health import examined
+from gandetect.images.heatmap import depends_on_position
+from gandetect.images.maps import altered_maps, fit_feature_maps, maps_of
+from gandetect.images.settings import DETECTORS, ImageSettings
+from gandetect.images.texture import energies_of
+from gandetect.images.weights import trained_weights
 from gandetect.modality import MIN_ROWS
 from gandetect.model_file import seal
 from gandetect.networks.images import ImagePair
 from gandetect.record import manifest_of
 from gandetect.scorer import open_session, run_in_chunks
-from gandetect.training import find_device
+from gandetect.training.checkpoint import kept
+from gandetect.training.course import Course, Progress
+from gandetect.training.folds import draw_folds
+from gandetect.training.healing import Retrained, heal
+from gandetect.training.loop import find_device
+from gandetect.training.members import transplant
 
 Floats = NDArray[np.float32]
 Image = NDArray[np.uint8]
@@ -94,9 +94,10 @@ def fit_images(
         median of at least 128, or with a backbone.
     backbone : str or path-like, optional
         A pretrained network whose feature maps take the place of the pixels: the name of a timm model, or the path of
-        an ONNX file, see `gandetect.backbone.load_backbone`. It stays as it is, and becomes a part of the model file.
+        an ONNX file, see `gandetect.images.backbone.load_backbone`. It stays as it is, and becomes a part of the model
+        file.
     effort, loss : str
-        See `gandetect.image_settings.ImageSettings`.
+        See `gandetect.images.settings.ImageSettings`.
     n_members, n_steps : int, optional
         Instead of the effort's.
     seed : int, default=0

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
-from gandetect.course import Course
-from gandetect.health import Health, Limits, Probe, examine
-from gandetect.image_ensemble import ImageRows
-from gandetect.members import is_finite
+from gandetect.images.ensemble import ImageRows
 from gandetect.networks.images import ImagePair
-from gandetect.training import AFTER_TRAINING, step_random
+from gandetect.training.course import Course
+from gandetect.training.health import Health, Limits, Probe, examine
+from gandetect.training.loop import AFTER_TRAINING, step_random
+from gandetect.training.members import is_finite
 
 Floats = NDArray[np.float32]
 

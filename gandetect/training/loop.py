@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from gandetect.course import Course, Plan, Progress, State
 from gandetect.errors import InputError
-from gandetect.losses import Game
-from gandetect.pair import Pair
-from gandetect.turns import DiscriminatorTurn, GeneratorTurn
+from gandetect.training.course import Course, Plan, Progress, State
+from gandetect.training.losses import Game
+from gandetect.training.pair import Pair
+from gandetect.training.turns import DiscriminatorTurn, GeneratorTurn
 
 BEFORE_TRAINING = 2**62
 """Keys the randomness of the initial weights: a step that training never reaches."""

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gandetect.encoding import (
+from gandetect.schema import Column, Kind, Role, Schema
+from gandetect.tables.encoding import (
     CYCLES,
     CategoryEncoding,
     ColumnEncoding,
@@ -17,7 +18,6 @@ from gandetect.encoding import (
     NumberEncoding,
     TimeEncoding,
 )
-from gandetect.schema import Column, Kind, Role, Schema
 
 MAX_LEVELS = 24
 """Levels of a category with an entry of their own."""

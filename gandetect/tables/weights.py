@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from gandetect.graph.tables import TableWeights
 from gandetect.networks.tables import Discriminator, Generator, TablePair
-from gandetect.table_ensemble import TableRows
-from gandetect.table_negatives import REFERENCES, SCORED
+from gandetect.tables.ensemble import TableRows
+from gandetect.tables.negatives import REFERENCES, SCORED
 
 Floats = NDArray[np.float32]
 

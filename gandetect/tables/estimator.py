@@ -16,13 +16,13 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from gandetect.detector import ModelFileDetector
 from gandetect.errors import InputError
 from gandetect.explanation import Explanation, explain
-from gandetect.frames import array_columns, array_schema, as_frame, frame_columns, frame_schema
 from gandetect.manifest import modality_of
 from gandetect.model_file import read_model
 from gandetect.schema import Kind, Role, Schema, table_of
+from gandetect.tables.frames import array_columns, array_schema, as_frame, frame_columns, frame_schema
 
 if TYPE_CHECKING:
-    from gandetect.course import Progress
+    from gandetect.training.course import Progress
 
 Floats = NDArray[np.float64]
 
@@ -159,7 +159,7 @@ class GANDetector(ModelFileDetector):
         ConvergenceWarning
             A member of the ensemble is sick, also after it was trained once more; see `health_`.
         """
-        from gandetect.table_fitting import fit_table
+        from gandetect.tables.fitting import fit_table
 
         X = as_frame(X)
         if isinstance(X, pd.DataFrame):
@@ -255,7 +255,7 @@ class GANDetector(ModelFileDetector):
 
     def _settings(self) -> Any:
         """Return the record of hyper-parameters that the estimator's parameters stand for."""
-        from gandetect.table_settings import TableSettings
+        from gandetect.tables.settings import TableSettings
 
         known = {field.name for field in fields(TableSettings)}
         given = {name: value for name, value in self.get_params().items() if name in known}

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gandetect.course import Plan, State
-from gandetect.losses import Game, gradient_norm_penalty
-from gandetect.pair import Pair
+from gandetect.training.course import Plan, State
+from gandetect.training.losses import Game, gradient_norm_penalty
+from gandetect.training.pair import Pair
 
 
 class Turn:

@@ -1,7 +1,7 @@
 """What turns raw columns into samples: the parameters of every column.
 
-`gandetect.encoding_fitting` fits them, the ONNX graph alone computes with them (`gandetect.graph.encoding`), and
-`gandetect.decoding` reads samples back.
+`gandetect.tables.encoding_fitting` fits them, the ONNX graph alone computes with them (`gandetect.graph.encoding`), and
+`gandetect.tables.decoding` reads samples back.
 
 A sample is one float32 row: first one entry per number, then two per cycle of every
 time, then one or more per category; the entries of one raw column are its *block*.

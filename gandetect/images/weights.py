@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from gandetect.graph.convolutions import Layer
 from gandetect.graph.gaussian import Gaussian
 from gandetect.graph.images import ImageWeights
-from gandetect.grid import means_of, own_axes_of, thinned, whitening_of
-from gandetect.image_ensemble import KINDS, ImageRows
-from gandetect.image_settings import ImageSettings
+from gandetect.images.ensemble import KINDS, ImageRows
+from gandetect.images.grid import means_of, own_axes_of, thinned, whitening_of
+from gandetect.images.settings import ImageSettings
 from gandetect.networks.convolutions import MemberConv
 from gandetect.networks.folders import FolderDiscriminator, FolderGenerator
 from gandetect.networks.images import Generator, ImagePair, PlainDiscriminator, PlainGenerator

@@ -1,7 +1,7 @@
 """The rules of the adversarial game between the generator and the discriminator's heads for it.
 
 Every loss speaks of logits (high = real). A new game is one class here and one entry in `LOSSES`. The reference heads
-(`gandetect.table_negatives`, `gandetect.image_negatives`) do not take part: whatever the game, they learn by the
+(`gandetect.tables.negatives`, `gandetect.images.negatives`) do not take part: whatever the game, they learn by the
 cross-entropy, those for patches by its focal form.
 """
 

@@ -12,8 +12,8 @@ from threadpoolctl import threadpool_limits
 
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.texture import Texture, add_energies
-from gandetect.grid import means_of, thinned, whitening_of
-from gandetect.image_ensemble import ImageRows
+from gandetect.images.ensemble import ImageRows
+from gandetect.images.grid import means_of, thinned, whitening_of
 from gandetect.scorer import open_session, run_in_chunks
 
 Floats = NDArray[np.float32]

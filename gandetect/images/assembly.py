@@ -17,10 +17,10 @@ from gandetect.graph.heatmap import add_components, add_conspicuousness, add_hea
 from gandetect.graph.images import ImageWeights, Seen, add_images, add_networks
 from gandetect.graph.score import add_evidence, add_verdict
 from gandetect.graph.texture import Texture, add_energies, add_texture_map
-from gandetect.heatmap import Heat, MapScale
-from gandetect.image_ensemble import ImageRows
-from gandetect.image_maps import pictures_of
 from gandetect.image_schema import FOLDER_INPUT, IMAGE_INPUT, ImageSchema
+from gandetect.images.ensemble import ImageRows
+from gandetect.images.heatmap import Heat, MapScale
+from gandetect.images.maps import pictures_of
 from gandetect.model_file import unsealed_metadata
 from gandetect.networks.images import ImagePair
 from gandetect.record import clear_of_steps

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandetect.errors import InputError
-from gandetect.health import DIAGNOSES, Health
+from gandetect.training.health import DIAGNOSES, Health
 
 
 @dataclass(frozen=True)

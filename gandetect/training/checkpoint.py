@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from gandetect.course import State
 from gandetect.errors import InputError
 from gandetect.files import access_error, write_atomically
+from gandetect.training.course import State
 
 
 class Checkpoint:

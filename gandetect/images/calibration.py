@@ -14,13 +14,13 @@ from gandetect.graph.heatmap import add_components, add_conspicuousness
 from gandetect.graph.images import ImageWeights, add_networks
 from gandetect.graph.score import add_evidence
 from gandetect.graph.texture import Texture, add_texture_map
-from gandetect.grid import PRIOR
-from gandetect.heatmap import OF_FEATURE_MAPS, OF_PATCHES, OF_WHOLE, MapRule, MapScale, fit_heat, fit_scale
-from gandetect.image_assembly import Learned, add_number, run_told
-from gandetect.image_ensemble import ImageRows
 from gandetect.image_schema import ImageSchema
-from gandetect.image_settings import ImageSettings
-from gandetect.image_texture import fit_texture
+from gandetect.images.assembly import Learned, add_number, run_told
+from gandetect.images.ensemble import ImageRows
+from gandetect.images.grid import PRIOR
+from gandetect.images.heatmap import OF_FEATURE_MAPS, OF_PATCHES, OF_WHOLE, MapRule, MapScale, fit_heat, fit_scale
+from gandetect.images.settings import ImageSettings
+from gandetect.images.texture import fit_texture
 from gandetect.scorer import open_session, run_in_chunks
 
 Floats = NDArray[np.float32]

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gandetect.course import Plan
 from gandetect.errors import InputError, quoted
-from gandetect.losses import LOSSES
+from gandetect.training.course import Plan
+from gandetect.training.losses import LOSSES
 
 DETECTORS: dict[str, dict[str, Any]] = {
     "whole": {
@@ -66,7 +66,7 @@ class ImageSettings:
     effort : str
         The key of `EFFORTS` that the number of steps was taken from, if none was given.
     loss : str
-        The game between the generator and its heads: a key of `gandetect.losses.LOSSES`.
+        The game between the generator and its heads: a key of `gandetect.training.losses.LOSSES`.
     n_members : int
         Generator and discriminator pairs; also the number of folds, each unseen by one member.
     n_steps : int
@@ -77,7 +77,7 @@ class ImageSettings:
         Channels of the discriminator's first convolution, features that its heads look at, entries of a generator's
         code (at each of its positions), and images of earlier steps that are remembered.
     learning_rate, weight_decay, adversarial_weight : float
-        See `gandetect.course.Plan`.
+        See `gandetect.training.course.Plan`.
     realness_weight, distance_weight, style_weight, map_weight : float
         Weights of the evidence in the score: realness, distance of the features and of the style (only of whole images)
         from normal ones, and how far the most conspicuous part of the image stands out from the rest.

@@ -11,11 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gandetect.course import Course, Progress, State
-from gandetect.folds import Folded
-from gandetect.image_negatives import PATCH, WHOLE, negatives
-from gandetect.image_settings import ImageSettings
-from gandetect.losses import LOSSES
+from gandetect.images.negatives import PATCH, WHOLE, negatives
+from gandetect.images.settings import ImageSettings
 from gandetect.networks.folders import (
     FolderDiscriminator,
     FolderGenerator,
@@ -26,7 +23,10 @@ from gandetect.networks.folders import (
 from gandetect.networks.images import ImagePair, LitPair, PatchPair, PlainDiscriminator, PlainGenerator
 from gandetect.networks.patches import MAPS, PIXELS, PatchDiscriminator, PatchGenerator
 from gandetect.networks.whole import WholeDiscriminator, WholeGenerator
-from gandetect.training import BEFORE_TRAINING, step_random, train
+from gandetect.training.course import Course, Progress, State
+from gandetect.training.folds import Folded
+from gandetect.training.loop import BEFORE_TRAINING, step_random, train
+from gandetect.training.losses import LOSSES
 
 Floats = NDArray[np.float32]
 
@@ -80,7 +80,7 @@ def train_ensemble(
     start: State | None = None,
     members: Sequence[int] | None = None,
 ) -> tuple[ImagePair, Course]:
-    """Train all members at once, or those only that are named; see `gandetect.training.train`.
+    """Train all members at once, or those only that are named; see `gandetect.training.loop.train`.
 
     What the networks were normalised by while they learned is folded into their weights.
     """
@@ -155,7 +155,7 @@ def _drawn(
 ) -> Tensor:
     """Draw maps of altered images that each member was trained on, as many as there are real ones and of their folders.
 
-    Shape: as `gandetect.image_negatives.negatives` makes them.
+    Shape: as `gandetect.images.negatives.negatives` makes them.
     """
     members, n_samples, folders = len(real), real.shape[1], torch.from_numpy(rows.folders)
     known = torch.zeros(members, 1, len(folders))

@@ -9,13 +9,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gandetect.course import Course
-from gandetect.health import Health, Limits, Probe, examine
-from gandetect.members import is_finite
 from gandetect.networks.tables import TableBatch, TablePair
-from gandetect.table_ensemble import TableRows
-from gandetect.table_negatives import REFERENCES
-from gandetect.training import AFTER_TRAINING, step_random
+from gandetect.tables.ensemble import TableRows
+from gandetect.tables.negatives import REFERENCES
+from gandetect.training.course import Course
+from gandetect.training.health import Health, Limits, Probe, examine
+from gandetect.training.loop import AFTER_TRAINING, step_random
+from gandetect.training.members import is_finite
 
 LIMITS = Limits(coverage=0.4, precision=0.4, accuracy=0.95)
 """Where a sickness begins: far from what members show that detect well.

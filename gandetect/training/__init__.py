@@ -1,0 +1,1 @@
+"""The adversarial training of an ensemble, whatever the modality."""
