@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gandetect.errors import quoted
 from gandetect.readers.kinds import MIN_DIFFERENT
+from gandetect.readers.values import BLANKS, parse_number
 from gandetect_cli.terminal import counted
 
 Values = NDArray[Any]
@@ -44,6 +46,11 @@ def doubts(features: Mapping[str, Values], n_rows: int, times: Collection[str] =
         found.append(
             f"every value of {', '.join(map(repr, unlike))} is different, but {counted(n_rows, 'row')} are too few to "
             "tell ids and free text from categories: leave such columns out with --drop"
+        )
+    if numbers := [name for name in features if not name.isdigit() and parse_number(name.strip(BLANKS)) is not None]:
+        found.append(
+            f"columns are called {quoted(numbers)}: if the table has no line of names, its first row was taken for it, "
+            "so put the names above it"
         )
     counters = [name for name, values in features.items() if _only_grows(values)]
     if counters := [name for name in counters if name not in times or np.ptp(features[name]) < _TWO_DAYS]:

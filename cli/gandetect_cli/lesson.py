@@ -224,7 +224,7 @@ def _known_rows(
             f"{quoted(different)}; correct --known-anomalies or leave it out."
         )
     known = among(found, labels)
-    return known, len(set(found[~known].tolist()))
+    return known, len({label.casefold() for label in found[~known]})
 
 
 def _kinds(pairs: Sequence[str]) -> dict[str, str]:

@@ -40,6 +40,14 @@ def test_columns_of_few_rows_that_may_be_ids_are_named():
     assert second == "with 9 rows no p-value is below 0.1: add rows if you can"
 
 
+def test_names_that_are_measurements_are_no_names():
+    (sentence,) = doubts({"5.1": NUMBERS, "-3": NUMBERS, "2026": NUMBERS, "setosa": NUMBERS}, 30)
+    assert sentence == (
+        "columns are called '5.1', '-3': if the table has no line of names, its first row was taken for it, so put the "
+        "names above it"
+    )
+
+
 def test_clocks_and_counters_are_named_for_new_rows_lie_beyond_them():
     meter = np.repeat(np.cumsum(np.abs(NUMBERS)), [1, 1, 2] * 10)
     table = {"meter": meter, "at": 5000 * np.arange(40.0), "turned": meter[::-1], "stuck": np.arange(40.0) // 10}
