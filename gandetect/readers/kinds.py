@@ -71,6 +71,7 @@ _ID_WORDS = frozenset({"id", "nr", "no", "number", "key", "index", "uuid", "guid
 _INDEX_NAME = re.compile(r"Unnamed: [0-9]+(\.[0-9]+)?|__index_level_[0-9]+__")
 _WORD_BORDER = re.compile(r"[\W_]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]+")
+_CLOCK = re.compile(r"-?[0-9]+:[0-5][0-9](:[0-5][0-9]([.,][0-9]+)?)?")
 _LEADING_ZERO = re.compile(r"[+-]?0[0-9]+")
 
 
@@ -257,4 +258,5 @@ def _hint(values: ColumnValues) -> str:
         if not parse_times(values.different, clock)[1].any():
             kind = f"--kind '{values.name}=time:{clock}'"
             return f"; if these are times of day pass {kind}, durations have to be written as numbers"
-    return ""
+    is_clock = all(map(_CLOCK.fullmatch, values.counts))
+    return "; if these are times of day or durations write them as numbers, in seconds" if is_clock else ""

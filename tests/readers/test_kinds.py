@@ -172,7 +172,8 @@ def test_what_may_be_times_of_day_or_durations_is_left_to_the_caller(clock):
             "numbers"
         )
     assert column_of(words, kinds={"x": f"time:{clock}"}).role is Role.FEATURE
-    assert column_of([*words, "25:00:00"]).reason == "every value is different: an id"
+    for more, asked in (("25:00:00", True), ("0:53:24.0000000", True), ("25:60", False)):
+        assert ("or durations write them as numbers, in seconds" in column_of([*words, more]).reason) == asked
 
 
 def test_a_column_of_times_with_a_few_words_is_refused():
