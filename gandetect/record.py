@@ -5,12 +5,14 @@ from __future__ import annotations
 import platform
 from dataclasses import asdict
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from numbers import Real
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gandetect.calibration import Calibration, default_alpha
+from gandetect.errors import InputError
 from gandetect.model_file import FORMAT
 
 if TYPE_CHECKING:
@@ -18,6 +20,21 @@ if TYPE_CHECKING:
 
 PACKAGES = ("gandetect", "numpy", "onnx", "onnxruntime", "scikit-learn", "torch")
 """Packages whose versions a model file remembers."""
+
+
+def checked_contamination(contamination: float | str) -> float | Literal["auto"]:
+    """Return the share of the training samples that a file is to flag; "auto": the p-value decides.
+
+    Raises
+    ------
+    InputError
+        It is neither "auto" nor a share of at most a half.
+    """
+    if contamination == "auto":
+        return "auto"
+    if not (isinstance(contamination, Real) and 0 < contamination <= 0.5):
+        raise InputError(f"Expected contamination to be 'auto' or in (0, 0.5], found {contamination!r}.")
+    return float(contamination)
 
 
 def manifest_of(

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from itertools import chain, islice
-from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
@@ -31,7 +30,7 @@ from gandetect.images.weights import trained_weights
 from gandetect.modality import MIN_ROWS
 from gandetect.model_file import seal
 from gandetect.networks.images import ImagePair
-from gandetect.record import manifest_of
+from gandetect.record import checked_contamination, manifest_of
 from gandetect.scorer import open_session, run_in_chunks
 from gandetect.training.checkpoint import kept
 from gandetect.training.course import Course, Progress
@@ -130,8 +129,7 @@ def fit_images(
     MissingExtraError
         timm is needed, and not installed.
     """
-    if contamination != "auto" and not (isinstance(contamination, Real) and 0 < contamination <= 0.5):
-        raise InputError(f"Expected contamination to be 'auto' or in (0, 0.5], found {contamination!r}.")
+    contamination = checked_contamination(contamination)
     remaining = iter(images)
     looked_at = [np.asarray(image) for image in islice(remaining, N_LOOKED_AT)]
     detector, schema, frozen = _chosen(looked_at, detector, backbone)
@@ -154,8 +152,7 @@ def fit_images(
     about |= {"image": schema.to_json()}
     manifest = manifest_of("image", about, learned.calibration, settings, threshold, health)
     manifest["golden"] = golden_images(learned, threshold, drawn_images(pair, maps, seed, 3)[0], seed)
-    share = contamination if contamination == "auto" else float(contamination)
-    manifest["training"] |= {"seed": seed, "contamination": share, "positional": rows.positional}
+    manifest["training"] |= {"seed": seed, "contamination": contamination, "positional": rows.positional}
     manifest["training"]["image_shape"] = image_shape and list(image_shape)
     return seal(build_model(learned, threshold, manifest))
 

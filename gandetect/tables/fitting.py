@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from functools import partial
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, Literal
 
 import numpy as np
@@ -17,7 +17,7 @@ from gandetect.errors import InputError, quoted
 from gandetect.modality import MIN_ROWS
 from gandetect.model_file import seal
 from gandetect.networks.tables import TablePair
-from gandetect.record import manifest_of
+from gandetect.record import checked_contamination, manifest_of
 from gandetect.schema import Schema
 from gandetect.tables.assembly import (
     build_model,
@@ -106,7 +106,7 @@ def fit_table(
     FileAccessError
         The checkpoint cannot be read or written.
     """
-    settings = _checked(settings or TableSettings(), contamination)
+    settings, contamination = _checked(settings or TableSettings()), checked_contamination(contamination)
     everything, gross = columns, find_gross(columns, schema)
     columns = {name: values[~gross.rows] for name, values in everything.items()}
     _require_rows(columns, schema, settings.n_members)
@@ -126,7 +126,7 @@ def fit_table(
         health = _heal(pair, rows, encoding, settings, seed, course, callback)
         schema = with_distributions(schema, columns, pair, encoding, seed)
         learned, scores = calibrated(rows, schema, encoding, trained_weights(pair, rows), settings)
-    alpha = default_alpha(len(rows.samples)) if contamination == "auto" else float(contamination)
+    alpha = default_alpha(len(rows.samples)) if contamination == "auto" else contamination
     certificate = certified(columns, rows, learned, scores, alpha, settings.n_planted, seed)
     threshold = (
         None if contamination == "auto" else share_threshold(learned, everything, contamination, ~gross.rows, scores)
@@ -137,18 +137,21 @@ def fit_table(
         "certificate": certificate,
         "golden": golden,
     }
-    share = contamination if contamination == "auto" else float(contamination)
-    manifest["training"] |= {"seed": seed, "contamination": share, "named": named, "n_known_anomalies": len(rows.known)}
-    manifest["training"] |= {"trimmed_share": round(gross.share, 6), "trimmed_columns": gross.columns}
-    manifest["training"] |= {"island_share": round(float(rows.islands.mean()), 6)}
+    manifest["training"] |= {
+        "seed": seed,
+        "contamination": contamination,
+        "named": named,
+        "n_known_anomalies": len(rows.known),
+        "trimmed_share": round(gross.share, 6),
+        "trimmed_columns": gross.columns,
+        "island_share": round(float(rows.islands.mean()), 6),
+    }
     return seal(build_model(learned, threshold, manifest))
 
 
-def _checked(settings: TableSettings, contamination: float | str) -> TableSettings:
+def _checked(settings: TableSettings) -> TableSettings:
     if settings.loss not in LOSSES:
         raise InputError(f"Expected loss to be one of {quoted(LOSSES)}, found {settings.loss!r}.")
-    if contamination != "auto" and not (isinstance(contamination, Real) and 0 < contamination <= 0.5):
-        raise InputError(f"Expected contamination to be 'auto' or in (0, 0.5], found {contamination!r}.")
     for name, smallest in _SMALLEST.items():
         value = getattr(settings, name)
         if not isinstance(value, Integral) or value < smallest:

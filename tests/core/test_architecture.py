@@ -75,7 +75,7 @@ FLOORS = {
         *("training.course", "training.health", "training.members", "networks", "training.loop", "tables.negatives"),
         *("tables.ensemble",),
     },
-    "record": {"calibration", "model_file"},
+    "record": {"calibration", "errors", "model_file"},
     "tables.assembly": {
         *("schema", "distribution", "tables.encoding", "tables.decoding", "calibration", "model_file", "record"),
         *("scorer", "networks", "graph"),
