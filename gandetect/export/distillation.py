@@ -30,7 +30,7 @@ from gandetect.calibration import STRONG, TAIL_WEIGHT, Calibration
 from gandetect.export.source import Drawn, Source
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.score import MAX_ERROR, calibration_constants
-from gandetect.graph.student import StudentWeights, add_student
+from gandetect.graph.student import OF_SQUARES, StudentWeights, add_student
 from gandetect.graph.surgery import OpenModel
 from gandetect.modality import INTERNAL_PREFIX
 from gandetect.scorer import open_session, run_in_chunks
@@ -91,7 +91,7 @@ class Student(nn.Module):
 
     def forward(self, samples: Tensor, masked: Tensor) -> tuple[Tensor, Tensor]:
         """Return minus the logits, and expected samples."""
-        x = torch.cat([samples, masked, samples.square() / 8], dim=1)
+        x = torch.cat([samples, masked, OF_SQUARES * samples.square()], dim=1)
         for layer in self.layers[:-1]:
             x = silu(layer(x))
         x = self.layers[-1](x)

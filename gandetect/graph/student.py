@@ -12,6 +12,9 @@ from gandetect.graph.layers import Floats, Layer, affine, filled_in, hidden_laye
 from gandetect.graph.linear import EXPECTED, FAR
 from gandetect.modality import INTERNAL_PREFIX
 
+OF_SQUARES = 1 / 8
+"""A student sees squares so many times smaller, none of them larger than the largest sample."""
+
 
 @dataclass(frozen=True)
 class StudentWeights:
@@ -54,7 +57,7 @@ def add_student(
     """
     masked = builder.node("Sub", builder.floats(1.0), present)
     # With squares a layer can tell distances, which the ensemble goes by.
-    squares = builder.node("Mul", samples, builder.node("Mul", samples, builder.floats(1 / 8)))
+    squares = builder.node("Mul", samples, builder.node("Mul", samples, builder.floats(OF_SQUARES)))
     x = builder.node("Concat", samples, masked, squares, axis=1)
     *hidden, last = weights.layers
     x = affine(builder, hidden_layers(builder, x, hidden), *last)
