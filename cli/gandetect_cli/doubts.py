@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandetect.errors import quoted
-from gandetect.readers.kinds import MIN_DIFFERENT
+from gandetect.readers.kinds import DAY, MIN_DIFFERENT
 from gandetect.readers.values import BLANKS, parse_number
 from gandetect_cli.terminal import counted
 
@@ -18,8 +18,6 @@ Values = NDArray[Any]
 
 MOST_UNSEEN = 0.05
 """Largest share of new rows with an unseen category that is not worth a word: the usual false-alarm rate."""
-
-_TWO_DAYS = 2 * 86_400.0
 
 
 def doubts(features: Mapping[str, Values], n_rows: int, times: Collection[str] = ()) -> list[str]:
@@ -32,7 +30,7 @@ def doubts(features: Mapping[str, Values], n_rows: int, times: Collection[str] =
     n_rows : int
         Number of rows.
     times : collection of str
-        Those of the features that are times: of two days or more only what comes again is learned.
+        Those of the features that are times: of a day or more only what comes again is learned.
 
     Returns
     -------
@@ -53,7 +51,7 @@ def doubts(features: Mapping[str, Values], n_rows: int, times: Collection[str] =
             "so put the names above it"
         )
     counters = [name for name, values in features.items() if _only_grows(values)]
-    if counters := [name for name in counters if name not in times or np.ptp(features[name]) < _TWO_DAYS]:
+    if counters := [name for name in counters if name not in times or np.ptp(features[name]) < DAY]:
         found.append(
             f"{', '.join(map(repr, counters))} never {'falls' if len(counters) == 1 else 'fall'} from row to row: if "
             "that is a clock or a counter, new rows lie beyond all that is learned and will be flagged, so leave it "

@@ -23,7 +23,8 @@ category     all others
 
 Refused, because a silent choice would be a wrong one: a column of which at least 90 % (and at least 10) of the values
 are numbers or ISO 8601 times while the others are not; numbers with another decimal mark, or with what may be one or
-a thousands separator. Left out, because only a person can tell: dates whose day and month may be swapped.
+a thousands separator. Left out, because only a person can tell: dates whose day and month may be swapped, and 20 or
+more times that cover less than a day.
 """
 
 from __future__ import annotations
@@ -60,6 +61,9 @@ TIME_FORMATS = (
     "%d/%b/%Y:%H:%M:%S %z",  # of web servers
 )
 """``datetime.strptime`` formats that are tried after ISO 8601."""
+
+DAY = 86_400.0
+"""Seconds that a column's times cover at least: the hours of a shorter log are not those of new rows."""
 
 MIN_DIFFERENT = 20
 """From how many values on a column of (mostly) different ones is an id or free text."""
@@ -178,7 +182,15 @@ def _find_times(values: ColumnValues) -> Finding | None:
     formats = ("", *TIME_FORMATS)
     for sample in (values.different[:1], values.different):
         formats = tuple(form for form in formats if not parse_times(sample, form)[1].any())
-    return time_in(values, formats) if formats else None
+    if not formats:
+        return None
+    finding = time_in(values, formats)
+    times, _ = parse_times(values.different, formats[0])
+    if finding.reason or len(values.words) < MIN_DIFFERENT or np.ptp(times) >= DAY:
+        return finding
+    kind = f"--kind '{values.name}=time'"
+    reason = f"its times are of less than a day, and other hours would be unusual: to learn from them pass {kind}"
+    return replace(finding, reason=reason)
 
 
 def time_in(values: ColumnValues, formats: Sequence[str]) -> Finding:

@@ -163,6 +163,18 @@ def test_free_text_of_numbers_for_the_most_part_says_how_to_read_them():
     assert column_of([f"{i:03}" for i in range(30)] + ["000"]).reason.endswith(": free text")  # codes
 
 
+def test_a_log_of_less_than_a_day_says_nothing_of_later_hours():
+    minutes = [f"2026-01-31T{i // 60:02}:{i % 60:02}" for i in range(1440)]
+    column = column_of(minutes)
+    assert (column.kind, column.role) == (Kind.TIME, Role.LEFT_OUT)
+    assert column.reason == (
+        "its times are of less than a day, and other hours would be unusual: to learn from them pass --kind 'x=time'"
+    )
+    assert column_of(minutes, kinds={"x": "time"}).role is Role.FEATURE
+    assert column_of([*minutes, "2026-02-01T00:00"]).role is Role.FEATURE
+    assert column_of(minutes[:19]).role is Role.FEATURE  # too few to tell
+
+
 @pytest.mark.parametrize("clock", ["%H:%M", "%H:%M:%S"])
 def test_what_may_be_times_of_day_or_durations_is_left_to_the_caller(clock):
     words = [clock.replace("%H", str(i)).replace("%M", "07").replace("%S", "00") for i in range(24)]
