@@ -35,7 +35,11 @@ _BLOCK_ROWS = 64
 Columns = Mapping[str, NDArray[Any]]
 
 
-@dataclass(frozen=True)
+SHOWN_ROWS = 10
+"""Rows of an explanation that are shown when it is printed."""
+
+
+@dataclass(frozen=True, repr=False)
 class Explanation:
     """What can be said of rows beside their scores.
 
@@ -62,6 +66,11 @@ class Explanation:
     blame: NDArray[np.float64]
     repaired: NDArray[np.bool_]
     repaired_values: Columns
+
+    def __repr__(self) -> str:
+        n_rows = len(self.blame)
+        lines = [f"row {row}: {'; '.join(self.reasons(row))}" for row in range(min(n_rows, SHOWN_ROWS))]
+        return "\n".join(lines if n_rows <= SHOWN_ROWS else [*lines, f"... {n_rows} rows in all"])
 
     @property
     def expected(self) -> dict[str, NDArray[Any]]:

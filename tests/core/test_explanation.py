@@ -59,6 +59,15 @@ def test_the_column_that_contradicts_the_others_is_to_blame(wrong):
     assert (explanation.blame.argmax(1) == 1).mean() > 0.8
 
 
+def test_a_printed_explanation_says_what_is_odd_about_its_first_rows(scorer, wrong):
+    rows, _, explanation = wrong
+    lines = str(explanation).splitlines()
+    assert lines[3] == f"row 3: {'; '.join(explanation.reasons(3))}"
+    assert lines[10:] == [f"... {len(rows['price'])} rows in all"]
+    few = explain(scorer, {name: values[:2] for name, values in rows.items()})
+    assert str(few).splitlines() == lines[:2]
+
+
 def test_what_is_expected_is_close_to_what_was_there(wrong):
     rows, true, explanation = wrong
     expected = explanation.expected["price"]
