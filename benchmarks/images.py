@@ -150,7 +150,10 @@ def classes(path: str, seed: int, detectors: list[str]) -> Iterator[Row]:
 
 
 def surfaces(path: str, seed: int, detectors: list[str]) -> Iterator[Row]:
-    """Tell defective surfaces from normal ones, and compare heat maps with masks; peers see 32 x 32 pixels."""
+    """Tell defective surfaces from normal ones, and compare heat maps with masks.
+
+    Peers see 32 x 32 pixels, but for ``patch-gaussian``.
+    """
     train = [picture for images in ImageReader(path, part="train") for picture in images.arrays]
     reader = ImageReader(path, part="test")
     entries, new = [], []
@@ -175,18 +178,45 @@ def surfaces(path: str, seed: int, detectors: list[str]) -> Iterator[Row]:
             yield (
                 row
                 | {"detector": name, "seconds": seconds, "megabytes": len(model) / 1e6}
+                | image_aurocs(scores, entries)
                 | {
-                    "auroc": float(roc_auc_score(is_anomaly, scores)),
                     "pixel_auroc": pixels.auroc,
                     "aupro": pixels.aupro,
                     "alarms": float((p_values[~is_anomaly] <= 0.05).mean()),
                 }
             )
         else:
-            vectors = [np.stack([small(picture) for picture in pictures]) for pictures in (train, new)]
-            scores = PEERS[name](*vectors, seed)
+            if name == "patch-gaussian":
+                scores = patch_gaussian(train, new)
+            else:
+                vectors = [np.stack([small(picture) for picture in pictures]) for pictures in (train, new)]
+                scores = PEERS[name](*vectors, seed)
             seconds = time.process_time() - start
-            yield row | {"detector": name, "seconds": seconds, "auroc": float(roc_auc_score(is_anomaly, scores))}
+            yield row | {"detector": name, "seconds": seconds} | image_aurocs(scores, entries)
+
+
+def patch_gaussian(train: list[np.ndarray], new: list[np.ndarray]) -> Scores:
+    """Mahalanobis distance of patches of 8 x 8 pixels, wherever they are: the mean of the highest hundredth."""
+
+    def patches(picture: np.ndarray) -> np.ndarray:
+        windows = np.lib.stride_tricks.sliding_window_view(picture / 255.0, (8, 8), axis=(0, 1))[::4, ::4]
+        return windows.reshape(-1, 64 * picture.shape[2])
+
+    model = LedoitWolf().fit(np.concatenate([patches(picture) for picture in train]))
+    distances = [np.sort(model.mahalanobis(patches(picture))) for picture in new]
+    return np.array([highest[-max(1, len(highest) // 100) :].mean() for highest in distances])
+
+
+def image_aurocs(scores: Scores, entries: list[Entry]) -> Row:
+    """Return how well scores tell all defects, and each kind of them, from normal pictures."""
+    kinds = np.array([entry.folder for entry in entries])
+
+    def auroc(*defects: str) -> float:
+        chosen = np.isin(kinds, ["good", *defects])
+        return float(roc_auc_score(kinds[chosen] != "good", scores[chosen]))
+
+    defects = sorted({*kinds} - {"good"})
+    return {"auroc": auroc(*defects), "kinds": {kind: auroc(kind) for kind in defects}}
 
 
 def mask_of(entry: Entry, shape: tuple[int, ...]) -> np.ndarray:
