@@ -104,7 +104,7 @@ class GANomaly:
 
 
 class ConvolutionalGANomaly(GANomaly):
-    """GANomaly for images, (images, 1, 32, 32) with values -1 to 1."""
+    """GANomaly for images, (images, channels, 32, 32) with values -1 to 1."""
 
     def build(self, n_columns: int) -> None:
         """Make the networks for images of so many channels."""
