@@ -5,7 +5,8 @@ kind           what is read
 =============  ==================================================================================================
 number         decimal digits, optional sign, decimal mark and exponent; ``inf`` and ``infinity``; blanks around it; and
                the column's unit and thousands separators, where it has any; as bookkeepers write what is negative,
-               ``1.50-`` or ``(1.50)``, but not a whole number so, which may be a grade or a note
+               ``1.50-`` or ``(1.50)``, but not without decimals: ``1-`` may be a grade, ``(1)`` a note, and ``5.-``
+               is a price of 5
 yes/no         true/false, t/f, yes/no, y/n, on/off, 1/0 in any case become ``yes`` and ``no``; other text stays
 category       the text as it is; only the empty text is missing
 time           ISO 8601 dates and times, or one ``strptime`` format; without an offset from UTC it is UTC
@@ -52,6 +53,7 @@ _YES_NO = {yes: "yes" for yes, _ in (*YES_NO_PAIRS, ("1", "0"))} | {no: "no" for
 _NUMBER = re.compile(
     r"[+-]?(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf(?:inity)?)", re.IGNORECASE | re.ASCII
 )
+_MARK = re.compile(r"[.,][0-9]")
 # Over these characters alone, Python's float() reads exactly the numbers above.
 _PLAIN = re.compile(r"[0-9.eE+\- \t]*")
 
@@ -172,8 +174,8 @@ def bare_numbers(texts: NDArray[np.object_], column: Column) -> NDArray[np.objec
     written = _written(column.prefix.strip(), column.suffix.strip(), column.grouping, column.decimal)
 
     def bare(text: str) -> str:
-        word = with_sign_first(with_blanks(text).strip(BLANKS))
-        match = written.fullmatch(word)
+        word = with_blanks(text).strip(BLANKS)
+        match = written.fullmatch(with_sign_first(word))
         if match is None:
             return word if word in MISSING else _NO_NUMBER
         return match["sign"] + match["number"].replace(column.grouping or " ", "")
@@ -190,7 +192,7 @@ def with_sign_first(text: str) -> str:
     """Write a minus sign, ``1.50-`` and ``(1.50)`` as a plain minus before the number; leave other text alone."""
     text = text.replace("\u2212", "-")
     inner = text[1:-1] if text[:1] == "(" and text[-1:] == ")" else text[:-1] if text[-1:] == "-" else ""
-    return f"-{inner.strip(BLANKS)}" if "." in inner or "," in inner else text
+    return f"-{inner.strip(BLANKS)}" if _MARK.search(inner) else text
 
 
 @lru_cache

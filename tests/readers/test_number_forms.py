@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gandetect.readers.number_forms import find_decimal
 from gandetect.readers.schemas import find_schema
-from gandetect.readers.values import parse_column
+from gandetect.readers.values import parse_column, parse_number
 from gandetect.schema import Column, Kind
 
 
@@ -80,6 +80,18 @@ def test_grades_notes_and_double_signs_are_no_numbers(words):
 
 def test_numbers_with_the_minus_behind_them_show_a_decimal_comma():
     assert find_decimal({"amount": np.array(["273,92-", "90,02"], dtype=object)}) == ","
+
+
+@pytest.mark.parametrize(("price", "decimal"), [("5.-", "."), ("5,-", ","), ("(5.)", ".")])
+def test_a_price_without_cents_is_not_negative(price, decimal):
+    assert found(*[price, "7" + price[1:]] * 20, decimal=decimal).kind is Kind.CATEGORY
+    assert parse_number(price, decimal) is None
+
+
+@pytest.mark.parametrize("suffix", ["", " kg"])
+def test_a_lone_minus_sign_is_no_number_and_not_missing_either(suffix):
+    column = found(*(f"\u2212{i}.5{suffix}" for i in range(30)))
+    assert parse_column(np.array(["\u2212", "-"], dtype=object), column)[1].tolist() == [True, False]
 
 
 @pytest.mark.parametrize("form", ["A{}", "{}-x", "v{} kg", "x", "{}:{}", "{} {}"])
