@@ -29,9 +29,12 @@ def labels_of(texts: Iterable[str]) -> Labels:
 
 
 def among(labels: Labels, chosen: Iterable[str]) -> NDArray[np.bool_]:
-    """Tell which labels, from `labels_of`, are among those chosen, in upper or lower case."""
-    wanted = {label.casefold() for label in labels_of(chosen)}
-    return np.fromiter((label.casefold() in wanted for label in labels), np.bool_, len(labels))
+    """Tell which labels, from `labels_of`, are among those chosen; one that is not there is found in other capitals."""
+    found = set(labels.tolist())
+    exact = set(labels_of(chosen).tolist())
+    folded = {label.casefold() for label in exact - found}
+    wanted = {label for label in found if label in exact or label.casefold() in folded}
+    return np.fromiter((label in wanted for label in labels), np.bool_, len(labels))
 
 
 def learned_label_column(schema: Schema) -> str:
@@ -81,4 +84,4 @@ def are_anomalies(labels: Labels, anomaly: Iterable[str], label_column: str, nam
             f"{name}: expected labels like 1/0, yes/no or anomaly/normal in column {label_column!r}, found "
             f"{quoted(unclear)}; say which mean an anomaly with --anomaly."
         )
-    return among(labels, anomaly or ANOMALY_WORDS)
+    return among(labels, anomaly or [label for label in found if label.lower() in ANOMALY_WORDS])
