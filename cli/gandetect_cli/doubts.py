@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandetect.errors import quoted
-from gandetect.readers.kinds import DAY, MIN_DIFFERENT
+from gandetect.readers.kinds import MIN_DIFFERENT
 from gandetect.readers.values import BLANKS, parse_number
 from gandetect_cli.terminal import counted
 
@@ -30,7 +30,7 @@ def doubts(features: Mapping[str, Values], n_rows: int, times: Collection[str] =
     n_rows : int
         Number of rows.
     times : collection of str
-        Those of the features that are times: of a day or more only what comes again is learned.
+        Those of the features that are times: only what comes again is learned of them.
 
     Returns
     -------
@@ -50,8 +50,7 @@ def doubts(features: Mapping[str, Values], n_rows: int, times: Collection[str] =
             f"columns are called {quoted(numbers)}: if the table has no line of names, its first row was taken for it, "
             "so put the names above it"
         )
-    counters = [name for name, values in features.items() if _only_grows(values)]
-    if counters := [name for name in counters if name not in times or np.ptp(features[name]) < DAY]:
+    if counters := [name for name, values in features.items() if name not in times and _only_grows(values)]:
         found.append(
             f"{', '.join(map(repr, counters))} never {'falls' if len(counters) == 1 else 'fall'} from row to row: if "
             "that is a clock or a counter, new rows lie beyond all that is learned and will be flagged, so leave it "
@@ -88,8 +87,8 @@ def _only_grows(values: Values) -> bool:
     """Tell whether numbers may be a clock or a counter: they never fall, and most of them rise."""
     if len(values) < MIN_DIFFERENT or values.dtype.kind != "f":
         return False
-    steps = np.diff(values)
-    return bool((steps >= 0).all() and np.count_nonzero(steps) > len(steps) / 2)
+    steps = np.diff(values[np.isfinite(values)])
+    return bool((steps >= 0).all() and np.count_nonzero(steps) > len(values) / 2)
 
 
 def _unseen_share(values: Values) -> float:

@@ -24,7 +24,7 @@ category     all others
 Refused, because a silent choice would be a wrong one: a column of which at least 90 % (and at least 10) of the values
 are numbers or ISO 8601 times while the others are not; numbers with another decimal mark, or with what may be one or
 a thousands separator. Left out, because only a person can tell: dates whose day and month may be swapped, and 20 or
-more times that cover less than a day.
+more times that lack more than an hour of a day.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ TIME_FORMATS = (
 )
 """``datetime.strptime`` formats that are tried after ISO 8601."""
 
-DAY = 86_400.0
-"""Seconds that a column's times cover at least: the hours of a shorter log are not those of new rows."""
+_SHORTEST_LOG = 23 * 3600.0
+"""Seconds that a column's times cover at least: those of new rows will be of the other hours, too."""
 
 MIN_DIFFERENT = 20
 """From how many values on a column of (mostly) different ones is an id or free text."""
@@ -149,12 +149,14 @@ def find_kind(values: ColumnValues, on_error: str) -> Finding:
     numbers, not_numbers = parse_numbers(values.different, values.decimal)
     if not not_numbers.any():
         return _find_numbers(values, numbers)
-    return (
-        _find_times(values)
+    formats = time_formats(values)
+    finding = (
+        (time_in(values, formats) if formats else None)
         or _find_written_numbers(values, on_error)
         or _nearly_all(values, Kind.TIME, parse_times(values.different)[1], on_error)
         or _find_words(values)
     )
+    return _without_short_log(values, finding) if finding.kind is Kind.TIME else finding
 
 
 def _are_codes(values: ColumnValues) -> bool:
@@ -178,19 +180,12 @@ def _find_numbers(values: ColumnValues, numbers: NDArray[np.float64]) -> Finding
     return Finding(Kind.NUMBER)
 
 
-def _find_times(values: ColumnValues) -> Finding | None:
+def time_formats(values: ColumnValues) -> tuple[str, ...]:
+    """Return the formats that read all values; "" is ISO 8601."""
     formats = ("", *TIME_FORMATS)
     for sample in (values.different[:1], values.different):
         formats = tuple(form for form in formats if not parse_times(sample, form)[1].any())
-    if not formats:
-        return None
-    finding = time_in(values, formats)
-    times, _ = parse_times(values.different, formats[0])
-    if finding.reason or len(values.words) < MIN_DIFFERENT or np.ptp(times) >= DAY:
-        return finding
-    kind = f"--kind '{values.name}=time'"
-    reason = f"its times are of less than a day, and other hours would be unusual: to learn from them pass {kind}"
-    return replace(finding, reason=reason)
+    return formats
 
 
 def time_in(values: ColumnValues, formats: Sequence[str]) -> Finding:
@@ -199,6 +194,16 @@ def time_in(values: ColumnValues, formats: Sequence[str]) -> Finding:
         return Finding(Kind.TIME, time_format=formats[0])
     choice = " or ".join(f"--kind '{values.name}=time:{form}'" for form in formats)
     return Finding(Kind.TIME, f"day and month cannot be told apart: pass {choice}")
+
+
+def _without_short_log(values: ColumnValues, finding: Finding) -> Finding:
+    """Leave times out that are of a part of a day, as those of new rows will not be."""
+    times, _ = parse_times(values.different, finding.time_format)
+    if finding.reason or len(values.words) < MIN_DIFFERENT or np.nanmax(times) - np.nanmin(times) >= _SHORTEST_LOG:
+        return finding
+    kind = f"--kind '{values.name}=time'"
+    reason = f"its times are of less than a day, and other hours would be unusual: to learn from them pass {kind}"
+    return replace(finding, reason=reason)
 
 
 def _find_written_numbers(values: ColumnValues, on_error: str) -> Finding | None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandetect.errors import InputError, quoted
-from gandetect.readers.kinds import TIME_FORMATS, ColumnValues, Finding, find_kind, time_in
+from gandetect.readers.kinds import TIME_FORMATS, ColumnValues, Finding, find_kind, time_formats, time_in
 from gandetect.readers.number_forms import find_form
 from gandetect.readers.values import BLANKS, ON_ERROR, parse_times
 from gandetect.schema import LEARNABLE, Column, Kind, Role, Schema
@@ -67,8 +67,8 @@ def find_schema(
     Raises
     ------
     InputError
-        If an argument names an unknown column or kind, a column is one of those that the table above refuses, or no
-        column to learn from is left.
+        If an argument names an unknown column or kind, a column is one of those that `gandetect.readers.kinds`
+        refuses, or no column to learn from is left.
     """
     kinds = kinds or {}
     if decimal not in (".", ","):
@@ -143,12 +143,17 @@ def _forced(values: ColumnValues, kind: str, name: str) -> Finding:
 
 def _forced_time(values: ColumnValues) -> Finding:
     """Take the format that reads most values; the others are problems of their rows."""
-    odd = {form: values.count(parse_times(values.different, form)[1]) for form in ("", *TIME_FORMATS)}
-    if odd[""] == min(odd.values()):
+    formats = time_formats(values) or _best_formats(values)
+    if "" in formats:
         return Finding(Kind.TIME)
-    finding = time_in(values, [form for form, n_odd in odd.items() if n_odd == min(odd.values())])
+    finding = time_in(values, formats)
     problem = f"expected times in column {values.name!r}, found {values.words[0]!r}; {finding.reason}."
     return replace(finding, reason="", problem=problem, culprit=values.words[0]) if finding.reason else finding
+
+
+def _best_formats(values: ColumnValues) -> list[str]:
+    n_odd = {form: values.count(parse_times(values.different, form)[1]) for form in ("", *TIME_FORMATS)}
+    return [form for form, number in n_odd.items() if number == min(n_odd.values())]
 
 
 def _checked_format(time_format: str, column: str, name: str) -> str:

@@ -56,9 +56,9 @@ def test_clocks_and_counters_are_named_for_new_rows_lie_beyond_them():
         "'meter' never falls from row to row: if that is a clock or a counter, new rows lie beyond all that is learned "
         "and will be flagged, so leave it out with --drop"
     )
-    both = doubts({"meter": meter, "at": 2000 * np.arange(40.0)}, 40, times={"at"})  # some hours are never seen
-    assert both[0].startswith("'meter', 'at' never fall from row to row: ")
-    assert doubts({"with a gap": np.append(meter, np.nan), "reset": np.append(meter, 0.0)}, 41) == []
+    both = doubts({"meter": meter, "with a gap": np.append(np.nan, meter[1:])}, 40)
+    assert both[0].startswith("'meter', 'with a gap' never fall from row to row: ")
+    assert doubts({"reset": np.append(meter, 0.0), "mostly unknown": np.append(meter, np.full(40, np.nan))}, 80) == []
 
 
 def test_the_share_of_unseen_categories_to_come_is_estimated():

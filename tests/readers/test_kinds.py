@@ -163,15 +163,16 @@ def test_free_text_of_numbers_for_the_most_part_says_how_to_read_them():
     assert column_of([f"{i:03}" for i in range(30)] + ["000"]).reason.endswith(": free text")  # codes
 
 
-def test_a_log_of_less_than_a_day_says_nothing_of_later_hours():
+def test_a_log_of_part_of_a_day_says_nothing_of_other_hours():
     minutes = [f"2026-01-31T{i // 60:02}:{i % 60:02}" for i in range(1440)]
-    column = column_of(minutes)
+    column = column_of(minutes[:1380])
     assert (column.kind, column.role) == (Kind.TIME, Role.LEFT_OUT)
     assert column.reason == (
         "its times are of less than a day, and other hours would be unusual: to learn from them pass --kind 'x=time'"
     )
-    assert column_of(minutes, kinds={"x": "time"}).role is Role.FEATURE
-    assert column_of([*minutes, "2026-02-01T00:00"]).role is Role.FEATURE
+    assert column_of(minutes[:1380], kinds={"x": "time"}).role is Role.FEATURE
+    assert column_of([*minutes[:1380], "soon"], on_error="missing").reason == column.reason
+    assert column_of(minutes[:1381]).role is Role.FEATURE  # what was done all day, such as one day's payments
     assert column_of(minutes[:19]).role is Role.FEATURE  # too few to tell
 
 
