@@ -33,6 +33,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,6 +131,21 @@ class ColumnValues:
         """Whether no value occurs twice."""
         return len(self.counts) == len(self.words)
 
+    @cached_property
+    def form(self) -> NumberForm:
+        """How numbers are written, if most values are written so."""
+        return find_form(self.different, self.decimal)
+
+    @property
+    def as_numbers(self) -> Column:
+        """The column as one of numbers of that form."""
+        return replace(Column(self.name, Kind.NUMBER, decimal=self.decimal), **self.form._asdict())
+
+    @cached_property
+    def no_numbers(self) -> NDArray[np.bool_]:
+        """Which of the different values are no such numbers."""
+        return parse_column(self.different, self.as_numbers)[1]
+
     def count(self, chosen: NDArray[np.bool_]) -> int:
         """Count the values whose different one is chosen."""
         return sum(self.counts[word] for word in self.different[chosen])
@@ -208,12 +224,10 @@ def _without_short_log(values: ColumnValues, finding: Finding) -> Finding:
 
 def _find_written_numbers(values: ColumnValues, on_error: str) -> Finding | None:
     """Find numbers with a unit, thousands separators or another decimal mark, perhaps with a few other texts."""
-    form = find_form(values.different, values.decimal)
-    column = replace(Column(values.name, Kind.NUMBER, decimal=values.decimal), **form._asdict())
-    odd = parse_column(values.different, column)[1]
+    odd = values.no_numbers
     if not odd.any():
-        return Finding(Kind.NUMBER, form=form)
-    return _other_marks(values, column, odd) or _nearly_all(values, Kind.NUMBER, odd, on_error, form)
+        return Finding(Kind.NUMBER, form=values.form)
+    return _other_marks(values, values.as_numbers, odd) or _nearly_all(values, Kind.NUMBER, odd, on_error, values.form)
 
 
 def _other_marks(values: ColumnValues, column: Column, odd: NDArray[np.bool_]) -> Finding | None:
@@ -265,15 +279,14 @@ def _find_words(values: ColumnValues) -> Finding:
 
 def _hint(values: ColumnValues) -> str:
     """Say how a column that looks like an id or free text may be read after all."""
-    form = find_form(values.different, values.decimal)
-    column = replace(Column(values.name, Kind.NUMBER, decimal=values.decimal), **form._asdict())
-    n_values, n_numbers = len(values.words), values.count(~parse_column(values.different, column)[1])
+    n_values, n_numbers = len(values.words), values.count(~values.no_numbers)
     if n_numbers > n_values / 2 and not _are_codes(values):
         kind = f"--kind '{values.name}=number' and --on-error missing"
         return f"; {n_numbers} of its {n_values} values are numbers: to learn from them pass {kind}"
+    if not all(map(_CLOCK.fullmatch, values.counts)):
+        return ""
     for clock in ("%H:%M", "%H:%M:%S"):
         if not parse_times(values.different, clock)[1].any():
             kind = f"--kind '{values.name}=time:{clock}'"
             return f"; if these are times of day pass {kind}, durations have to be written as numbers"
-    is_clock = all(map(_CLOCK.fullmatch, values.counts))
-    return "; if these are times of day or durations write them as numbers, in seconds" if is_clock else ""
+    return "; if these are times of day or durations write them as numbers, in seconds"
