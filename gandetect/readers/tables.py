@@ -152,7 +152,11 @@ def read_table(
 
 def _without_names(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
     """Leave out rows, a chunk each, that are the line of names once more."""
-    return (chunk for chunk in chunks if not (chunk.rows and chunk.rows[0] == chunk.form.header))
+    return (
+        chunk
+        for chunk in chunks
+        if not (chunk.rows and chunk.rows[0].removeprefix(chunk.form.mark) == chunk.form.header)
+    )
 
 
 # A chunk without rows, and all others.

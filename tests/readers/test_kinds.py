@@ -172,6 +172,8 @@ def test_a_log_of_part_of_a_day_says_nothing_of_other_hours():
     )
     assert column_of(minutes[:1380], kinds={"x": "time"}).role is Role.FEATURE
     assert column_of([*minutes[:1380], "soon"], on_error="missing").reason == column.reason
+    assert column_of([*minutes, "soon"], on_error="missing").role is Role.FEATURE
+    assert column_of(["01/02/2026 12:00"] * 20).reason.startswith("day and month cannot be told apart")
     assert column_of(minutes[:1381]).role is Role.FEATURE  # what was done all day, such as one day's payments
     assert column_of(minutes[:19]).role is Role.FEATURE  # too few to tell
 

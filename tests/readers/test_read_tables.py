@@ -681,6 +681,8 @@ def test_lines_that_are_bad_together_are_told_one_by_one():
 def test_the_names_are_no_row_where_a_stream_brings_them_again():
     content = b"a,b\nx,y\na,b\na,c\n"
     assert read(content, line_buffered=True)[1:] == ([("x", "y"), ("a", "c")], [2, 4])
+    assert read(b"\xef\xbb\xbfa,b\nx,y\n\xef\xbb\xbfa,b\na,c\n", line_buffered=True)[1] == [("x", "y"), ("a", "c")]
     assert read(content)[1] == [("x", "y"), ("a", "b"), ("a", "c")]
+    assert read(b"a,b\na,b\nx,y\n")[1] == [("a", "b"), ("x", "y")]
     with pytest.raises(InputError, match="expected rows below the column names, found none"):
         read(b"a,b\na,b\n", line_buffered=True)
