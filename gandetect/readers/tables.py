@@ -145,7 +145,8 @@ def read_table(
         for chunk in _without_names(chunks) if line_buffered else chunks:
             yield chunk
         if chunk is nothing and not allow_empty:
-            raise InputError(f"{source_name(source)}: expected rows below the column names, found none; add rows.")
+            remedy = "add rows" + (", or pass --on-error fail to see why lines are left out" if on_bad_line else "")
+            raise InputError(f"{source_name(source)}: expected rows below the column names, found none; {remedy}.")
         if chunk is nothing:
             yield nothing
 

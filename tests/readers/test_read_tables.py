@@ -671,6 +671,15 @@ def test_bad_lines_are_told_and_no_other_line_is_lost(line, message, line_buffer
     assert failure(content) == str(error)
 
 
+def test_a_table_of_bad_lines_only_says_how_to_see_what_is_wrong():
+    with pytest.raises(InputError) as caught:
+        read(b"a\n1,2\n", on_bad_line=lambda error: None)
+    assert str(caught.value) == (
+        "<stdin>: expected rows below the column names, found none; add rows, or pass --on-error fail to see why lines "
+        "are left out."
+    )
+
+
 def test_lines_that_are_bad_together_are_told_one_by_one():
     told = []
     _, rows, lines = read(b'a,b\n1,"2\n3,\0\n4,5\n6,"7\n8"\n', on_bad_line=told.append)
