@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -15,9 +14,6 @@ from gandetect.readers.values import BLANKS, parse_number
 from gandetect_cli.terminal import counted
 
 Values = NDArray[Any]
-
-MOST_UNSEEN = 0.05
-"""Largest share of new rows with an unseen category that is not worth a word: the usual false-alarm rate."""
 
 
 def doubts(features: Mapping[str, Values], n_rows: int, times: Collection[str] = ()) -> list[str]:
@@ -56,12 +52,11 @@ def doubts(features: Mapping[str, Values], n_rows: int, times: Collection[str] =
             "that is a clock or a counter, new rows lie beyond all that is learned and will be flagged, so leave it "
             "out with --drop"
         )
-    for name, values in features.items():
-        if (unseen := _unseen_share(values)) > MOST_UNSEEN:
-            found.append(
-                f"about {100 * unseen:.0f} % of new rows will hold a value of {name!r} that is not among the training "
-                "rows, and many of them be flagged for it: say what it is with --kind, or leave it out with --drop"
-            )
+    if fleeting := [name for name, values in features.items() if _moves_on(values)]:
+        found.append(
+            f"in every quarter of the rows most values of {', '.join(map(repr, fleeting))} are new ones: if that goes "
+            "on, as with dates and batches, many new rows will be flagged for it, so leave it out with --drop"
+        )
     smallest = 1 / (n_rows + 1)
     if smallest > 0.05:
         found.append(f"with {counted(n_rows, 'row')} no p-value is below {smallest:.2g}: add rows if you can")
@@ -91,12 +86,12 @@ def _only_grows(values: Values) -> bool:
     return bool((steps >= 0).all() and np.count_nonzero(steps) > len(values) / 2)
 
 
-def _unseen_share(values: Values) -> float:
-    """Estimate which share of new rows will hold an unseen category: that of the values which occur once [1]_.
-
-    .. [1] I. J. Good, "The population frequencies of species and the estimation of population parameters", 1953.
-    """
+def _moves_on(values: Values) -> bool:
+    """Tell whether most rows of every quarter hold a category that no quarter before has; rare ones alone do not."""
     if len(values) < MIN_DIFFERENT or values.dtype.kind == "f":
-        return 0.0
-    counts = Counter(values[values != ""].tolist())
-    return sum(number == 1 for number in counts.values()) / len(values)
+        return False
+    known, are_new = {""}, []
+    for quarter in np.array_split(values, 4):
+        are_new.append(sum(value not in known for value in quarter) > len(quarter) / 2)
+        known.update(quarter.tolist())
+    return all(are_new)

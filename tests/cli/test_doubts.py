@@ -61,12 +61,21 @@ def test_clocks_and_counters_are_named_for_new_rows_lie_beyond_them():
     assert doubts({"reset": np.append(meter, 0.0), "mostly unknown": np.append(meter, np.full(40, np.nan))}, 80) == []
 
 
-def test_the_share_of_unseen_categories_to_come_is_estimated():
-    rare = words(*"a" * 36, "b", "c", "d", "", "")
-    (sentence,) = doubts({"date": rare, "zone": words(*"ab" * 19, "c", "d", ""), "v": rare.size * NUMBERS[:1]}, 41)
+def test_categories_that_move_on_are_named_but_not_those_of_which_many_are_rare():
+    batch = words(*(f"b{i // 3}" for i in range(60)))
+    rare = words(*(f"r{i}" if i % 3 == 0 else "a" for i in range(60)))
+    few = words(*("setosa", "versicolor", "virginica") * 20)
+    table = {
+        "batch": batch,
+        "rare": rare,
+        "sorted": np.sort(few),
+        "back": np.tile(batch[:30], 2),
+        "v": np.tile(NUMBERS, 2),
+    }
+    (sentence,) = doubts(table, 60)
     assert sentence == (
-        "about 7 % of new rows will hold a value of 'date' that is not among the training rows, and many of them be "
-        "flagged for it: say what it is with --kind, or leave it out with --drop"
+        "in every quarter of the rows most values of 'batch' are new ones: if that goes on, as with dates and batches, "
+        "many new rows will be flagged for it, so leave it out with --drop"
     )
 
 
