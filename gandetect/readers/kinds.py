@@ -38,7 +38,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from gandetect.readers.number_forms import PLAIN, NumberForm, find_form
+from gandetect.readers.number_forms import PLAIN, NumberForm, are_pairs, find_form
 from gandetect.readers.values import (
     BLANKS,
     YES_NO_PAIRS,
@@ -234,6 +234,8 @@ def _other_marks(values: ColumnValues, column: Column, odd: NDArray[np.bool_]) -
     """Refuse numbers with another decimal mark, or with what may be that or a thousands separator."""
     other = "," if column.decimal == "." else "."
     words = values.different[odd]
+    if are_pairs(words):
+        return None
     grouped = ~parse_column(words, replace(column, grouping=other))[1]
     # Groups beside decimals are another decimal mark; alone they may be anything, such as addresses.
     grouping = column.decimal if any(other in word for word in words) else ""

@@ -56,7 +56,13 @@ def _need(texts: NDArray[np.object_], mark: str) -> bool:
     """Tell whether texts can be read as numbers with this decimal mark only."""
     words = np.array(list({text.strip(BLANKS) for text in texts} - MISSING), dtype=object)
     other = "," if mark == "." else "."
-    return any(mark in word for word in words) and _are_numbers(words, mark) and not _are_numbers(words, other)
+    speaks = any(mark in word for word in words) and not are_pairs(words)
+    return speaks and _are_numbers(words, mark) and not _are_numbers(words, other)
+
+
+def are_pairs(words: Iterable[str]) -> bool:
+    """Tell whether all words are in brackets with a comma within, as pairs such as ``(640,480)`` are."""
+    return all(word.startswith("(") and "," in word for word in words)
 
 
 def _are_numbers(words: NDArray[np.object_], decimal: str) -> bool:

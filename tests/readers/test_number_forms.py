@@ -78,6 +78,12 @@ def test_grades_notes_and_double_signs_are_no_numbers(words):
     assert found(*words * 20).kind is Kind.CATEGORY
 
 
+@pytest.mark.parametrize("pairs", [["(1,3)", "(2,5)"], ["(640,480)", "(800,600)"]])
+def test_pairs_in_brackets_are_no_negative_numbers(pairs):
+    assert found(*pairs * 20).kind is Kind.CATEGORY
+    assert find_decimal({"pair": np.array(pairs, dtype=object)}) == "."
+
+
 def test_numbers_with_the_minus_behind_them_show_a_decimal_comma():
     assert find_decimal({"amount": np.array(["273,92-", "90,02"], dtype=object)}) == ","
 
