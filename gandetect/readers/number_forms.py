@@ -61,8 +61,8 @@ def _need(texts: NDArray[np.object_], mark: str) -> bool:
 
 
 def are_pairs(words: Iterable[str]) -> bool:
-    """Tell whether all words are in brackets with a comma within, as pairs such as ``(640,480)`` are."""
-    return all(word.startswith("(") and "," in word for word in words)
+    """Tell whether all words are in brackets with no mark but commas, as pairs such as ``(640,480)`` are."""
+    return all(word.startswith("(") and "," in word and "." not in word for word in words)
 
 
 def _are_numbers(words: NDArray[np.object_], decimal: str) -> bool:
