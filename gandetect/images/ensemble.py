@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from gandetect.images.filters import principal_filters
 from gandetect.images.negatives import PATCH, WHOLE, negatives
 from gandetect.images.settings import ImageSettings
 from gandetect.networks.folders import (
@@ -125,7 +126,7 @@ def _new_pair(
     told, channels = rows.n_folders > 1, rows.samples.shape[1]
     # What is in a wrong folder and what was drawn in the past have heads as well.
     n_heads = len(kinds) + told + bool(settings.n_past) + pair.N_KINDS
-    discriminator, generator = build(rows, settings, n_heads, random)
+    discriminator, generator = build(rows, seen, settings, n_heads, random)
 
     def made(real: Tensor, random: torch.Generator) -> Tensor:
         if altered is not None:
@@ -170,7 +171,7 @@ def _drawn(
 
 
 def _whole_networks(
-    rows: ImageRows, settings: ImageSettings, n_heads: int, random: torch.Generator
+    rows: ImageRows, seen: Sequence[Tensor], settings: ImageSettings, n_heads: int, random: torch.Generator
 ) -> tuple[PlainDiscriminator, PlainGenerator]:
     shape = settings.n_members, rows.samples.shape[1]
     discriminator = WholeDiscriminator(*shape, settings.width, settings.n_features, n_heads, random)
@@ -178,7 +179,7 @@ def _whole_networks(
 
 
 def _patch_networks(
-    rows: ImageRows, settings: ImageSettings, n_heads: int, random: torch.Generator
+    rows: ImageRows, seen: Sequence[Tensor], settings: ImageSettings, n_heads: int, random: torch.Generator
 ) -> tuple[PlainDiscriminator, PlainGenerator]:
     channels, height, width = rows.samples.shape[1:]
     members, on_maps = settings.n_members, rows.altered is not None
@@ -187,6 +188,9 @@ def _patch_networks(
         positional=rows.positional,
         kernels=MAPS if on_maps else PIXELS,
     )
+    for own, filters in zip(seen, discriminator.first_filters, strict=True):
+        found = principal_filters(rows.samples[own.numpy()], n_filters=len(filters), kernel=filters.shape[-1])
+        filters[: len(found)] = torch.from_numpy(found)
     image = channels, height, width
     shape = members, image, settings.width // 2, settings.n_codes, settings.n_past
     return discriminator, PatchGenerator(*shape, random, on_maps=on_maps)

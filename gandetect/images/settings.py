@@ -39,6 +39,7 @@ DETECTORS: dict[str, dict[str, Any]] = {
         "n_codes": 8,
         "n_past": 0,
         "learning_rate": 3e-3,
+        "optimizer": "muon",
         "realness_weight": 0.0,
         "distance_weight": 0.2,
         "style_weight": 0.0,
@@ -76,7 +77,7 @@ class ImageSettings:
     width, n_features, n_codes, n_past : int
         Channels of the discriminator's first convolution, features that its heads look at, entries of a generator's
         code (at each of its positions), and images of earlier steps that are remembered.
-    learning_rate, weight_decay, adversarial_weight : float
+    learning_rate, weight_decay, adversarial_weight, optimizer
         See `gandetect.training.course.Plan`.
     realness_weight, distance_weight, style_weight, map_weight : float
         Weights of the evidence in the score: realness, distance of the features and of the style (only of whole images)
@@ -106,6 +107,7 @@ class ImageSettings:
     learning_rate: float = 2e-3
     weight_decay: float = 1e-3
     adversarial_weight: float = 0.1
+    optimizer: str = "adamw"
 
     @classmethod
     def of_effort(cls, detector: str, effort: str = "default", loss: str = "logistic", **given: Any) -> ImageSettings:

@@ -56,6 +56,11 @@ class PatchDiscriminator(nn.Module):
         self.features_of = _linear(n_members, middle + last + 2 * positional, n_features, random)
         self.heads = _linear(n_members, n_features, n_heads, random)
 
+    @property
+    def first_filters(self) -> Tensor:
+        """What the first convolution looks for, to be set before the training: (members, width, channels, ...)."""
+        return cast(NormedConv, self.fine[0]).conv.weight.detach()
+
     def features(self, images: Tensor) -> Tensor:
         """Return what the heads look at once it is rectified, (members, n_samples, *grid, n_features).
 

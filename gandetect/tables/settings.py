@@ -66,7 +66,7 @@ class TableSettings:
         Of the discriminator's hidden layers.
     generator_width, generator_depth, noise_dim : int
         Of the generator's hidden layers, and of its noise.
-    learning_rate, weight_decay, adversarial_weight : float
+    learning_rate, weight_decay, adversarial_weight, optimizer
         See `gandetect.training.course.Plan`.
     realness_weight, recall_weight, typical_weight, reconstruction_weight, excess_weight : float
         Weights of the evidence in the score: realness, distance to the generator's memory, distance to the row that it
@@ -97,6 +97,7 @@ class TableSettings:
     learning_rate: float = 6e-3
     weight_decay: float = 1e-3
     adversarial_weight: float = 0.1
+    optimizer: str = "adamw"
     realness_weight: float = 1.5
     recall_weight: float = 1.5
     typical_weight: float = 0.0

@@ -21,17 +21,20 @@ class Plan:
     n_steps : int
         Moves of each network.
     learning_rate : float
-        Peak of the one-cycle schedule (Smith and Topin, 2018) of both AdamW optimizers.
+        Peak of the one-cycle schedule (Smith and Topin, 2018) of all optimizers.
     weight_decay : float
         Of the discriminator.
     adversarial_weight : float
         Weight of the game in the generator's loss, beside its reconstruction error.
+    optimizer : {"adamw", "muon"}
+        What moves the weights of layers, see `gandetect.training.optimizers`.
     """
 
     n_steps: int = 1200
     learning_rate: float = 2e-3
     weight_decay: float = 1e-3
     adversarial_weight: float = 0.1
+    optimizer: str = "adamw"
 
 
 @dataclass(frozen=True)

@@ -11,36 +11,42 @@ from torch import Tensor, nn
 
 from gandetect.training.course import Plan, State
 from gandetect.training.losses import Game, gradient_norm_penalty
+from gandetect.training.optimizers import optimizers_of
 from gandetect.training.pair import Pair
 
 
 class Turn:
-    """A player's network, its optimizer and its schedule."""
+    """A player's network, its optimizers and their schedules."""
+
+    MUON_REACH = 1.0
+    """How far Muon moves an entry of its weights, in learning rates, where it is used."""
 
     def __init__(self, name: str, network: nn.Module, plan: Plan, weight_decay: float) -> None:
         self.name, self.network = name, network
-        self.optimizer = torch.optim.AdamW(
-            network.parameters(), plan.learning_rate, betas=(0.9, 0.99), weight_decay=weight_decay, fused=True
-        )
-        self.schedule = torch.optim.lr_scheduler.OneCycleLR(self.optimizer, plan.learning_rate, plan.n_steps)
+        reach = self.MUON_REACH if plan.optimizer == "muon" else None
+        self.optimizers = optimizers_of(network, plan.learning_rate, weight_decay, reach)
+        self.schedules = [
+            torch.optim.lr_scheduler.OneCycleLR(optimizer, plan.learning_rate, plan.n_steps)
+            for optimizer in self.optimizers
+        ]
 
     def step(self, loss: Tensor) -> None:
         """Descend once."""
-        self.optimizer.zero_grad(set_to_none=True)
+        self.network.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        self.optimizer.step()
-        self.schedule.step()
+        for optimizer, schedule in zip(self.optimizers, self.schedules, strict=True):
+            optimizer.step()
+            schedule.step()
 
     def state(self) -> State:
         """Return a copy of all that later steps depend on."""
-        schedule = self.schedule.state_dict()
-        (group,) = self.optimizer.state_dict()["param_groups"]
-        parts = {
-            "network": self.network.state_dict(),
-            **{f"optimizer/{index}": moments for index, moments in self.optimizer.state_dict()["state"].items()},
-            "schedule": {name: schedule[name] for name in _SCHEDULE},
-            "group": {name: group[name] for name in _GROUP},
-        }
+        parts: dict[str, dict[str, Any]] = {"network": self.network.state_dict()}
+        for number, (optimizer, schedule) in enumerate(zip(self.optimizers, self.schedules, strict=True)):
+            of_schedule, of_optimizer = schedule.state_dict(), optimizer.state_dict()
+            (group,) = of_optimizer["param_groups"]
+            parts |= {f"{number}/weights/{index}": moments for index, moments in of_optimizer["state"].items()}
+            parts[f"{number}/schedule"] = {name: of_schedule[name] for name in _SCHEDULE}
+            parts[f"{number}/group"] = {name: group[name] for name in _GROUP if name in group}
         return {
             f"{self.name}/{part}/{name}": value.numpy(force=True).copy()
             if isinstance(value, Tensor)
@@ -51,24 +57,33 @@ class Turn:
 
     def restore(self, state: State) -> None:
         """Take over what `state` returned, also of a turn in another process."""
-        parts: dict[str, dict[str, Any]] = {}
+        parts: dict[str, dict[str, Tensor]] = {}
         for key, value in state.items():
             player, _, rest = key.partition("/")
             if player == self.name:
                 part, _, name = rest.rpartition("/")
                 parts.setdefault(part, {})[name] = torch.tensor(value)
-        (group,) = self.optimizer.state_dict()["param_groups"]
-        known = {"lr": parts["group"]["lr"].item(), "betas": tuple(parts["group"]["betas"].tolist())}
-        moments = {
-            int(part.removeprefix("optimizer/")): values for part, values in parts.items() if part.startswith("optim")
-        }
         self.network.load_state_dict(parts["network"])
-        self.optimizer.load_state_dict({"state": moments, "param_groups": [group | known]})
-        self.schedule.load_state_dict({name: value.item() for name, value in parts["schedule"].items()})
+        for number, (optimizer, schedule) in enumerate(zip(self.optimizers, self.schedules, strict=True)):
+            of_weights = f"{number}/weights/"
+            moments = {
+                int(part.removeprefix(of_weights)): values
+                for part, values in parts.items()
+                if part.startswith(of_weights)
+            }
+            (group,) = optimizer.state_dict()["param_groups"]
+            known = {name: _plain(value) for name, value in parts[f"{number}/group"].items()}
+            optimizer.load_state_dict({"state": moments, "param_groups": [group | known]})
+            schedule.load_state_dict({name: value.item() for name, value in parts[f"{number}/schedule"].items()})
 
 
-_SCHEDULE, _GROUP = ("last_epoch", "_step_count"), ("lr", "betas")
+_SCHEDULE, _GROUP = ("last_epoch", "_step_count"), ("lr", "betas", "momentum")
 """What changes from step to step in a schedule and in an optimizer's group of parameters."""
+
+
+def _plain(value: Tensor) -> Any:
+    """Return a number, or numbers, as an optimizer holds them."""
+    return tuple(value.tolist()) if value.dim() else value.item()
 
 
 class DiscriminatorTurn(Turn):
@@ -112,6 +127,8 @@ class DiscriminatorTurn(Turn):
 
 class GeneratorTurn(Turn):
     """The generator's turn: to rebuild samples, and to pass for real with its own heads."""
+
+    MUON_REACH = 0.2
 
     def __init__(self, pair: Pair, game: Game, plan: Plan) -> None:
         super().__init__("generator", pair.generator, plan, 0.0)

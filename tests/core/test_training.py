@@ -66,19 +66,19 @@ def test_training_is_the_same_for_the_same_seed(loss):
         assert not same(state(getattr(first, network)), state(getattr(other, network)))
 
 
-@pytest.mark.parametrize("loss", LOSSES)
-def test_training_changes_every_layer_of_both_networks(loss):
-    before, after = new_pair(), trained(loss)
+@pytest.mark.parametrize(("loss", "optimizer"), [*((loss, "adamw") for loss in LOSSES), ("logistic", "muon")])
+def test_training_changes_every_layer_of_both_networks(loss, optimizer):
+    before, after = new_pair(), trained(loss, optimizer=optimizer)
     for network in ("discriminator", "generator"):
         old, new = state(getattr(before, network)), state(getattr(after, network))
         assert not any(torch.equal(old[name], new[name]) for name in old if name not in ("column_of", "maskable"))
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize(("loss", "optimizer"), [*((loss, "adamw") for loss in LOSSES), ("logistic", "muon")])
 @pytest.mark.parametrize("step", [1, 6, 10])
-def test_training_goes_on_from_a_state_as_if_nothing_had_happened(loss, step):
+def test_training_goes_on_from_a_state_as_if_nothing_had_happened(loss, optimizer, step):
     states, pairs = [], [new_pair(), new_pair(seed=1)]
-    arguments = LOSSES[loss](), draw, Plan(n_steps=10), 0
+    arguments = LOSSES[loss](), draw, Plan(n_steps=10, optimizer=optimizer), 0
     whole = train(pairs[0], *arguments, n_members=MEMBERS, keep=states.append)
     resumed = train(pairs[1], *arguments, n_members=MEMBERS, start=states[step - 1])
     for network in ("discriminator", "generator"):
