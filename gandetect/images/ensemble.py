@@ -188,9 +188,10 @@ def _patch_networks(
         positional=rows.positional,
         kernels=MAPS if on_maps else PIXELS,
     )
-    for own, filters in zip(seen, discriminator.first_filters, strict=True):
-        found = principal_filters(rows.samples[own.numpy()], n_filters=len(filters), kernel=filters.shape[-1])
-        filters[: len(found)] = torch.from_numpy(found)
+    if not on_maps:
+        for own, filters in zip(seen, discriminator.first_filters, strict=True):
+            found = principal_filters(rows.samples[own.numpy()], n_filters=len(filters), kernel=filters.shape[-1])
+            filters.copy_(torch.from_numpy(found))
     image = channels, height, width
     shape = members, image, settings.width // 2, settings.n_codes, settings.n_past
     return discriminator, PatchGenerator(*shape, random, on_maps=on_maps)

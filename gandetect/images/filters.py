@@ -13,7 +13,7 @@ MAX_FITTED = 32
 """Images whose patches are looked at, at most."""
 
 STEP = 3
-"""Pixels, or positions, between two patches."""
+"""Pixels between two patches."""
 
 
 def principal_filters(samples: Floats, n_filters: int, kernel: int) -> Floats:
@@ -26,14 +26,14 @@ def principal_filters(samples: Floats, n_filters: int, kernel: int) -> Floats:
     Parameters
     ----------
     samples : array of shape (n, channels, height, width)
-        Images, or maps.
+        Images.
     n_filters, kernel : int
-        Filters at most, and their height and width.
+        Number of filters, at most as many as a patch has values, and their height and width.
 
     Returns
     -------
-    array of shape (n, channels, kernel, kernel)
-        Orthonormal; fewer than `n_filters` where a patch has fewer values.
+    array of shape (n_filters, channels, kernel, kernel)
+        Orthonormal.
     """
     some = samples[:: -(-len(samples) // MAX_FITTED)]
     windows = sliding_window_view(some, (kernel, kernel), axis=(2, 3))[:, :, ::STEP, ::STEP]
@@ -41,6 +41,6 @@ def principal_filters(samples: Floats, n_filters: int, kernel: int) -> Floats:
     with threadpool_limits(1):  # the last bits depend on the number of threads
         _, directions = np.linalg.eigh(np.cov(patches, rowvar=False, dtype=np.float64).reshape(2 * patches.shape[1:]))
     largest_first = directions.T[::-1]
-    chosen = np.linspace(0, len(largest_first) - 1, min(n_filters, len(largest_first))).round().astype(int)
+    chosen = np.linspace(0, len(largest_first) - 1, n_filters).round().astype(int)
     filters: Floats = largest_first[chosen].reshape(-1, some.shape[1], kernel, kernel).astype(np.float32)
     return filters

@@ -46,7 +46,7 @@ class MapRule:
 OF_WHOLE = MapRule(np.ones(1), shared=0.3, blur=1.0, goes_on=False)
 """For the one map of whole images: the reconstruction error."""
 
-OF_PATCHES = MapRule(np.array([0.1, 1.0, 0.2, 2.0]), shared=1.0, blur=0.7, goes_on=True)
+OF_PATCHES = MapRule(np.array([0.3, 1.0, 0.2, 2.0]), shared=1.0, blur=0.7, goes_on=True)
 """For maps of realness, distance, reconstruction error and texture, whose positions are four pixels apart.
 
 Distance and texture are in units of what is usual at each position already.
