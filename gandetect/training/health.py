@@ -111,11 +111,14 @@ class Limits:
         Below: collapsed, implausible.
     accuracy : float
         Of the two-sample test; above: told apart.
+    gap : float
+        Between the realness of real and of generated samples in the game; above: the discriminator wins.
     """
 
     coverage: float
     precision: float
     accuracy: float
+    gap: float = 0.9
 
 
 def examine(probe: Probe, limits: Limits) -> Health:
@@ -135,7 +138,7 @@ def examine(probe: Probe, limits: Limits) -> Health:
         "collapsed": covered < limits.coverage,
         "implausible": plausible < limits.precision,
         "told apart": accuracy > limits.accuracy,
-        "discriminator wins": gap > 0.9,
+        "discriminator wins": gap > limits.gap,
         "generator wins": gap < -0.1,
         "blind": skill < 0.005,
     }

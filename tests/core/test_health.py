@@ -98,6 +98,12 @@ def test_every_sickness_is_found(changes, diagnosis):
     assert summarised([examine(probe(**changes), LIMITS)])[0].startswith("1 of 1 members: ")
 
 
+def test_a_detector_has_its_own_limit_of_when_the_discriminator_wins():
+    decided = probe(realness_real=0.98, realness_generated=0.02)
+    assert examine(decided, replace(LIMITS, gap=0.97)).diagnoses == ()
+    assert examine(decided, replace(LIMITS, gap=0.95)).diagnoses == ("discriminator wins",)
+
+
 def test_too_few_rows_say_nothing():
     few = {name: getattr(probe(), name)[: FEWEST - 1] for name in ("unseen", "seen", "generated")}
     health = examine(probe(**few, logits_seen=np.zeros((FEWEST - 1, 4), np.float32)), LIMITS)
