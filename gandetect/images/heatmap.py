@@ -52,8 +52,8 @@ OF_PATCHES = MapRule(np.array([0.3, 1.0, 0.2, 2.0]), shared=1.0, blur=0.7, goes_
 Distance and texture are in units of what is usual at each position already.
 """
 
-OF_FEATURE_MAPS = MapRule(np.array([1.0, 1.0, 0.2, 1.0]), shared=1.0, blur=0.7, goes_on=True)
-"""The same where a backbone comes first: of its features the logit tells more, and all three weigh alike."""
+OF_FEATURE_MAPS = MapRule(np.array([1.0, 0.5, 0.2, 1.0]), shared=1.0, blur=0.7, goes_on=True)
+"""The same where a backbone comes first: of its features the logit tells more."""
 
 
 @dataclass(frozen=True)
