@@ -84,7 +84,8 @@ def optimizers_of(
     learning_rate, weight_decay : float
         Of all optimizers.
     muon_reach : float, optional
-        `Muon` moves the weights of layers and of convolutions, so far, and AdamW all else; None: AdamW moves all.
+        `Muon` moves the weights of layers and of convolutions, with this `reach`, and AdamW all else; None: AdamW
+        moves all.
     """
     layers: list[nn.Parameter] = []
     others: list[nn.Parameter] = []
