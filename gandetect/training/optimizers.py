@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -41,7 +40,7 @@ class Muon(torch.optim.Optimizer):
         self.reach = reach
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+    def step(self, closure: None = None) -> None:  # type: ignore[override]  # torch's may evaluate the loss again
         """Move all weights once."""
         for group in self.param_groups:
             for weight in group["params"]:

@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
+from gandetect.images.health import LIMITS as IMAGE_LIMITS
 from gandetect.tables.health import LIMITS
 from gandetect.training.healing import summarised
 from gandetect.training.health import (
@@ -98,10 +99,11 @@ def test_every_sickness_is_found(changes, diagnosis):
     assert summarised([examine(probe(**changes), LIMITS)])[0].startswith("1 of 1 members: ")
 
 
-def test_a_detector_has_its_own_limit_of_when_the_discriminator_wins():
-    decided = probe(realness_real=0.98, realness_generated=0.02)
-    assert examine(decided, replace(LIMITS, gap=0.97)).diagnoses == ()
-    assert examine(decided, replace(LIMITS, gap=0.95)).diagnoses == ("discriminator wins",)
+def test_a_discriminator_of_patches_wins_by_a_wider_margin_before_it_is_sick():
+    decided, won = probe(realness_real=0.98, realness_generated=0.02), probe(realness_real=0.999, realness_generated=0)
+    assert examine(decided, LIMITS).diagnoses == ("discriminator wins",)
+    assert examine(decided, IMAGE_LIMITS["patch"]).diagnoses == ()
+    assert examine(won, IMAGE_LIMITS["patch"]).diagnoses == ("discriminator wins",)
 
 
 def test_too_few_rows_say_nothing():
