@@ -1,4 +1,4 @@
-"""In words: what a column holds, what was expected, what is usual, and what a plain detector finds."""
+"""In words: what a column holds, what was expected, what is usual, and what speaks against a model."""
 
 from __future__ import annotations
 
@@ -103,6 +103,21 @@ def verdicts(certificate: Mapping[str, Any]) -> list[str]:
 
 _WORTH_SAYING = 0.02
 """Smaller differences between shares are passed over; among 200 anomalies larger ones may be chance, too."""
+
+
+def overlap_in_words(training: Mapping[str, Any]) -> str | None:
+    """Say, if it is so, that many of a model file's training images show in part what others show."""
+    share = training.get("overlapping_share", 0.0)
+    if share < _OVERLAP_WORTH_SAYING:
+        return None
+    return (
+        f"{100 * share:.0f} % of the pictures show, at least in part, what another one shows, so normal pictures of "
+        "other pieces may raise more alarms than announced; learn from pictures of as many different pieces as you can"
+    )
+
+
+_OVERLAP_WORTH_SAYING = 0.25
+"""Fewer are passed over: p-values rest on the others, and parts of one design overlap now and then by chance."""
 
 
 def _unheard_of(column: Column, value: str) -> str:

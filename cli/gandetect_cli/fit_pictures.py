@@ -17,6 +17,7 @@ from gandetect.files import write_atomically
 from gandetect.image_schema import FOLDER_INPUT
 from gandetect.readers.images import ImageReader
 from gandetect.readers.sources import Source
+from gandetect.wording import overlap_in_words
 from gandetect_cli.learning import learn
 from gandetect_cli.output import emit, require_writable
 from gandetect_cli.pictures import picture_source, report_unreadable
@@ -72,6 +73,9 @@ def learn_pictures(
         f"{counted(manifest['training']['n_rows'], 'picture')} judged by the {settings['detector']} detector{on_maps} "
         f"at {size['width']} x {size['height']} pixels"
     )
+    overlap = overlap_in_words(manifest["training"])
+    if overlap:
+        reporter.warn(overlap)
     if given:
         reporter.say(f"given the folder: {', '.join(f'{name} {n:,}' for name, n in Counter(folders).items())}")
     if sheet is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -19,6 +20,7 @@ from gandetect.image_schema import FOLDER_INPUT, IMAGE_INPUT, batches, images_of
 from gandetect.manifest import modality_of
 from gandetect.model_file import read_model
 from gandetect.readers.images import ImageReader
+from gandetect.wording import overlap_in_words
 
 if TYPE_CHECKING:
     from gandetect.training.course import Progress
@@ -159,6 +161,9 @@ class ImageGANDetector(ModelFileDetector):
         -----
         ConvergenceWarning
             A member of the ensemble is sick; see `health_`.
+        UserWarning
+            Many images that are judged patch by patch show in part what another one shows: normal images of other
+            pieces may raise more alarms than announced.
         """
         from gandetect.images.fitting import fit_images
 
@@ -187,6 +192,9 @@ class ImageGANDetector(ModelFileDetector):
         )
         self._use(model)
         self._warn()
+        overlap = overlap_in_words(self.scorer_.manifest["training"])
+        if overlap:
+            warnings.warn(f"{overlap}.", UserWarning, stacklevel=2)
         return self
 
     def heatmap(self, X: Any) -> NDArray[np.float32]:

@@ -24,6 +24,7 @@ from gandetect.images.ensemble import ImageRows, train_ensemble
 from gandetect.images.health import examined
 from gandetect.images.heatmap import depends_on_position
 from gandetect.images.maps import altered_maps, fit_feature_maps, maps_of
+from gandetect.images.overlap import overlapping_share
 from gandetect.images.settings import DETECTORS, ImageSettings
 from gandetect.images.texture import energies_of
 from gandetect.images.weights import trained_weights
@@ -154,6 +155,8 @@ def fit_images(
     manifest["golden"] = golden_images(learned, threshold, drawn_images(pair, maps, seed, 3)[0], seed)
     manifest["training"] |= {"seed": seed, "contamination": contamination, "positional": rows.positional}
     manifest["training"]["image_shape"] = image_shape and list(image_shape)
+    if settings.detector != "whole":
+        manifest["training"]["overlapping_share"] = round(overlapping_share(pixels, seed), 6)
     return seal(build_model(learned, threshold, manifest))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from made_backbones import backbone_file, few_altered
+from made_pictures import put
 from PIL import Image
 
 from gandetect import read_model
@@ -52,6 +53,22 @@ def test_a_folder_becomes_a_model_that_every_command_takes(cli):
     assert cli("verify").out.startswith("OK: gandetect.onnx: ")
     assert "32" in cli("inspect").out
     assert json.loads(cli("evaluate", DIGITS, "--json").out)["auroc"] > 0.7
+
+
+def test_a_warning_tells_of_pieces_that_were_photographed_twice(cli, tmp_path):
+    for number in range(8):
+        piece = np.random.default_rng(number).integers(0, 256, (150, 150), dtype=np.uint8)
+        put(tmp_path / "pieces" / f"{number}.png", piece[:140, :140])
+        put(tmp_path / "pieces" / f"{number}_moved.png", piece[10:, 10:])
+    result = cli("fit", tmp_path / "pieces", *STEPS, "--json")
+    sentence = (
+        "100 % of the pictures show, at least in part, what another one shows, so normal pictures of other pieces"
+    )
+    assert f"warning: {sentence}" in result.err
+    summary = json.loads(result.out)
+    assert any(warning.startswith(sentence) for warning in summary["warnings"])
+    assert summary["training"]["overlapping_share"] == 1
+    assert "  overlapping_share: 1\n" in cli("inspect").out
 
 
 def test_a_broken_picture_is_named_and_the_others_are_learned_from(cli, photos):

@@ -34,6 +34,7 @@ FLOORS = {
     "tables.islands": set(),
     "images.heatmap": set(),
     "images.grid": set(),
+    "images.overlap": set(),
     "manifest": {"modality", "schema", "image_schema", "core_schema", "guard", "wire"},
     "model_file": {"errors", "files", "guard", "manifest", "onnx_layout", "wire"},
     "pruning": {"wire"},
@@ -118,6 +119,7 @@ FLOORS = {
         *("training.folds", "training.healing", "training.members", "model_file", "record", "scorer", "networks"),
         *("training.loop", "graph", "images.settings", "images.ensemble", "images.weights", "images.health"),
         *("images.assembly", "images.calibration", "images.maps", "images.texture", "images.backbone"),
+        *("images.overlap",),
     },
     "export": {
         *("errors", "modality", "schema", "core_schema", "files", "tables.encoding", "tables.decoding"),
@@ -135,7 +137,10 @@ FLOORS = {
         *("errors", "schema", "tables.frames", "detector", "manifest", "model_file", "explanation"),
         *("tables.settings", "tables.fitting"),
     },
-    "images.estimator": {"errors", "image_schema", "detector", "manifest", "model_file", "readers", "images.fitting"},
+    "images.estimator": {
+        *("errors", "image_schema", "detector", "manifest", "model_file", "readers", "images.fitting"),
+        *("wording",),
+    },
     "__init__": {
         *("errors", "tables.estimator", "evaluation", "tables.settings", "tables.fitting", "images.estimator"),
         *("images.fitting", "training.course", "model_file", "pixels", "scorer", "readers", "significance"),
