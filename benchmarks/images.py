@@ -11,8 +11,8 @@ Four protocols, each with its data::
 ``classes``: learn one class, tell its test images from those of all other classes. ``surfaces``: a folder in MVTec AD's
 layout, with masks. ``embeddings``: one vector per image; half of the normal ones train. ``latency``: milliseconds per
 image on one thread, of models trained for a step on made images. In ``surfaces`` and ``latency`` the detector
-``gandetect:FILE`` has a backbone. Every result is a line of JSON as soon as it is there.
-Seconds are those of the processor, summed over its cores.
+``gandetect:FILE`` has a backbone; ``gandetect-no-game`` is the same detector trained without the adversarial game.
+Every result is a line of JSON as soon as it is there. Seconds are those of the processor, summed over its cores.
 """
 
 from __future__ import annotations
@@ -27,9 +27,11 @@ from collections.abc import Callable, Iterator
 from itertools import product
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
+from detectors import NoGame
 from ganomaly import ConvolutionalGANomaly, GANomaly
 from onnxruntime import InferenceSession, SessionOptions
 from sklearn.covariance import LedoitWolf
@@ -44,6 +46,7 @@ from gandetect.image_schema import IMAGE_INPUT, batches
 from gandetect.readers.images import ImageReader
 from gandetect.readers.masks import find_mask, read_mask
 from gandetect.readers.sources import Entry
+from gandetect.training.losses import LOSSES
 
 Row = dict[str, Any]
 Scores = np.ndarray
@@ -116,6 +119,18 @@ PEERS: dict[str, Callable[[np.ndarray, np.ndarray, int], Scores]] = {
 }
 
 
+OWN = "gandetect"
+"""How the names of the package's own detectors begin."""
+
+
+def fit_own(name: str, train: Any, seed: int) -> bytes:
+    """Train the package's own detector: with its defaults, ``:FILE`` as its backbone, or without the game."""
+    if name == f"{OWN}-no-game":
+        with patch.dict(LOSSES, none=NoGame):
+            return fit_images(train, seed=seed, loss="none")
+    return fit_images(train, seed=seed, backbone=name.partition(":")[2] or None)
+
+
 # --- protocols --------------------------------------------------------------------------------------------------------
 
 
@@ -129,8 +144,8 @@ def classes(path: str, seed: int, detectors: list[str]) -> Iterator[Row]:
         row = {"set": f"class {number}", "seed": seed}
         for name in detectors:
             start = time.process_time()
-            if name == "gandetect":
-                model = fit_images(train, seed=seed)
+            if name.startswith(OWN):
+                model = fit_own(name, train, seed)
                 seconds = time.process_time() - start
                 answers = Scorer(model)(new, ["anomaly_score", "realness", "p_value"])
                 alarms = float((answers["p_value"][~is_anomaly] <= 0.05).mean())
@@ -164,8 +179,8 @@ def surfaces(path: str, seed: int, detectors: list[str]) -> Iterator[Row]:
     row = {"set": Path(path).name, "seed": seed}
     for name in detectors:
         start = time.process_time()
-        if name.startswith("gandetect"):
-            model = fit_images(train, seed=seed, backbone=name.partition(":")[2] or None)
+        if name.startswith(OWN):
+            model = fit_own(name, train, seed)
             seconds = time.process_time() - start
             scorer, evaluator = Scorer(model), PixelEvaluator()
             answers = [scorer(batch, ["anomaly_score", "p_value", "heatmap"]) for batch in batches(new)]

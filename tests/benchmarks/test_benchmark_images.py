@@ -1,10 +1,13 @@
 """The benchmark of images splits its data as it says, and its report averages what was measured."""
 
 import json
+from functools import partial
 
 import images
 import numpy as np
 import pytest
+
+from gandetect import InputError, read_model
 
 
 @pytest.fixture(params=[(8, 8), (8, 8, 3)], ids=["grey", "colour"])
@@ -52,3 +55,14 @@ def test_every_quick_peer_finds_what_is_far_away(peer):
     train, near, far = random.normal(size=(60, 6)), random.normal(size=(20, 6)), random.normal(8, 1, (20, 6))
     scores = images.PEERS[peer](train, np.concatenate([near, far]), 0)
     assert scores[:20].max() < scores[20:].min()
+
+
+def test_without_the_game_the_generator_learns_from_its_reconstructions_alone(monkeypatch):
+    pictures = np.random.default_rng(0).integers(0, 256, (24, 32, 32, 1), dtype=np.uint8)
+    monkeypatch.setattr(images, "fit_images", partial(images.fit_images, n_steps=2, n_members=2))
+    plain, with_game = (read_model(images.fit_own(name, pictures, 0))[1] for name in ("gandetect-no-game", "gandetect"))
+    assert plain["training"]["settings"]["loss"] == "none"
+    assert with_game["training"]["settings"]["loss"] == "logistic"
+    assert plain["golden"] != with_game["golden"]
+    with pytest.raises(InputError):  # and nobody else can choose it
+        images.fit_images(pictures, loss="none")
