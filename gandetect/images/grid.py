@@ -9,7 +9,10 @@ from threadpoolctl import threadpool_limits
 Floats = NDArray[np.float32]
 
 MAX_IMAGES = 1000
-"""Images that a normal distribution is fitted on, at most."""
+"""Images that a normal distribution is fitted on, at most, where all folders have at least `FOLDER_IMAGES`."""
+
+FOLDER_IMAGES = 20
+"""Images of each folder that are kept in any case, as far as it has so many."""
 
 RIDGE = 0.02
 """Share of the features' mean variance that is added to the variance in every direction."""
@@ -24,9 +27,28 @@ MAX_AXES = 32
 """Directions at most in which a folder's images are spread in a way of their own."""
 
 
-def thinned(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Leave out so many, evenly, that not too many are left."""
-    return numbers[:: -(-len(numbers) // MAX_IMAGES)]
+def thinned(numbers: NDArray[np.int64], folders: NDArray[np.int64], n_sharing: int) -> NDArray[np.int64]:
+    """Leave out so many images, evenly in each folder, that not too many are left.
+
+    Parameters
+    ----------
+    numbers : array of shape (n_chosen,)
+        Numbers of the images to choose from.
+    folders : array of shape (n,)
+        The folder of every image, chosen or not.
+    n_sharing : int
+        How many folders share `MAX_IMAGES`; 1 where each may keep as many of its own.
+
+    Returns
+    -------
+    array of shape (n_kept,)
+        In the same order.
+    """
+    most, own = max(FOLDER_IMAGES, MAX_IMAGES // n_sharing), folders[numbers]
+    each = (np.flatnonzero(own == folder) for folder in np.unique(own))
+    kept = np.sort(np.concatenate([places[:: -(-len(places) // most)] for places in each]))
+    left: NDArray[np.int64] = numbers[kept]
+    return left
 
 
 def means_of(features: Floats, folders: NDArray[np.int64], n_folders: int) -> NDArray[np.float64]:

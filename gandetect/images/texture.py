@@ -36,7 +36,7 @@ def energies_of(pixels: Floats) -> Floats:
 
 def fit_texture(energies: Floats, rows: ImageRows, chosen: NDArray[np.int64]) -> Texture:
     """Fit it on the energies of the training images that are chosen by their numbers."""
-    chosen = thinned(chosen)
+    chosen = thinned(chosen, rows.folders, rows.n_folders)
     own, folders = energies[chosen], rows.folders[chosen]
     mean = means_of(own, folders, rows.n_folders).astype(np.float32)
     with threadpool_limits(1):  # the last bits depend on the number of threads

@@ -101,7 +101,7 @@ def _gaussians(pair: ImagePair, rows: ImageRows, look: Callable[[Tensor], Tensor
 def _gaussian_of_wholes(
     pair: ImagePair, member: int, rows: ImageRows, look: Callable[[Tensor], Tensor]
 ) -> tuple[Floats, ...]:
-    seen = np.concatenate([thinned(own) for own in _by_folder(rows, rows.seen_by(member))])
+    seen = thinned(rows.seen_by(member), rows.folders, 1)
     features, folders = _looked_at(pair, member, rows.samples[seen], look), rows.folders[seen]
     mean = means_of(features, folders, rows.n_folders)
     deviations = (features - mean[folders]).astype(np.float32)
@@ -111,14 +111,10 @@ def _gaussian_of_wholes(
     return mean.astype(np.float32), whitening, own_axes_of(deviations @ whitening[0, 0], folders, rows.n_folders)
 
 
-def _by_folder(rows: ImageRows, chosen: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    return [chosen[rows.folders[chosen] == own] for own in range(rows.n_folders)]
-
-
 def _gaussian_of_grid(
     pair: ImagePair, member: int, rows: ImageRows, look: Callable[[Tensor], Tensor]
 ) -> tuple[Floats, ...]:
-    seen = thinned(rows.seen_by(member))
+    seen = thinned(rows.seen_by(member), rows.folders, rows.n_folders)
     features, folders = _looked_at(pair, member, rows.samples[seen], look), rows.folders[seen]
     height, width = features.shape[1:3]
     blocks = max(n for n in range(1, BLOCKS + 1) if not height % n and not width % n)

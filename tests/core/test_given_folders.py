@@ -10,6 +10,7 @@ from sklearn.metrics import roc_auc_score
 
 from gandetect import ImageGANDetector, InputError, Scorer, fit_images, read_model
 from gandetect.image_schema import FOLDER_INPUT, IMAGE_INPUT, ImageSchema
+from gandetect.images import grid
 from gandetect.networks.folders import negatives_of_folders, number_of, with_number
 from gandetect.scorer import open_session
 
@@ -103,6 +104,15 @@ def test_the_bare_runtime_takes_no_images_and_folders_that_are_not_known(case):
 def test_the_same_seed_gives_the_same_bytes_with_the_same_folders():
     assert quickly(HALVES) == quickly(HALVES)
     assert quickly(HALVES) != quickly(HALVES[::-1])
+
+
+def test_of_many_pictures_some_of_every_folder_are_looked_at(monkeypatch):
+    monkeypatch.setattr(grid, "MAX_IMAGES", 8)
+    monkeypatch.setattr(grid, "FOLDER_IMAGES", 2)
+    pictures = textures(16)
+    scorer = Scorer(fit_images(pictures, folders=["a", "b"] * 8, n_members=2, n_steps=1))
+    for name in ("a", "b"):
+        assert np.isfinite(scores(scorer, pictures[:2], [name] * 2)).all()
 
 
 def test_a_game_with_a_gradient_penalty_trains():

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from gandetect.images.grid import MAX_AXES, PRIOR, own_axes_of, whitening_of
+from gandetect.images import grid
+from gandetect.images.grid import MAX_AXES, PRIOR, own_axes_of, thinned, whitening_of
 
 FEATURES = np.random.default_rng(0).normal(size=(667, 1, 1, 96)).astype(np.float32)
 
@@ -60,3 +61,34 @@ def test_a_folder_of_one_image_has_one_direction_of_its_own():
     axes = own_axes_of(white, folders, 3)
     assert np.isfinite(axes).all()
     assert (np.linalg.norm(axes, axis=2) > 1e-3).sum(1).tolist() == [1, 1, 1]
+
+
+@pytest.fixture
+def few(monkeypatch):
+    monkeypatch.setattr(grid, "MAX_IMAGES", 12)
+    monkeypatch.setattr(grid, "FOLDER_IMAGES", 4)
+
+
+@pytest.mark.usefixtures("few")
+@pytest.mark.parametrize(
+    ("folders", "n_sharing", "kept"),
+    [
+        (np.arange(48) % 2, 2, [6, 6]),
+        (np.arange(48) % 4, 4, [4, 4, 4, 4]),
+        (np.repeat([0, 1, 2], [40, 3, 40]), 3, [4, 3, 4]),
+        (np.arange(48) % 2, 1, [12, 12]),
+        (np.arange(6) % 2, 2, [3, 3]),
+    ],
+    ids=["in turn", "many", "a small one", "not shared", "few images"],
+)
+def test_images_are_left_out_of_every_folder_alike(folders, n_sharing, kept):
+    left = thinned(np.arange(len(folders)), folders, n_sharing)
+    assert np.bincount(folders[left]).tolist() == kept
+    assert (np.diff(left) > 0).all()
+
+
+@pytest.mark.usefixtures("few")
+@pytest.mark.parametrize("n", [5, 12, 13, 30])
+def test_of_one_folder_images_at_even_distances_are_left(n):
+    chosen = 3 * np.arange(n)
+    assert np.array_equal(thinned(chosen, np.zeros(3 * n, int), 1), chosen[:: -(-n // 12)])
