@@ -1,1 +1,1 @@
-"""Generators and discriminators (torch), one module per modality."""
+"""Generators and discriminators (torch): a module for tables, those for images, and the layer that both are made of."""

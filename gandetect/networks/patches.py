@@ -12,7 +12,7 @@ from torch.nn.functional import interpolate, leaky_relu
 
 from gandetect.images.constants import SLOPE
 from gandetect.networks.convolutions import MemberConv, NormedConv, grown, on_sphere
-from gandetect.networks.tables import MemberLinear
+from gandetect.networks.layers import MemberLinear
 
 PIXELS, MAPS = ((5, 2), (3, 1), (3, 2), (3, 1)), ((1, 1), (1, 1), (3, 1), (1, 1))
 """Kernels and strides of the discriminator's first convolutions, on pixels and on maps of a backbone."""

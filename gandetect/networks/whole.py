@@ -11,7 +11,7 @@ from torch.nn.functional import leaky_relu
 
 from gandetect.images.constants import SLOPE, SMALLEST_SQUARE
 from gandetect.networks.convolutions import MemberConv, grown, on_sphere
-from gandetect.networks.tables import MemberLinear
+from gandetect.networks.layers import MemberLinear
 
 
 class WholeDiscriminator(nn.Module):

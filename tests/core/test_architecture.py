@@ -261,6 +261,13 @@ def test_rooms_import_only_from_the_floors_below(path):
     assert rooms_below(path) - {room} <= FLOORS[room]
 
 
+def test_networks_for_images_know_nothing_of_those_for_tables():
+    paths = (ROOT / "gandetect" / "networks").glob("*.py")
+    assert not [
+        path.name for path in paths if any(name.startswith("gandetect.networks.tables") for name in imports(path))
+    ]
+
+
 def test_no_room_has_a_permission_that_it_does_not_use():
     used = {room: set() for room in FLOORS}
     for path in (one.values[0] for one in MODULES):
