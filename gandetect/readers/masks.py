@@ -16,10 +16,10 @@ def find_mask(path: Path) -> Path | None:
 
     It is ``ground_truth/KIND/NAME_mask.png``, or the same without ``_mask``, with any suffix of a picture.
     """
-    kind, part = (path if path.parent.parent.name else path.absolute()).parents[:2]
-    if part.name != "test":
+    kind = (path if path.parent.parent.name else path.absolute()).parent
+    if kind.parent.name != "test":
         return None
-    folder = part.with_name("ground_truth") / kind.name
+    folder = kind.parent.with_name("ground_truth") / kind.name
     names = (f"{path.stem}{ending}{suffix}" for ending in ("_mask", "") for suffix in sorted(SUFFIXES))
     return next((folder / name for name in names if (folder / name).is_file()), None)
 

@@ -1,5 +1,7 @@
 """A mask is found where MVTec AD's layout has it, and read only where it fits its picture."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from crafted_pictures import saved
@@ -32,6 +34,12 @@ def test_other_pictures_have_no_mask(put):
     assert find_mask(picture) is None
     put("set/ground_truth/crack/7_mask.png")
     assert find_mask(put("set/train/crack/7.jpg")) is None
+
+
+@pytest.mark.parametrize("name", ["/7.png", "/test/7.png", "7.png"])
+def test_a_picture_in_hardly_any_folder_has_no_mask(name, monkeypatch):
+    monkeypatch.chdir("/")
+    assert find_mask(Path(name)) is None
 
 
 def test_a_relative_path_finds_its_mask_from_any_folder(put, monkeypatch, tmp_path):
