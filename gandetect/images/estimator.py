@@ -150,8 +150,8 @@ class ImageGANDetector(ModelFileDetector):
         Raises
         ------
         InputError
-            Too few images, images that cannot be read or are all the same, a parameter out of range, a backbone that is
-            none, or a training that diverged; a `ValueError`.
+            Too few images, images that cannot be read or are all the same, a parameter out of range, a file that is not
+            a usable backbone, or a training that diverged; a `ValueError`.
         FileAccessError
             The backbone cannot be read or downloaded.
         MissingExtraError

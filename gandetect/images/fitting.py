@@ -123,8 +123,8 @@ def fit_images(
     ------
     InputError
         Too few images, in all or in a folder, images that are all the same or differ in their channels, one folder for
-        all, an argument out of range, a backbone that is none, a training that diverged, or a checkpoint of another
-        fit.
+        all, an argument out of range, a file that is not a usable backbone, a training that diverged, or a checkpoint
+        of another fit.
     FileAccessError
         The checkpoint cannot be read or written, the backbone not read or not downloaded.
     MissingExtraError
