@@ -88,7 +88,8 @@ class GANDetector(ModelFileDetector):
     Notes
     -----
     NaN and infinities are missing values. An array holds numbers only; the dtypes of a data frame decide the kinds of
-    its columns (pandas; polars, pyarrow and others through the Arrow PyCapsule interface).
+    its columns (pandas; polars, pyarrow and others through the Arrow PyCapsule interface), and where a dtype is object
+    its values do: decimals are numbers, dates are times.
 
     References
     ----------

@@ -36,6 +36,9 @@ def as_frame(X: Any) -> Any:
 def frame_schema(frame: pd.DataFrame) -> Schema:
     """Let the dtypes decide: numbers, booleans, times; everything else is a category.
 
+    Where a dtype is object, or one of Arrow, the values decide: decimals, whole numbers and floats are numbers, dates
+    are times.
+
     Raises
     ------
     InputError
@@ -53,14 +56,20 @@ def array_schema(n_columns: int) -> Schema:
     return Schema(tuple(Column(f"x{i}", Kind.NUMBER) for i in range(n_columns)))
 
 
+_DURATIONS = frozenset({"timedelta64", "timedelta"})
+_NUMBERS = frozenset({"integer", "floating", "mixed-integer-float", "decimal", "complex"})
+_TIMES = frozenset({"datetime64", "datetime", "date"})
+_KINDS = dict.fromkeys(_NUMBERS | _DURATIONS, Kind.NUMBER) | dict.fromkeys(_TIMES, Kind.TIME) | {"boolean": Kind.YES_NO}
+"""Kinds by what pandas infers of a column."""
+
+
 def _kind(column: pd.Series[Any]) -> Kind:
-    if pd.api.types.is_bool_dtype(column.dtype):
-        return Kind.YES_NO
-    if pd.api.types.is_numeric_dtype(column.dtype) or pd.api.types.is_timedelta64_dtype(column.dtype):
-        return Kind.NUMBER
-    if pd.api.types.is_datetime64_any_dtype(column.dtype):
-        return Kind.TIME
-    return Kind.CATEGORY
+    return _KINDS.get(_inferred(column), Kind.CATEGORY)
+
+
+def _inferred(values: pd.Series[Any]) -> str:
+    """Name what a column holds; a dtype of object, as decimals and dates of other libraries have, says nothing."""
+    return str(pd.api.types.infer_dtype(values, skipna=True))
 
 
 def frame_columns(frame: pd.DataFrame, schema: Schema) -> dict[str, NDArray[Any]]:
@@ -87,26 +96,18 @@ def _raw(values: pd.Series[Any], column: Column) -> NDArray[Any]:
     if column.kind in NUMERIC and values.isna().all():
         return np.full(len(values), np.nan)  # whatever its dtype says
     try:
-        if column.kind is not Kind.CATEGORY and _is_text(values):
+        if column.kind is not Kind.CATEGORY and _inferred(values) in ("string", "mixed"):
             return _read(_texts(values), column)
         if column.kind is Kind.TIME:
             return _seconds(values)
         if column.kind is Kind.NUMBER:
-            if pd.api.types.is_timedelta64_dtype(values.dtype):
-                return np.asarray(values.dt.total_seconds(), dtype=np.float64)
-            if pd.api.types.is_datetime64_any_dtype(values.dtype) or pd.api.types.is_complex_dtype(values.dtype):
-                raise TypeError("it would lose its meaning as a number")
-            return values.to_numpy(dtype=np.float64, na_value=np.nan)
-    except (TypeError, ValueError) as error:
+            return _numbers(values)
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError(
             f"Expected values of kind {column.kind.value} in column {column.name!r}, found {values.dtype}: {error}."
         ) from error
     texts = _texts(values)
     return _read(texts, column) if column.kind is Kind.YES_NO else texts
-
-
-def _is_text(values: pd.Series[Any]) -> bool:
-    return bool(pd.api.types.infer_dtype(values, skipna=True) in ("string", "mixed"))
 
 
 def _read(texts: NDArray[Any], column: Column) -> NDArray[Any]:
@@ -117,10 +118,23 @@ def _read(texts: NDArray[Any], column: Column) -> NDArray[Any]:
     return values
 
 
+def _numbers(values: pd.Series[Any]) -> NDArray[np.float64]:
+    """Numbers, durations in seconds."""
+    found = _inferred(values)
+    if found in _DURATIONS:
+        return np.asarray(pd.to_timedelta(values).dt.total_seconds(), dtype=np.float64)
+    if found in _TIMES or found == "complex":
+        raise TypeError("it would lose its meaning as a number")
+    return values.to_numpy(dtype=np.float64, na_value=np.nan)
+
+
 def _seconds(values: pd.Series[Any]) -> NDArray[np.float64]:
     """Seconds since 1970 UTC; naive times are taken as UTC."""
-    if pd.api.types.is_numeric_dtype(values.dtype):
+    if _kind(values) in (Kind.NUMBER, Kind.YES_NO):
         raise TypeError("a number has no unit of time")
+    if _inferred(values) == "date":  # pandas refuses the year 9999, which often stands for never
+        moments = values.astype(object).where(values.notna(), None).to_numpy().astype("datetime64[us]")
+        return np.asarray((moments - np.datetime64(0, "us")) / np.timedelta64(1, "s"), dtype=np.float64)
     times = pd.to_datetime(values, utc=True)
     seconds = (times - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
     return np.asarray(seconds, dtype=np.float64)

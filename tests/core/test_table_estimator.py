@@ -1,5 +1,6 @@
 """The scikit-learn face: its contract, its signs, its frames, and the file behind it."""
 
+import datetime
 import io
 import os
 import pickle
@@ -7,6 +8,7 @@ import re
 import subprocess
 import sys
 import warnings
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -353,7 +355,45 @@ def test_every_way_to_say_missing_is_the_same(fitted_on_frame, frame):
 def test_durations_are_numbers_of_seconds(frame):
     seconds = frame.assign(amount=np.arange(60.0))
     duration = seconds.assign(amount=pd.to_timedelta(seconds["amount"], unit="s"))
-    assert quick(n_steps=2).fit(duration).model_ == quick(n_steps=2).fit(seconds).model_
+    model = quick(n_steps=2).fit(seconds).model_
+    assert quick(n_steps=2).fit(duration).model_ == model
+    assert quick(n_steps=2).fit(duration.assign(amount=duration["amount"].astype(object))).model_ == model
+
+
+@pytest.fixture(scope="module")
+def objects():
+    """Two frames of the same values: one with the dtypes that say what they are, one of objects."""
+    random = np.random.default_rng(0)
+    price = random.integers(0, 900, 60) / 4
+    price[7] = np.nan
+    day = np.datetime64("2024-01-01") + random.integers(0, 500, 60)
+    sold = random.random(60) < 0.5
+    plain = pd.DataFrame({"price": price, "count": np.arange(60) % 7, "day": day, "sold": sold})
+    decimals = [None if np.isnan(value) else Decimal(value) for value in price]
+    values = {"price": decimals, "count": list(np.arange(60) % 7), "day": day.tolist(), "sold": sold.tolist()}
+    return plain, pd.DataFrame({name: pd.Series(cells, dtype=object) for name, cells in values.items()})
+
+
+@pytest.mark.parametrize("library", [lambda frame: frame, pa.Table.from_pandas, pl.from_pandas])
+def test_objects_are_the_numbers_times_and_booleans_that_they_hold(objects, library):
+    plain, held = objects
+    fitted = quick(n_steps=2).fit(library(held))
+    assert [column.kind for column in fitted.scorer_.schema.columns] == [
+        *(Kind.NUMBER, Kind.NUMBER, Kind.TIME, Kind.YES_NO)
+    ]
+    np.testing.assert_array_equal(fitted.score_samples(library(held)), quick(n_steps=2).fit(plain).score_samples(plain))
+
+
+def test_an_array_of_objects_is_scored_as_the_frame_of_them(objects):
+    numbered = objects[1].set_axis(range(4), axis=1)
+    fitted = quick(n_steps=2).fit(numbered)
+    np.testing.assert_array_equal(fitted.score_samples(numbered.to_numpy()), fitted.score_samples(numbered))
+
+
+def test_a_date_that_stands_for_never_is_a_time(objects):
+    held = objects[1].copy()
+    held.loc[3, "day"] = datetime.date(9999, 12, 31)
+    assert quick(n_steps=2).fit(held).scorer_.schema["day"].kind is Kind.TIME
 
 
 def test_explanations_name_the_columns_of_the_frame(fitted_on_frame, frame):
@@ -405,7 +445,9 @@ def test_another_number_of_columns_is_refused(detector):
         ("amount", ["much"] * 60, "number", "it holds 'much'"),
         ("at", ["yesterday noon"] * 60, "time", "it holds 'yesterday noon'"),
         ("at", np.arange(60), "time", "a number has no unit of time"),
+        ("at", pd.Series(range(60), dtype=object), "time", "a number has no unit of time"),
         ("amount", np.full(60, 1j), "number", "it would lose its meaning as a number"),
+        ("amount", pd.Series([10**400] * 60, dtype=object), "number", "int too large to convert to float"),
         ("amount", pd.date_range("2024", periods=60), "number", "it would lose its meaning as a number"),
     ],
 )
