@@ -18,7 +18,7 @@ from gandetect.readers.number_forms import find_decimal
 from gandetect.readers.records import OnBadLine
 from gandetect.readers.schemas import find_schema
 from gandetect.readers.tables import Chunk
-from gandetect.readers.values import Parsed, parse_columns
+from gandetect.readers.values import Parsed, parse_columns, shown
 from gandetect.schema import Kind, Role, Schema
 from gandetect_cli.doubts import doubts
 from gandetect_cli.labels import among, labels_of
@@ -165,6 +165,8 @@ def read_lesson(
     """
     label, labels = _known_labels(known_anomalies, label)
     kind_of = _kinds(kinds)
+    chosen = None if only is None else _names(only, "--columns")
+    judged_among = () if given is None else _names(given, "--given")
     bad_lines = BadLines()
     sample, n_seen = _sample(table, max_rows, seed, bad_lines if on_error == "skip" else None, quiet)
     schema = find_schema(
@@ -172,9 +174,9 @@ def read_lesson(
         sample.lines,
         kinds=kind_of,
         drop=drop,
-        only=None if only is None else next(csv.reader([only])),
+        only=chosen,
         label=label,
-        given=() if given is None else next(csv.reader([given])),
+        given=judged_among,
         decimal=decimal or _decimal_of(sample),
         on_error=on_error,
         name=table.name,
@@ -190,6 +192,17 @@ def read_lesson(
             f"{lesson.name}: expected at least {MIN_ROWS} rows to fit, found {lesson.n_rows}; add normal rows."
         )
     return lesson
+
+
+def _names(text: str, option: str) -> list[str]:
+    """Split columns' names that are written as one line of CSV."""
+    try:
+        return next(csv.reader([text]))
+    except csv.Error:
+        raise InputError(
+            f"Expected {option} to hold names with commas between them, found {shown(text)}; put double quotes around "
+            "a name that holds the end of a line."
+        ) from None
 
 
 def _known_labels(pairs: Sequence[str], label_column: str | None) -> tuple[str | None, set[str]]:

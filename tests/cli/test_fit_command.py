@@ -190,9 +190,14 @@ def test_columns_can_be_given(cli, numbers, tmp_path):
         (["--given", "x"], "expected names of its columns 'a', 'b', 'c', found 'x'"),
         (["--given", "a,b,c"], "expected at least one column to learn from, found none"),
         (["--given", "a", "--drop", "a"], "Expected given columns out of those to learn from, 'b', 'c', found 'a'"),
+        (
+            ["--given", "a\nb"],
+            r"Expected --given to hold names with commas between them, found 'a\nb'; put double quotes",
+        ),
+        (["--columns", "a\nb"], r"Expected --columns to hold names with commas between them, found 'a\nb'; put double"),
     ],
 )
-def test_given_columns_that_cannot_be_are_one_sentence(cli, numbers, options, found):
+def test_chosen_columns_that_cannot_be_are_one_sentence(cli, numbers, options, found):
     result = cli("fit", "-", "--steps", 2, *options, stdin=numbers.encode())
     assert result.code == 2
     assert found in result.err
