@@ -277,10 +277,14 @@ def _names(given: Any, schema: Schema) -> list[str]:
     return [column if isinstance(column, str) else _name(column, schema) for column in given]
 
 
-def _name(position: int, schema: Schema) -> str:
+def _name(position: Any, schema: Schema) -> str:
     """Return a column's name from its position."""
     n_columns = len(schema.columns)
-    if not 0 <= position < n_columns:
+    if isinstance(position, bool | np.bool_):
+        raise InputError(
+            "Expected given to hold names or positions of columns, found a mask; pass numpy.flatnonzero(mask)."
+        )
+    if not isinstance(position, int | np.integer) or not 0 <= position < n_columns:
         raise InputError(f"Expected positions of columns from 0 to {n_columns - 1}, found {position!r} in given.")
     return schema.columns[position].name
 

@@ -76,7 +76,7 @@ def test_known_anomalies_help_to_find_others_of_their_kind(clusters):
 
 
 def test_given_columns_are_named_or_counted_and_remembered(tmp_path, frame):
-    by_name, by_position = quick(given=["colour"]).fit(frame), quick(given=[2]).fit(frame)
+    by_name, by_position = quick(given=["colour"]).fit(frame), quick(given=np.array([2])).fit(frame)
     assert by_name.model_ == by_position.model_ != quick().fit(frame).model_
     assert by_name.explain(frame).blame.shape == (60, 5)
     by_name.save(tmp_path / "detector.onnx")
@@ -86,10 +86,16 @@ def test_given_columns_are_named_or_counted_and_remembered(tmp_path, frame):
     np.testing.assert_array_equal(loaded.score_samples(frame), by_name.score_samples(frame))
 
 
-@pytest.mark.parametrize("given", [["x7"], [3], [-1]])
+@pytest.mark.parametrize("given", [["x7"], [3], [-1], [0.5], [None], [("x1",)], np.array([1.0])])
 def test_given_columns_that_are_not_there_are_an_error(given):
     with pytest.raises(InputError, match=r"^Expected (given columns out of those|positions of columns from 0 to 2)"):
         quick(given=given).fit(X)
+
+
+@pytest.mark.parametrize("mask", [[True, False, False], np.array([True, False, False])])
+def test_a_mask_of_given_columns_is_refused_with_what_to_pass(mask):
+    with pytest.raises(InputError, match=r"^Expected given to hold names .* found a mask; pass numpy\.flatnonzero"):
+        quick(given=mask).fit(X)
 
 
 def test_a_name_alone_is_no_list_of_given_columns():
