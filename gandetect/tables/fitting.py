@@ -89,7 +89,8 @@ def fit_table(
         trained once more; what it raises ends the fit.
     checkpoint : path-like, optional
         File that holds the training's state: written every ten seconds, and when an exception ends the fit. It stays
-        until you remove it: only you know when the model is safe.
+        until you remove it: only you know when the model is safe. After a training that failed (`InputError`) it is
+        gone.
     resume : bool, default=False
         Go on from the checkpoint, if it is there; the model file is the one of a fit without interruption.
 

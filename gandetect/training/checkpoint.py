@@ -30,7 +30,8 @@ from gandetect.training.course import State
 class Checkpoint:
     """Keeps the latest state of a training on the disk.
 
-    A context manager: when an exception ends its block, the latest state is written before it passes on.
+    A context manager: when an exception ends its block, the latest state is written before it passes on. After an
+    `InputError` the same training would end so again: its file is removed instead.
 
     Parameters
     ----------
@@ -93,7 +94,11 @@ class Checkpoint:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if error is not None and self._latest:
+        if not self._latest:
+            return
+        if isinstance(error, InputError):
+            Path(self.path).unlink(missing_ok=True)
+        elif error is not None:
             self._write()
 
 

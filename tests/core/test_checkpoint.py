@@ -46,6 +46,22 @@ def test_an_interruption_before_the_first_state_writes_nothing(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("every", [0, 10])
+def test_a_training_that_failed_leaves_nothing_to_go_on_from(tmp_path, every):
+    checkpoint = Checkpoint(tmp_path / "c", IDENTITY, every)
+    checkpoint.keep(STATE)
+    with pytest.raises(InputError), checkpoint:
+        raise InputError("Expected the training to stay finite.")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_failure_before_the_first_state_leaves_what_another_training_wrote(tmp_path):
+    interrupted(tmp_path / "c")
+    with pytest.raises(InputError), Checkpoint(tmp_path / "c", IDENTITY | {"seed": "1"}) as other:
+        other.load()
+    assert Checkpoint(tmp_path / "c", IDENTITY).load().keys() == STATE.keys()
+
+
 def test_no_file_is_no_state(tmp_path):
     assert Checkpoint(tmp_path / "c", IDENTITY).load() is None
 
