@@ -168,10 +168,11 @@ def read_lesson(
     chosen = None if only is None else _names(only, "--columns")
     judged_among = () if given is None else _names(given, "--given")
     bad_lines = BadLines()
-    sample, n_seen = _sample(table, max_rows, seed, bad_lines if on_error == "skip" else None, quiet)
+    sample, numbers, n_seen = _sample(table, max_rows, seed, bad_lines if on_error == "skip" else None, quiet)
     schema = find_schema(
         sample.columns,
         sample.lines,
+        rows=numbers,
         kinds=kind_of,
         drop=drop,
         only=chosen,
@@ -251,14 +252,16 @@ def _kinds(pairs: Sequence[str]) -> dict[str, str]:
     return kinds
 
 
-def _sample(table: Table, max_rows: int, seed: int, on_bad_line: OnBadLine | None, quiet: bool) -> tuple[Chunk, int]:
-    """Return the rows to learn from and how many there were to choose from."""
+def _sample(
+    table: Table, max_rows: int, seed: int, on_bad_line: OnBadLine | None, quiet: bool
+) -> tuple[Chunk, NDArray[np.int64], int]:
+    """Return the rows to learn from, the number of each in the table, and how many there were to choose from."""
     reservoir = Reservoir(max_rows, seed)
     with table, ProgressBar("reading", quiet=quiet, delay=1) as bar:
         for chunk in table.chunks(on_bad_line):
             reservoir.add(chunk)
             bar.update(*table.progress, note=counted(reservoir.n_seen, "row"))
-    return reservoir.rows(), reservoir.n_seen
+    return *reservoir.rows(), reservoir.n_seen
 
 
 def _decimal_of(sample: Chunk) -> str:

@@ -32,31 +32,33 @@ class Reservoir:
         self._random = np.random.default_rng(seed)
         self._parts: list[Chunk] = []
         self._keys: list[np.ndarray[tuple[int], np.dtype[np.float64]]] = []
+        self._numbers: list[np.ndarray[tuple[int], np.dtype[np.int64]]] = []
         self._limit = np.inf
 
     def add(self, chunk: Chunk) -> None:
         """Offer the next rows."""
         keys = self._random.random(chunk.n_rows)
-        self.n_seen += chunk.n_rows
         chosen = np.flatnonzero(keys <= self._limit)
         if len(chosen) or not self._parts:  # the first chunk names the columns
             self._parts.append(_taken(chunk, chosen))
             self._keys.append(keys[chosen])
+            self._numbers.append(self.n_seen + chosen)
+        self.n_seen += chunk.n_rows
         # Sorting out a quarter at a time keeps the cost per row constant.
         if sum(map(len, self._keys)) > 1.25 * self._size:
             self._sort_out()
 
-    def rows(self) -> Chunk:
-        """Return the rows that were kept."""
+    def rows(self) -> tuple[Chunk, np.ndarray[tuple[int], np.dtype[np.int64]]]:
+        """Return the rows that were kept, and the number of each in the table, from 0."""
         self._sort_out()
-        return self._parts[0]
+        return self._parts[0], self._numbers[0]
 
     def _sort_out(self) -> None:
-        keys, whole = np.concatenate(self._keys), _joined(self._parts)
+        keys, numbers, whole = np.concatenate(self._keys), np.concatenate(self._numbers), _joined(self._parts)
         if len(keys) > self._size:
             self._limit = np.partition(keys, self._size - 1)[self._size - 1]
         chosen = np.flatnonzero(keys <= self._limit)
-        self._parts, self._keys = [_taken(whole, chosen)], [keys[chosen]]
+        self._parts, self._keys, self._numbers = [_taken(whole, chosen)], [keys[chosen]], [numbers[chosen]]
 
 
 def _taken(chunk: Chunk, rows: np.ndarray[tuple[int], np.dtype[np.intp]]) -> Chunk:

@@ -9,7 +9,7 @@ kind         rule
 (forced)     the caller named the kind
 empty        there is no value
 yes/no       all values are from one pair of words: true/false, t/f, yes/no, y/n, on/off, in any case
-id           whole numbers, all different, no leading zeros, and one of: 20 or more that grow by one from line to line;
+id           whole numbers, all different, no leading zeros, and one of: 20 or more that grow by one from row to row;
              20 or more and the name has a word such as id, key or index; 20 or more and some beyond 2**53; the
              name is one that data frames give to their index and they grow by one
 number       all values are numbers, none a whole number with leading zeros (such a column holds codes, unless others
@@ -117,12 +117,16 @@ class ColumnValues:
         Its fields.
     decimal : {".", ","}
         The decimal mark of numbers.
+    rows : array of int of shape (n_rows,)
+        The number of each row in its file, of which a sample leaves rows out.
     """
 
-    def __init__(self, name: str, texts: NDArray[np.object_], decimal: str) -> None:
+    def __init__(self, name: str, texts: NDArray[np.object_], decimal: str, rows: NDArray[np.int64]) -> None:
         self.name = name
         self.decimal = decimal
-        self.words = [text.strip(BLANKS) for text in texts[~is_missing(texts)]]
+        present = ~is_missing(texts)
+        self.rows = rows[present]  # of the words
+        self.words = [text.strip(BLANKS) for text in texts[present]]
         self.counts = Counter(self.words)
         self.different = np.array(list(self.counts), dtype=object)
 
@@ -186,7 +190,7 @@ def _find_numbers(values: ColumnValues, numbers: NDArray[np.float64]) -> Finding
     if not values.all_different or not all(_WHOLE_NUMBER.fullmatch(word) for word in values.words):
         return Finding(Kind.NUMBER)
     with np.errstate(invalid="ignore"):  # the difference of two infinities, from numbers of more than 308 digits
-        consecutive = len(numbers) > 1 and bool(np.all(np.diff(numbers) == 1))
+        consecutive = len(numbers) > 1 and bool(np.all(np.diff(numbers) == np.diff(values.rows)))
     enough = len(numbers) >= MIN_DIFFERENT
     if consecutive and (enough or _INDEX_NAME.fullmatch(values.name)):
         return Finding(Kind.ID, "it counts the rows: an id")

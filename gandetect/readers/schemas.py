@@ -22,6 +22,7 @@ def find_schema(
     columns: Mapping[str, NDArray[np.object_]],
     lines: Sequence[int],
     *,
+    rows: Sequence[int] | NDArray[np.int64] | None = None,
     kinds: Mapping[str, str] | None = None,
     drop: Collection[str] = (),
     only: Collection[str] | None = None,
@@ -39,6 +40,8 @@ def find_schema(
         The training table's text.
     lines : sequence of int, of length n_rows
         The line of each row, for messages.
+    rows : sequence of int, of length n_rows, optional
+        The number of each row in the table, of which `columns` may be a sample; in turn without it.
     kinds : mapping of str to str, optional
         Kinds by column name that overrule what is found: "number", "yes/no", "category", "time", "time:FORMAT" with
         a ``strptime`` format, "id" or "text".
@@ -76,9 +79,10 @@ def find_schema(
         raise InputError(f"Expected on_error to be one of {quoted(ON_ERROR)}, found {on_error!r}.")
     _require_known([*kinds, *drop, *(only or ()), *given, *([] if label is None else [label])], columns, name)
     unwanted = _unwanted(columns, drop, only if only is None else [*only, *given])
+    numbers = np.arange(len(lines)) if rows is None else np.asarray(rows, dtype=np.int64)
     found = []
     for key, texts in columns.items():
-        values = ColumnValues(key, texts, decimal)
+        values = ColumnValues(key, texts, decimal, numbers)
         finding = find_kind(values, on_error) if key not in kinds else _forced(values, kinds[key], name)
         role, reason = _role(key, finding, label, unwanted)
         if finding.problem and role is Role.FEATURE:

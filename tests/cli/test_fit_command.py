@@ -231,6 +231,13 @@ def test_at_most_max_rows_are_learned_from(cli, numbers, tmp_path):
     assert models[0] != models[2]
 
 
+def test_a_counter_is_found_among_rows_that_were_chosen_at_random(cli, numbers):
+    rows = numbers.splitlines()
+    counted = ["n," + rows[0], *(f"{700 + i},{row}" for i, row in enumerate(rows[1:]))]
+    result = cli("fit", "-", "--steps", 2, "--max-rows", 40, stdin="\n".join(counted).encode())
+    assert "left out 'n': it counts the rows: an id\n" in result.err
+
+
 def test_unreadable_fields_are_dropped_or_missing_on_request(cli, numbers):
     text = numbers + "1,oops,3\n"
     skipped = cli("fit", "-", "--steps", 2, "--on-error", "skip", stdin=f"{text}1,2\n".encode())

@@ -13,7 +13,8 @@ def kept(size, seed, n_rows, chunk_rows=100):
     reservoir = Reservoir(size, seed)
     for first in range(0, n_rows, chunk_rows):
         reservoir.add(chunk(first, min(chunk_rows, n_rows - first)))
-    rows = reservoir.rows()
+    rows, places = reservoir.rows()
+    assert places.tolist() == list(rows.lines)
     assert reservoir.n_seen == n_rows
     assert rows.columns["row"].tolist() == [str(line) for line in rows.lines]
     return list(rows.lines)

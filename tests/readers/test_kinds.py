@@ -104,6 +104,26 @@ def test_the_index_of_a_data_frame_is_an_id_however_short(name):
     assert column_of(["0", "2", "1"], name).kind is Kind.NUMBER
 
 
+def test_a_sample_of_rows_shows_a_counter_by_the_places_of_its_rows():
+    places = np.flatnonzero(np.random.default_rng(0).random(200) < 0.3)
+
+    def found(values, rows):
+        columns = {
+            "x": np.array([str(value) for value in values], dtype=object),
+            "other": np.array(["1.5"] * len(rows)),
+        }
+        return find_schema(columns, range(len(rows)), rows=rows)["x"].kind
+
+    assert found(500 + places, places) is Kind.ID
+    assert found(500 + places, np.arange(len(places))) is Kind.NUMBER
+    assert found(500 + np.arange(len(places)), places) is Kind.NUMBER
+
+
+def test_a_counter_with_a_missing_value_goes_on_behind_it():
+    values = [str(i) for i in range(30)]
+    assert column_of([*values[:9], "", *values[10:]]).kind is Kind.ID
+
+
 def test_reasons_are_words():
     columns = {
         "count": [str(i) for i in range(30)],
