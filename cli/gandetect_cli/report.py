@@ -110,11 +110,13 @@ def report(
 
 
 def _require_complete(data: str | None, label_column: str | None, anomaly: list[str] | None) -> None:
-    """Refuse options that mean something only together with what is not there."""
+    """Refuse options that mean something, or can be followed, only together with what is not there."""
     if label_column is not None and data is None:
         raise gandetect.InputError("Expected rows to compare with --label-column, found none; name their file.")
     if anomaly and label_column is None:
         raise gandetect.InputError("Expected --label-column COLUMN with --anomaly, found none; say where labels stand.")
+    if label_column is not None:
+        _ = gandetect.evaluate_scores  # what is not installed is missed before the work, not after it
 
 
 def _scored(

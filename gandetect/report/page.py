@@ -88,9 +88,10 @@ def render_report(
     InputError
         The model is not for tables, or the labels are all the same.
     MissingExtraError
-        jinja2 is not installed.
+        jinja2 is not installed, or with labels scikit-learn or scipy.
     """
     schema, manifest = table_of(scorer.schema), scorer.manifest
+    labelled = _labelled(rows, is_anomaly) if rows is not None and is_anomaly is not None else None
     drift = rows.monitor.result() if rows is not None and rows.n_rows else None
     shown = _shown(schema, drift)
     page: str = _page().render(
@@ -109,7 +110,7 @@ def render_report(
         verdicts=verdicts(manifest.get("certificate", {})),
         suspects=_suspects(scorer, rows, alpha) if rows is not None else [],
         columns=_columns(shown, rows, drift),
-        labelled=_labelled(rows, is_anomaly) if rows is not None and is_anomaly is not None else None,
+        labelled=labelled,
         generated=_generated(schema, shown, manifest),
     )
     return page.lstrip()
@@ -213,8 +214,13 @@ def _columns(shown: Sequence[Column], rows: ReportRows | None, drift: Drift | No
 
 
 def _labelled(rows: ReportRows, is_anomaly: NDArray[np.bool_]) -> Labelled:
-    from gandetect.evaluation import curves, evaluate_scores
-
+    try:
+        from gandetect.evaluation import curves, evaluate_scores
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            f"Expected the package {error.name} to compare with labels, found none; "
+            "install it with: pip install 'gandetect[train]'"
+        ) from error
     points = curves(rows.scores, is_anomaly)
     return Labelled(
         evaluate_scores(rows.scores, rows.p_values, is_anomaly),

@@ -5,6 +5,7 @@ import io
 import re
 import shutil
 import subprocess
+import sys
 from html.parser import HTMLParser
 
 import numpy as np
@@ -216,6 +217,23 @@ def test_a_missing_jinja2_is_named_with_the_command_that_installs_it(start, not_
     _, err = process.communicate(timeout=60)
     assert process.returncode == 2
     assert b"pip install 'gandetect[report]'" in err
+
+
+def test_labels_without_scikit_learn_are_refused_before_anything_is_read(start, not_installed, small_model):
+    arguments = ["absent.csv", "--label-column", "label", "-o", "page.html"]
+    process = start("report", small_model, *arguments, code=not_installed("sklearn"))
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 2
+    sentence = b"Expected sklearn for gandetect.evaluate_scores, found none; pip install 'gandetect[train]'."
+    assert err.splitlines() == [b"gandetect: " + sentence]
+
+
+def test_labels_without_scikit_learn_are_refused_by_the_library(small_model, monkeypatch):
+    scorer = Scorer(small_model)
+    monkeypatch.delitem(sys.modules, "gandetect.evaluation", raising=False)
+    monkeypatch.setitem(sys.modules, "sklearn.metrics", None)
+    with pytest.raises(gandetect.MissingExtraError, match=r"to compare with labels, found none; .*gandetect\[train\]"):
+        gandetect.render_report(scorer, gandetect.ReportRows(scorer), is_anomaly=np.array([True, False]))
 
 
 def test_many_columns_are_cut_and_counted(cli, tmp_path):
