@@ -74,7 +74,7 @@ def fit(
     """Learn what normal rows or pictures look like and write one model file."""
     arguments = {"seed": seed, "contamination": contamination_of(contamination), "device": device, "resume": resume}
     settings: dict[str, Any] = {"effort": effort, "loss": loss, "n_steps": steps}
-    require_output(output, data, resume=resume, as_json=as_json)
+    require_output(output, data, sheet=sheet, backbone=backbone, resume=resume, as_json=as_json)
     if are_pictures(data):
         _require_sheet_elsewhere(sheet, data)
         options.refuse_others(context, "pictures")

@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,10 @@ import gandetect
 from gandetect.files import write_atomically
 from gandetect.image_schema import FOLDER_INPUT
 from gandetect.readers.images import ImageReader
-from gandetect.readers.sources import Source
+from gandetect.readers.sources import Source, list_images
 from gandetect.wording import overlap_in_words
 from gandetect_cli.learning import learn
-from gandetect_cli.output import emit, require_writable
+from gandetect_cli.output import emit, require_other_files
 from gandetect_cli.pictures import picture_source, report_unreadable
 from gandetect_cli.progress import ProgressBar
 from gandetect_cli.stopping import stop_if_asked, unbroken
@@ -47,9 +48,8 @@ def learn_pictures(
     reporter = Reporter(quiet)
     with unbroken():  # an import that was cut short would look like a broken installation
         fit_images = gandetect.fit_images
-    if sheet is not None:
-        require_writable(sheet)
     source = picture_source(data)
+    _require_no_picture([output] if sheet is None else [output, sheet], source)
     reader = ImageReader(source, part="train", channels=_channels(source))
     reporter.say(f"{reader.name}: learning from {counted(len(reader), 'picture')}")
     shown: list[Image] = []
@@ -83,6 +83,13 @@ def learn_pictures(
         reporter.say(f"drew {sheet}: real, reconstructed and generated pictures")
     if as_json:
         emit(json.dumps(_summary(reader, model, output, reporter), ensure_ascii=False) + "\n")
+
+
+def _require_no_picture(outputs: list[str], source: Source) -> None:
+    """Refuse to write over any picture of a source, those of its other parts and masks included."""
+    existing = [path for path in outputs if path != "-" and Path(path).is_file()]
+    if existing:
+        require_other_files(existing, {str(entry.path) for entry in list_images(source)})
 
 
 def _channels(source: Source) -> int:

@@ -51,14 +51,18 @@ def contamination_of(text: str) -> float | Literal["auto"]:
         ) from None
 
 
-def require_output(output: str, data: str, *, resume: bool, as_json: bool) -> None:
-    """Make sure before the work that the model can be written, not over its data, and the checkpoint be found."""
+def require_output(
+    output: str, data: str, *, sheet: str | None, backbone: str | None, resume: bool, as_json: bool
+) -> None:
+    """Make sure before the work that all can be written, over nothing that is read, and the checkpoint be found."""
     if output == "-" and as_json:
         raise gandetect.InputError("Expected one thing on standard output, found --output - and --json; drop one.")
-    require_other_files([output], [data])
-    if output != "-":
-        require_writable(output)
-    _checkpoint(output, resume=resume)
+    checkpoint = _checkpoint(output, resume=resume)
+    written = [output] if sheet is None else [output, sheet]
+    require_other_files(written if checkpoint is None else [*written, str(checkpoint)], [data, backbone])
+    for path in written:
+        if path != "-":
+            require_writable(path)
 
 
 def learn(

@@ -80,7 +80,7 @@ def open_output(path: str) -> Iterator[Write]:
 
 
 def require_other_files(outputs: Iterable[str], inputs: Iterable[str | None]) -> None:
-    """Refuse to write over a file that is read.
+    """Refuse to write over a file that is read, and twice to one file.
 
     Parameters
     ----------
@@ -95,11 +95,24 @@ def require_other_files(outputs: Iterable[str], inputs: Iterable[str | None]) ->
         Two of them are one file, under whatever names.
     """
     read = [Path(path) for path in inputs if path not in (None, "-") and Path(path).is_file()]
+    written: list[str] = []
     for output in outputs:
-        if output != "-" and Path(output).is_file() and any(map(Path(output).samefile, read)):
+        if output == "-":
+            continue
+        if Path(output).is_file() and any(map(Path(output).samefile, read)):
             raise InputError(
                 f"Expected an output that is not the input, found {output!r} for both; choose another name."
             )
+        if any(_are_one(output, other) for other in written):
+            raise InputError(f"Expected outputs in files of their own, found {output!r} for two; choose another name.")
+        written.append(output)
+
+
+def _are_one(path: str, other: str) -> bool:
+    """Tell whether two names are of one file, which need not be there yet."""
+    if os.path.realpath(path) == os.path.realpath(other):
+        return True
+    return Path(path).is_file() and Path(other).is_file() and Path(path).samefile(other)
 
 
 def require_writable(path: str) -> None:
