@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,9 +11,8 @@ import typer
 import gandetect
 from gandetect_cli import options
 from gandetect_cli.fit_pictures import learn_pictures
-from gandetect_cli.learning import contamination_of, learn, require_output
+from gandetect_cli.learning import contamination_of, emit_summary, learn, require_output
 from gandetect_cli.lesson import Lesson, read_lesson
-from gandetect_cli.output import emit
 from gandetect_cli.pictures import are_pictures
 from gandetect_cli.source import Table
 from gandetect_cli.stopping import unbroken
@@ -100,7 +97,7 @@ def fit(
     lesson.report(reporter)
     model = learn(_fitting(lesson, settings, reporter), output, arguments, "NEW.csv", reporter, quiet=quiet)
     if as_json:
-        emit(json.dumps(_summary(lesson, model, output, reporter), ensure_ascii=False) + "\n")
+        emit_summary(model, output, _about(lesson, model), reporter)
 
 
 def _require_sheet_elsewhere(sheet: str | None, data: str) -> None:
@@ -135,17 +132,14 @@ def _report_trimmed(training: dict[str, Any], reporter: Reporter) -> None:
         )
 
 
-def _summary(lesson: Lesson, model: bytes, output: str, reporter: Reporter) -> dict[str, Any]:
-    """Return what the command did, as JSON values."""
-    _, manifest = gandetect.read_model(model)
+def _about(lesson: Lesson, model: bytes) -> dict[str, Any]:
+    """Return what the table held, as JSON values."""
+    n_learned = gandetect.read_model(model)[1]["training"]["n_rows"]
     return {
-        "model": output,
-        "bytes": len(model),
-        "sha256": hashlib.sha256(model).hexdigest(),
         "rows": {
             "read": lesson.n_seen,
-            "learned": manifest["training"]["n_rows"],
-            "trimmed": lesson.n_rows - manifest["training"]["n_rows"],
+            "learned": n_learned,
+            "trimmed": lesson.n_rows - n_learned,
             "known_anomalies": int(lesson.known.sum()),
             "skipped": lesson.n_skipped,
         },
@@ -154,8 +148,4 @@ def _summary(lesson: Lesson, model: bytes, output: str, reporter: Reporter) -> d
             {"name": column.name, "kind": column.kind, "role": column.role, "reason": column.reason}
             for column in lesson.schema.columns
         ],
-        "warnings": reporter.warnings,
-        "training": manifest["training"],
-        "calibration": manifest["calibration"],
-        "health": manifest["health"],
     }

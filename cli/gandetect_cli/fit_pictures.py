@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -19,8 +17,8 @@ from gandetect.image_schema import FOLDER_INPUT
 from gandetect.readers.images import ImageReader
 from gandetect.readers.sources import Source, list_images
 from gandetect.wording import overlap_in_words
-from gandetect_cli.learning import learn
-from gandetect_cli.output import emit, require_other_files
+from gandetect_cli.learning import emit_summary, learn
+from gandetect_cli.output import require_other_files
 from gandetect_cli.pictures import picture_source, report_unreadable
 from gandetect_cli.progress import ProgressBar
 from gandetect_cli.stopping import stop_if_asked, unbroken
@@ -57,32 +55,18 @@ def learn_pictures(
     imagined: list[Image] = []
     pictures = _pictures(reader, shown, folders, quiet=quiet)
     fit: Callable[..., bytes] = partial(
-        fit_images,
-        pictures,
-        folders=folders if given else None,
-        imagined=imagined.append,
+        fit_images, pictures, folders=folders if given else None, imagined=imagined.append
     )
     try:
         model = learn(fit, output, arguments, "NEW_FOLDER", reporter, quiet=quiet)
     finally:  # too few pictures may be left because of those that cannot be read
         report_unreadable(reporter, reader)
-    manifest = gandetect.read_model(model)[1]
-    size, settings = manifest["image"], manifest["training"]["settings"]
-    on_maps = f" on those of {manifest['backbone']['name']}" if "backbone" in manifest else ""
-    reporter.say(
-        f"{counted(manifest['training']['n_rows'], 'picture')} judged by the {settings['detector']} detector{on_maps} "
-        f"at {size['width']} x {size['height']} pixels"
-    )
-    overlap = overlap_in_words(manifest["training"])
-    if overlap:
-        reporter.warn(overlap)
-    if given:
-        reporter.say(f"given the folder: {', '.join(f'{name} {n:,}' for name, n in Counter(folders).items())}")
+    _report(model, folders if given else [], reporter)
     if sheet is not None:
         write_atomically(sheet, draw_training_sheet(model, shown, folders[:N_REAL], imagined[0]))
         reporter.say(f"drew {sheet}: real, reconstructed and generated pictures")
     if as_json:
-        emit(json.dumps(_summary(reader, model, output, reporter), ensure_ascii=False) + "\n")
+        emit_summary(model, output, _about(reader, model), reporter)
 
 
 def _require_no_picture(outputs: list[str], source: Source) -> None:
@@ -110,17 +94,24 @@ def _pictures(reader: ImageReader, shown: list[Image], folders: list[str], *, qu
                 bar.update(len(folders) + len(reader.unreadable), len(reader))
 
 
-def _summary(reader: ImageReader, model: bytes, output: str, reporter: Reporter) -> dict[str, Any]:
-    """Return what the command did, as JSON values."""
+def _report(model: bytes, folders: list[str], reporter: Reporter) -> None:
+    """Say how the pictures are judged; `folders` are those that they are judged given, one for each picture."""
     manifest = gandetect.read_model(model)[1]
-    return {
-        "model": output,
-        "bytes": len(model),
-        "sha256": hashlib.sha256(model).hexdigest(),
-        "pictures": {"learned": manifest["training"]["n_rows"], "unreadable": reader.unreadable},
-        "image": manifest["image"],
-        "warnings": reporter.warnings,
-        "training": manifest["training"],
-        "calibration": manifest["calibration"],
-        "health": manifest["health"],
-    }
+    size, settings = manifest["image"], manifest["training"]["settings"]
+    on_maps = f" on those of {manifest['backbone']['name']}" if "backbone" in manifest else ""
+    reporter.say(
+        f"{counted(manifest['training']['n_rows'], 'picture')} judged by the {settings['detector']} detector{on_maps} "
+        f"at {size['width']} x {size['height']} pixels"
+    )
+    overlap = overlap_in_words(manifest["training"])
+    if overlap:
+        reporter.warn(overlap)
+    if folders:
+        reporter.say(f"given the folder: {', '.join(f'{name} {n:,}' for name, n in Counter(folders).items())}")
+
+
+def _about(reader: ImageReader, model: bytes) -> dict[str, Any]:
+    """Return what the pictures were, as JSON values."""
+    manifest = gandetect.read_model(model)[1]
+    pictures = {"learned": manifest["training"]["n_rows"], "unreadable": reader.unreadable}
+    return {"pictures": pictures, "image": manifest["image"]}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shlex
 import time
 from collections.abc import Callable
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import gandetect
 from gandetect_cli import options
-from gandetect_cli.output import require_other_files, require_writable, write_stdout
+from gandetect_cli.output import emit, require_other_files, require_writable, write_stdout
 from gandetect_cli.progress import ProgressBar
 from gandetect_cli.stopping import Stopped, stop_if_asked
 from gandetect_cli.terminal import Reporter, size
@@ -123,3 +125,12 @@ def _report_model(model: bytes, output: str, seconds: float, new: str, reporter:
     if output != "-":
         option = "" if output == options.MODEL_FILE else f" --model {shlex.quote(output)}"
         reporter.say(f"next: gandetect score {new}{option}")
+
+
+def emit_summary(model: bytes, output: str, about: dict[str, Any], reporter: Reporter) -> None:
+    """Write what the command did as JSON; `about` says what was learned from."""
+    manifest = gandetect.read_model(model)[1]
+    file = {"model": output, "bytes": len(model), "sha256": hashlib.sha256(model).hexdigest()}
+    learned = {name: manifest[name] for name in ("training", "calibration", "health")}
+    summary = file | about | {"warnings": reporter.warnings} | learned
+    emit(json.dumps(summary, ensure_ascii=False) + "\n")
