@@ -103,9 +103,7 @@ def evaluate_pictures(data: str, scorer: gandetect.Scorer, schema: ImageSchema, 
     scores, p_values, flags = (np.concatenate(parts) for parts in collected.answers.values())
     result = evaluate_scores(scores, p_values, kinds != NORMAL)
     by_kind = {
-        kind: _about(kind, evaluate_scores(scores[chosen], p_values[chosen], kinds[chosen] != NORMAL), kinds, flags)
-        for kind in sorted(set(collected.kinds) - {NORMAL})
-        for chosen in [(kinds == kind) | (kinds == NORMAL)]
+        kind: _about(kinds == kind, kinds == NORMAL, scores, flags) for kind in sorted(set(collected.kinds) - {NORMAL})
     }
     if collected.n_without and collected.n_masks:
         reporter.say(f"{counted(collected.n_without, 'anomalous picture')} without a mask left out of the pixels")
@@ -122,9 +120,22 @@ def _require_kinds(kinds: Sequence[str], name: str) -> None:
         )
 
 
-def _about(kind: str, result: Evaluation, kinds: NDArray[np.str_], flags: NDArray[np.bool_]) -> dict[str, Any]:
-    """Return what is said of one kind of anomaly."""
-    return {"n_images": result.n_anomalies, "n_flagged": int(flags[kinds == kind].sum()), "auroc": result.auroc}
+def _about(
+    anomalous: NDArray[np.bool_], normal: NDArray[np.bool_], scores: NDArray[np.float32], flags: NDArray[np.bool_]
+) -> dict[str, Any]:
+    """Return what is said of one kind of anomaly, compared with the normal pictures."""
+    return {
+        "n_images": int(anomalous.sum()),
+        "n_flagged": int(flags[anomalous].sum()),
+        "auroc": _auroc(scores[anomalous], scores[normal]),
+    }
+
+
+def _auroc(anomalous: NDArray[np.float32], normal: NDArray[np.float32]) -> float:
+    """Return the chance that an anomaly scores above a normal picture, half of it where they score alike."""
+    ordered = np.sort(normal)
+    below, up_to = (np.searchsorted(ordered, anomalous, side) for side in ("left", "right"))
+    return float((below + up_to).mean() / (2 * len(normal)))
 
 
 def _json(result: Evaluation, n_false: int, pixels: PixelEvaluation | None, by_kind: dict[str, dict[str, Any]]) -> str:

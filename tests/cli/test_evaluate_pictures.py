@@ -8,6 +8,9 @@ from made_pictures import put, square
 from sklearn.metrics import roc_auc_score
 from small_image_model import MIDDLE, image_model
 
+from gandetect import evaluation
+from gandetect_cli.evaluate_pictures import _auroc
+
 
 @pytest.fixture
 def model(tmp_path):
@@ -48,6 +51,23 @@ def test_folders_are_the_labels(cli, parts):
     assert summary["kinds"]["spot"] == {"n_images": 2, "n_flagged": 0, "auroc": 0.0}
     assert summary["flagged_among_normal"] == pytest.approx(0.1)
     assert "16 pictures scored, 4 anomalies (25.0 %) at a false-alarm rate of 0.05\n" in err
+
+
+@pytest.mark.usefixtures("model")
+def test_intervals_are_drawn_for_all_kinds_together_only(cli, parts, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(evaluation, "average_precision_interval", lambda *given: drawn.append(given) or (0, 1))
+    assert len(evaluated(cli)[0]["kinds"]) == 2
+    assert len(drawn) == 1
+
+
+def test_the_auroc_of_a_kind_is_scikit_learns_with_ties():
+    random = np.random.default_rng(0)
+    for n_anomalous, n_normal in ((1, 1), (5, 40), (40, 5)):
+        anomalous, normal = (random.integers(0, 9, n).astype(np.float32) for n in (n_anomalous, n_normal))
+        labels = [1] * n_anomalous + [0] * n_normal
+        expected = roc_auc_score(labels, np.concatenate([anomalous, normal]))
+        assert _auroc(anomalous, normal) == pytest.approx(expected, abs=1e-12)
 
 
 @pytest.mark.usefixtures("model")
