@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,23 @@ def batches(images: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:
         batch.append(image)
     if batch:
         yield np.stack(batch)
+
+
+def checked_image_shape(image_shape: Any) -> tuple[int, ...]:
+    """Return the shape of images that come as rows of a table, in Python's own whole numbers.
+
+    Raises
+    ------
+    InputError
+        It is neither (height, width) nor (height, width, channels).
+    """
+    sides = tuple(image_shape) if isinstance(image_shape, Iterable) else ()
+    if len(sides) not in (2, 3) or not all(isinstance(side, Integral) and int(side) > 0 for side in sides):
+        raise InputError(
+            "Expected image_shape to be (height, width) or (height, width, channels), in whole numbers, found "
+            f"{image_shape!r}; pass such a tuple."
+        )
+    return tuple(int(side) for side in sides)
 
 
 @dataclass(frozen=True)

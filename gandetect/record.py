@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from importlib.metadata import version
-from numbers import Real
-from typing import TYPE_CHECKING, Any, Literal
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,8 @@ from gandetect.model_file import FORMAT
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
+
+Settings = TypeVar("Settings", bound="DataclassInstance")
 
 PACKAGES = ("gandetect", "numpy", "onnx", "onnxruntime", "scikit-learn", "torch")
 """Packages whose versions a model file remembers."""
@@ -35,6 +38,28 @@ def checked_contamination(contamination: float | str) -> float | Literal["auto"]
     if not (isinstance(contamination, Real) and 0 < contamination <= 0.5):
         raise InputError(f"Expected contamination to be 'auto' or in (0, 0.5], found {contamination!r}.")
     return float(contamination)
+
+
+def checked_counts(settings: Settings, smallest: Mapping[str, int]) -> Settings:
+    """Return hyper-parameters whose counts are Python's own whole numbers, also where those of numpy were given.
+
+    Parameters
+    ----------
+    settings : dataclass
+        All hyper-parameters.
+    smallest : mapping of str to int
+        The smallest value of each count, by its name.
+
+    Raises
+    ------
+    InputError
+        A count is no whole number, or too small.
+    """
+    for name, least in smallest.items():
+        value = getattr(settings, name)
+        if not isinstance(value, Integral) or value < least:
+            raise InputError(f"Expected {name} to be a whole number of at least {least}, found {value!r}.")
+    return replace(settings, **{name: int(getattr(settings, name)) for name in smallest})
 
 
 def manifest_of(

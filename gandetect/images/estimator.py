@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from gandetect.detector import ModelFileDetector
 from gandetect.errors import InputError, quoted
-from gandetect.image_schema import FOLDER_INPUT, IMAGE_INPUT, batches, images_of
+from gandetect.image_schema import FOLDER_INPUT, IMAGE_INPUT, batches, checked_image_shape, images_of
 from gandetect.manifest import modality_of
 from gandetect.model_file import read_model
 from gandetect.readers.images import ImageReader
@@ -274,8 +274,8 @@ class ImageGANDetector(ModelFileDetector):
         return list(_pixels(values[..., None] if values.ndim == 3 else values))
 
     def _unflattened(self, rows: NDArray[Any]) -> NDArray[Any]:
-        shape = self.image_shape
-        if shape is None or len(shape) not in (2, 3) or int(np.prod(shape)) != rows.shape[1]:
+        shape = None if self.image_shape is None else checked_image_shape(self.image_shape)
+        if shape is None or int(np.prod(shape)) != rows.shape[1]:
             raise InputError(
                 f"Expected image_shape with {rows.shape[1]} values for images that come as rows, found {shape}; "
                 "pass (height, width) or (height, width, channels)."

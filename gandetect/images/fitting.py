@@ -16,7 +16,7 @@ from gandetect.errors import InputError, quoted
 from gandetect.graph.backbone import Backbone, FeatureMaps
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.images import add_images
-from gandetect.image_schema import ImageSchema, batches
+from gandetect.image_schema import ImageSchema, batches, checked_image_shape
 from gandetect.images.assembly import build_model, drawn_images, golden_images, share_threshold
 from gandetect.images.backbone import load_backbone, summary
 from gandetect.images.calibration import calibrated
@@ -31,7 +31,7 @@ from gandetect.images.weights import trained_weights
 from gandetect.modality import MIN_ROWS
 from gandetect.model_file import seal
 from gandetect.networks.images import ImagePair
-from gandetect.record import checked_contamination, manifest_of
+from gandetect.record import checked_contamination, checked_counts, manifest_of
 from gandetect.scorer import open_session, run_in_chunks
 from gandetect.training.checkpoint import kept
 from gandetect.training.course import Course, Progress
@@ -131,10 +131,12 @@ def fit_images(
         timm is needed, and not installed.
     """
     contamination = checked_contamination(contamination)
+    image_shape = None if image_shape is None else checked_image_shape(image_shape)
     remaining = iter(images)
     looked_at = [np.asarray(image) for image in islice(remaining, N_LOOKED_AT)]
     detector, schema, frozen = _chosen(looked_at, detector, backbone)
     settings = ImageSettings.of_effort(detector, effort, loss, n_members=n_members, n_steps=n_steps)
+    settings = checked_counts(settings, {"n_members": 2, "n_steps": 1})
     pixels = np.concatenate(list(_resized(chain(looked_at, remaining), schema)))
     schema, numbers = _with_folders(schema, folders, len(pixels))
     rows = _rows(pixels, numbers, max(1, len(schema.folders)), settings, seed)
@@ -154,7 +156,7 @@ def fit_images(
     manifest = manifest_of("image", about, learned.calibration, settings, threshold, health)
     manifest["golden"] = golden_images(learned, threshold, drawn_images(pair, maps, seed, 3)[0], seed)
     manifest["training"] |= {"seed": seed, "contamination": contamination, "positional": rows.positional}
-    manifest["training"]["image_shape"] = image_shape and list(image_shape)
+    manifest["training"]["image_shape"] = image_shape
     if settings.detector != "whole":
         manifest["training"]["overlapping_share"] = round(overlapping_share(pixels, seed), 6)
     return seal(build_model(learned, threshold, manifest))

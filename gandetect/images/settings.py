@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -116,7 +115,7 @@ class ImageSettings:
         Raises
         ------
         InputError
-            There is no such detector, effort or loss, or a number is too small.
+            There is no such detector, effort or loss.
         """
         for name, value, known in (
             ("detector", detector, DEFAULTS),
@@ -128,10 +127,6 @@ class ImageSettings:
         defaults = dict(DEFAULTS[detector])
         defaults["n_steps"] = round(defaults["n_steps"] * EFFORTS[effort])
         settings = defaults | {name: value for name, value in given.items() if value is not None}
-        for name, smallest in {"n_members": 2, "n_steps": 1}.items():
-            value = settings[name]
-            if not isinstance(value, Integral) or value < smallest:
-                raise InputError(f"Expected {name} to be a whole number of at least {smallest}, found {value!r}.")
         return cls(detector=detector, effort=effort, loss=loss, **settings)
 
     def evidence_weights(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from functools import partial
-from numbers import Integral
 from typing import Any, Literal
 
 import numpy as np
@@ -17,7 +16,7 @@ from gandetect.errors import InputError, quoted
 from gandetect.modality import MIN_ROWS
 from gandetect.model_file import seal
 from gandetect.networks.tables import TablePair
-from gandetect.record import checked_contamination, manifest_of
+from gandetect.record import checked_contamination, checked_counts, manifest_of
 from gandetect.schema import Schema
 from gandetect.tables.assembly import (
     build_model,
@@ -153,14 +152,7 @@ def fit_table(
 def _checked(settings: TableSettings) -> TableSettings:
     if settings.loss not in LOSSES:
         raise InputError(f"Expected loss to be one of {quoted(LOSSES)}, found {settings.loss!r}.")
-    for name, smallest in _SMALLEST.items():
-        value = getattr(settings, name)
-        if not isinstance(value, Integral) or value < smallest:
-            raise InputError(f"Expected {name} to be a whole number of at least {smallest}, found {value!r}.")
-    return replace(settings, **{name: int(getattr(settings, name)) for name in _SMALLEST})  # type: ignore[arg-type]
-
-
-_SMALLEST = {"n_members": 2, "n_steps": 1, "batch_size": 1, "width": 1, "depth": 1}
+    return checked_counts(settings, {"n_members": 2, "n_steps": 1, "batch_size": 1, "width": 1, "depth": 1})
 
 
 def _require_rows(columns: Columns, schema: Schema, n_members: int) -> None:

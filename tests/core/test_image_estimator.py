@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from gandetect import GANDetector, ImageGANDetector, InputError
+from gandetect import GANDetector, ImageGANDetector, InputError, anomaly_auroc_scorer
 
 # So few steps teach no generator to draw.
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -136,6 +136,26 @@ def test_rows_of_another_length_than_in_fit_are_refused():
     assert detector.n_features_in_ == 64
     with pytest.raises(ValueError, match="X has 32 features, but ImageGANDetector is expecting 64 features"):
         detector.predict(ZEROS.reshape(120, -1))
+
+
+def test_numpys_whole_numbers_and_a_search_over_them_are_taken():
+    from sklearn.model_selection import GridSearchCV
+
+    detector = ImageGANDetector(n_members=2, image_shape=np.array([8, 8]), random_state=0)
+    search = GridSearchCV(
+        detector, {"n_steps": np.arange(1, 3)}, scoring=anomaly_auroc_scorer, cv=2, error_score="raise"
+    )
+    X, y = digits(0, 1)[:40].reshape(40, -1), np.arange(40) % 2
+    assert search.fit(X, y).best_params_["n_steps"] in (1, 2)
+
+
+def test_text_is_no_image_shape():
+    with pytest.raises(
+        InputError,
+        match=r"^Expected image_shape to be \(height, width\) or \(height, width, channels\), in whole numbers, found "
+        r"'8x8'; pass such a tuple\.$",
+    ):
+        ImageGANDetector(image_shape="8x8").fit(ZEROS.reshape(60, -1))
 
 
 def test_a_fit_on_arrays_forgets_the_columns_of_an_earlier_one_on_rows():

@@ -198,6 +198,10 @@ def test_images_that_cannot_be_learned_from_are_refused(images, message):
         ({"effort": "huge"}, "Expected effort to be one of 'low', 'default', 'high', found 'huge'."),
         ({"loss": "l2"}, "Expected loss to be one of 'logistic', "),
         ({"n_members": 1}, "Expected n_members to be a whole number of at least 2, found 1."),
+        ({"n_steps": 2.5}, "Expected n_steps to be a whole number of at least 1, found 2.5."),
+        ({"image_shape": "8x8"}, "Expected image_shape to be (height, width) or (height, width, channels), in whole "),
+        ({"image_shape": (8, 8, 1, 1)}, "Expected image_shape to be (height, width) or (height, width, channels), in "),
+        ({"image_shape": (8.0, 8)}, "Expected image_shape to be (height, width) or (height, width, channels), in "),
         ({"contamination": 0.6}, "Expected contamination to be 'auto' or in (0, 0.5], found 0.6."),
         ({"device": "abacus"}, "Expected a device that torch can use, found 'abacus'; try 'cpu'."),
     ],
@@ -206,6 +210,12 @@ def test_arguments_out_of_range_are_refused(arguments, message):
     with pytest.raises(InputError) as caught:
         fit_images(digits(0)[:10], **arguments)
     assert str(caught.value).startswith(message)
+
+
+def test_whole_numbers_of_numpy_are_settings_too():
+    two, eight = np.int64(2), np.int64(8)
+    model = fit_images(digits(0)[:20], n_steps=two, n_members=two, image_shape=(eight, eight))
+    assert model == fit_images(digits(0)[:20], n_steps=2, n_members=2, image_shape=(8, 8))
 
 
 def test_what_the_generators_draw_can_be_looked_at_and_changes_nothing():
