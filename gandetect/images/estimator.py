@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -169,7 +169,7 @@ class ImageGANDetector(ModelFileDetector):
 
         for name in ("n_features_in_", "feature_names_in_"):
             self.__dict__.pop(name, None)  # of an earlier fit on rows
-        if tuple(self.given) not in ((), (FOLDER_INPUT,)):
+        if not isinstance(self.given, Iterable) or tuple(self.given) not in ((), (FOLDER_INPUT,)):
             raise InputError(
                 f"Expected given to be () or ({FOLDER_INPUT!r},) for images, found {self.given!r}; their folder is all "
                 "that is known of them."

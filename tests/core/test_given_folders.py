@@ -1,5 +1,6 @@
 """Images given their folders: one model for several products, each image judged among those of its folder."""
 
+import re
 from functools import cache
 
 import numpy as np
@@ -210,9 +211,14 @@ def test_folders_that_cannot_be_learned_from_are_refused(folders, message):
         fit_images(digits(0)[:20], folders=folders, n_steps=1)
 
 
-def test_the_estimator_refuses_what_it_cannot_be_given():
-    with pytest.raises(InputError, match=r"^Expected given to be \(\) or \('folder',\) for images, found \['size'\]; "):
-        ImageGANDetector(given=["size"]).fit(IMAGES)
+@pytest.mark.parametrize("given", [["size"], "folder", None, 1])
+def test_the_estimator_refuses_what_it_cannot_be_given(given):
+    message = f"Expected given to be () or ('folder',) for images, found {given!r}; "
+    with pytest.raises(InputError, match=f"^{re.escape(message)}"):
+        ImageGANDetector(given=given).fit(IMAGES)
+
+
+def test_the_estimator_names_what_images_with_their_folders_are_called():
     with pytest.raises(
         InputError, match=r"^Expected images with their folders as .*, found 'pictures'; name them so\.$"
     ):
