@@ -247,17 +247,33 @@ class ImageGANDetector(ModelFileDetector):
     def _images(self, X: Any, part: Literal["train", "test"]) -> tuple[Sequence[Image], Sequence[str]]:
         """Return images of shape (height, width, channels), whatever they come as, and their folders where known."""
         if isinstance(X, Mapping) and not issparse(X):  # some sparse ones are mappings, too
-            if set(X) != {IMAGE_INPUT, FOLDER_INPUT}:
-                raise InputError(
-                    f"Expected images with their folders as {{{IMAGE_INPUT!r}: ..., {FOLDER_INPUT!r}: ...}}, found "
-                    f"{quoted(map(str, X))}; name them so."
-                )
-            return self._images(X[IMAGE_INPUT], part)[0], list(X[FOLDER_INPUT])
+            return self._images_and_folders(X, part)
         if isinstance(X, str | os.PathLike):
             return _read(X, part)
         if isinstance(X, Sequence) and X and all(isinstance(item, str | os.PathLike) for item in X):
             return _read([Path(item) for item in X], part)
         return self._arrays(X, part), []
+
+    def _images_and_folders(
+        self, X: Mapping[str, Any], part: Literal["train", "test"]
+    ) -> tuple[Sequence[Image], Sequence[str]]:
+        if set(X) != {IMAGE_INPUT, FOLDER_INPUT}:
+            raise InputError(
+                f"Expected images with their folders as {{{IMAGE_INPUT!r}: ..., {FOLDER_INPUT!r}: ...}}, found "
+                f"{quoted(map(str, X))}; name them so."
+            )
+        if not (tuple(self.given) if part == "train" else images_of(self.scorer_.schema).folders):
+            raise InputError(
+                "Expected images alone, since they are not judged given their folders, found their folders, too; leave "
+                f"those out, or fit with given=({FOLDER_INPUT!r},)."
+            )
+        images, folders = list(self._images(X[IMAGE_INPUT], part)[0]), np.asarray(X[FOLDER_INPUT], dtype=object)
+        if folders.shape != (len(images),):
+            raise InputError(
+                f"Expected the folder of each of {len(images)} images, found an array of shape {folders.shape}; give "
+                "one name for each."
+            )
+        return images, folders.tolist()
 
     def _arrays(self, X: Any, part: Literal["train", "test"]) -> Sequence[Image]:
         if isinstance(X, Sequence) and X and all(np.ndim(item) in (2, 3) for item in X):

@@ -156,15 +156,40 @@ def test_negatives_keep_their_folder_but_those_that_are_misplaced():
 # --- interfaces -------------------------------------------------------------------------------------------------------
 
 
+def loaded(model, folder):
+    (folder / "m.onnx").write_bytes(model)
+    return ImageGANDetector.load(folder / "m.onnx")
+
+
 @pytest.mark.filterwarnings("ignore:.*members:sklearn.exceptions.ConvergenceWarning")
 def test_the_estimator_takes_images_with_their_folders(tmp_path):
     X = {"images": FEW, "folder": HALVES}
     detector = ImageGANDetector(given=["folder"], n_steps=2, n_members=2, random_state=0).fit(X)
     assert detector.model_ == quickly(HALVES)
-    detector.save(tmp_path / "m.onnx")
-    loaded = ImageGANDetector.load(tmp_path / "m.onnx")
-    assert tuple(loaded.given) == ("folder",)
-    np.testing.assert_array_equal(loaded.anomaly_score(X), scores(Scorer(detector.model_), FEW, HALVES))
+    again = loaded(detector.model_, tmp_path)
+    assert tuple(again.given) == ("folder",)
+    np.testing.assert_array_equal(again.anomaly_score(X), scores(Scorer(detector.model_), FEW, HALVES))
+
+
+@pytest.mark.parametrize("names", [["0"], ["0"] * 3, "0", None], ids=["fewer", "more", "text", "none"])
+def test_the_estimator_wants_one_folder_for_each_image(names, tmp_path):
+    X = {"images": IMAGES[:2], "folder": names}
+    message = r"^Expected the folder of each of 2 images, found an array of shape \(\d?,?\); give one name for each\.$"
+    with pytest.raises(InputError, match=message):
+        ImageGANDetector(given=["folder"]).fit(X)
+    with pytest.raises(InputError, match=message):
+        loaded(whole(), tmp_path).predict(X)
+
+
+def test_folders_that_nobody_asked_for_are_refused(tmp_path):
+    X = {"images": IMAGES[:2], "folder": ["0", "1"]}
+    message = (
+        r"^Expected images alone, .*, found their folders, too; leave those out, or fit with given=\('folder',\)\.$"
+    )
+    with pytest.raises(InputError, match=message):
+        ImageGANDetector().fit(X)
+    with pytest.raises(InputError, match=message):
+        loaded(quickly(None), tmp_path).predict(X)
 
 
 def test_a_model_file_remembers_the_folders():
