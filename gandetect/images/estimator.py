@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -235,17 +235,20 @@ class ImageGANDetector(ModelFileDetector):
         """Run the model file on images and return one of its outputs."""
         check_is_fitted(self)
         images, folders = self._images(X, "test")
-        if not len(images):
-            raise InputError("Expected at least one image, found none.")
         schema, answers, start = images_of(self.scorer_.schema), [], 0
         for batch in batches(images):
             raw = schema.raw(batch, folders[start : start + len(batch)])
             answers.append(self.scorer_(raw, [output])[output])
             start += len(batch)
+        if not answers:
+            raise InputError("Expected at least one image, found none.")
         return np.concatenate(answers)
 
-    def _images(self, X: Any, part: Literal["train", "test"]) -> tuple[Sequence[Image], Sequence[str]]:
-        """Return images of shape (height, width, channels), whatever they come as, and their folders where known."""
+    def _images(self, X: Any, part: Literal["train", "test"]) -> tuple[Iterable[Image], Sequence[str]]:
+        """Return images of shape (height, width, channels), whatever they come as, and their folders where known.
+
+        Pictures are read one after the other, and the folder of each is known as soon as it is read.
+        """
         if isinstance(X, Mapping) and not issparse(X):  # some sparse ones are mappings, too
             return self._images_and_folders(X, part)
         if isinstance(X, str | os.PathLike):
@@ -305,19 +308,22 @@ class ImageGANDetector(ModelFileDetector):
         return tags
 
 
-def _read(source: Any, part: Literal["train", "test"]) -> tuple[list[Image], list[str]]:
-    reader = ImageReader(source, part=part)
-    images: list[Image] = []
+def _read(source: Any, part: Literal["train", "test"]) -> tuple[Iterator[Image], Sequence[str]]:
+    """Return pictures, which are read one after the other, and the folders of those that were read so far."""
     folders: list[str] = []
+    return _pictures(ImageReader(source, part=part), folders), folders
+
+
+def _pictures(reader: ImageReader, folders: list[str]) -> Iterator[Image]:
     for chunk in reader:
-        images += chunk.arrays
-        folders += [entry.product for entry in chunk.entries]
+        for entry, picture in zip(chunk.entries, chunk.arrays, strict=True):
+            folders.append(entry.product)
+            yield picture
     if reader.unreadable:
         raise InputError(
             f"Expected pictures that can be read, found {len(reader.unreadable)} that cannot: "
             f"{next(iter(reader.unreadable.values()))}"
         )
-    return images, folders
 
 
 def _pixels(values: NDArray[Any]) -> Image:

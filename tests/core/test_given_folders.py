@@ -171,6 +171,21 @@ def test_the_estimator_takes_images_with_their_folders(tmp_path):
     np.testing.assert_array_equal(again.anomaly_score(X), scores(Scorer(detector.model_), FEW, HALVES))
 
 
+@pytest.mark.filterwarnings("ignore:.*members:sklearn.exceptions.ConvergenceWarning")
+def test_the_estimator_knows_the_folders_of_pictures_that_it_reads(tmp_path):
+    from PIL import Image
+
+    for number, (image, name) in enumerate(zip(FEW, HALVES, strict=True)):
+        (tmp_path / name).mkdir(exist_ok=True)
+        size = (8, 8) if number % 3 else (16, 16)  # several batches
+        Image.fromarray(image[..., 0]).resize(size, Image.Resampling.NEAREST).save(tmp_path / name / f"{number:02}.png")
+    detector = ImageGANDetector(given=["folder"], n_steps=2, n_members=2, random_state=0).fit(tmp_path)
+    images = [image if number % 3 else np.kron(image, np.ones((2, 2, 1), np.uint8)) for number, image in enumerate(FEW)]
+    assert detector.model_ == fit_images(images, folders=HALVES, n_steps=2, n_members=2)
+    expected = detector.anomaly_score({"images": images, "folder": HALVES})
+    np.testing.assert_array_equal(detector.anomaly_score(tmp_path), expected)
+
+
 @pytest.mark.parametrize("names", [["0"], ["0"] * 3, "0", None], ids=["fewer", "more", "text", "none"])
 def test_the_estimator_wants_one_folder_for_each_image(names, tmp_path):
     X = {"images": IMAGES[:2], "folder": names}

@@ -1,6 +1,7 @@
 """`ImageGANDetector`: a scikit-learn outlier detector for images, however they come."""
 
 import pickle
+import weakref
 
 import numpy as np
 import pytest
@@ -55,6 +56,22 @@ def test_images_may_come_in_many_ways(detector, tmp_path):
     assert np.array_equal(detector.score_samples(paths), expected)
     assert np.array_equal(detector.score_samples(tmp_path), expected)
     assert np.array_equal(detector_of_rows.score_samples(ONES.reshape(20, -1)), expected)
+
+
+def test_fit_lets_go_of_every_picture_that_it_has_read(detector, tmp_path, monkeypatch):
+    from PIL import Image
+
+    for number, image in enumerate(ONES):
+        Image.fromarray(image[..., 0]).save(tmp_path / f"{number:02}.png")
+
+    def look_only(pictures, **_):
+        seen = [weakref.ref(picture) for picture in pictures]
+        assert len(seen) == len(ONES)
+        assert not any(picture() is not None for picture in seen)
+        return detector.model_
+
+    monkeypatch.setattr("gandetect.images.fitting.fit_images", look_only)
+    clone(detector).fit(tmp_path)
 
 
 def test_images_of_several_sizes_are_scored_in_order(detector):
