@@ -39,6 +39,9 @@ REDUCTIONS = (8, 16)
 
 INPUT = "pictures"
 
+DIGEST = "sha256:"
+"""What the name of a backbone from a file begins with: its digest follows, for model files hold no paths."""
+
 LARGEST_BYTES = 224 * 2**20
 """Largest backbone, in bytes: a model file holds networks of ours as well."""
 
@@ -59,15 +62,21 @@ def load_backbone(source: str | os.PathLike[str], side: int) -> Backbone:
     Raises
     ------
     InputError
-        There is no such model, or the file is no convolutional backbone.
+        There is no such model, the file is no convolutional backbone, or there is only the digest of a file.
     FileAccessError
         The file cannot be read, or the weights cannot be downloaded.
     MissingExtraError
         timm is not installed.
     """
-    if Path(source).is_file() or os.fspath(source).endswith(".onnx"):
+    name = os.fspath(source)
+    if Path(source).is_file() or name.endswith(".onnx"):
         return _of_file(source, side)
-    return _of_timm(os.fspath(source), side)
+    if name.startswith(DIGEST):
+        raise InputError(
+            f"Expected the ONNX file that the backbone came from, found only its digest, {name!r}, which is all that a "
+            "model file remembers of its name; pass the path of that file as the backbone."
+        )
+    return _of_timm(name, side)
 
 
 # --- a file -----------------------------------------------------------------------------------------------------------
@@ -85,7 +94,7 @@ def _of_file(path: str | os.PathLike[str], side: int) -> Backbone:
     notes = {entry.key: entry.value for entry in model.metadata_props}
     return _tried(
         Backbone(
-            name=f"sha256:{hashlib.sha256(contents).hexdigest()}",
+            name=f"{DIGEST}{hashlib.sha256(contents).hexdigest()}",
             model=contents,
             maps=tuple(output.name for output in model.graph.output),
             size=size,

@@ -44,7 +44,7 @@ class ImageGANDetector(ModelFileDetector):
     backbone : str or path-like, optional
         A pretrained network whose feature maps the patch detector sees in place of pixels: the name of a timm model, or
         the path of an ONNX file; it becomes a part of the model file. A loaded detector has a digest in place of a
-        path, ``sha256:...``.
+        path, ``sha256:...``; to fit it again, pass the path.
     loss : {"logistic", "least-squares", "hinge", "wasserstein"}, default="logistic"
         The game between the generator and the discriminator's heads for it.
     contamination : "auto" or float in (0, 0.5], default="auto"

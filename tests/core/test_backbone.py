@@ -10,6 +10,7 @@ import torch
 from made_backbones import CHANNELS, MAPS, backbone_file, few_altered
 from made_images import textures
 from onnx import TensorProto, helper
+from sklearn.base import clone
 from torch.nn.functional import avg_pool2d, interpolate
 
 from gandetect import FileAccessError, ImageGANDetector, InputError, MissingExtraError, Scorer, fit_images, read_model
@@ -560,3 +561,8 @@ def test_the_estimator_takes_a_backbone_and_a_saved_one_remembers_it(network, tm
     assert loaded.detector == "patch"
     assert loaded.backbone == read_model(detector.model_)[1]["backbone"]["name"]
     assert np.array_equal(loaded.score_samples(textures(2)), detector.score_samples(textures(2)))
+    with pytest.raises(
+        InputError,
+        match=r"^Expected the ONNX file that the backbone came from, found only its digest, 'sha256:.*; pass",
+    ):
+        clone(loaded).fit(textures(16))
