@@ -187,6 +187,7 @@ class ImageGANDetector(ModelFileDetector):
             seed=self._seed(),
             contamination=self.contamination,
             image_shape=self.image_shape,
+            feature_names=getattr(self, "feature_names_in_", None),
             device=self.device,
             callback=callback,
         )
@@ -229,6 +230,8 @@ class ImageGANDetector(ModelFileDetector):
         if training["image_shape"]:
             detector.image_shape = tuple(training["image_shape"])
             detector.n_features_in_ = int(np.prod(detector.image_shape))
+        if "feature_names" in training:
+            detector.feature_names_in_ = np.array(training["feature_names"], dtype=object)
         return detector
 
     def _answer(self, X: Any, output: str) -> NDArray[Any]:

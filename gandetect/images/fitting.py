@@ -72,6 +72,7 @@ def fit_images(
     seed: int = 0,
     contamination: float | Literal["auto"] = "auto",
     image_shape: tuple[int, ...] | None = None,
+    feature_names: Sequence[str] | None = None,
     device: str = "auto",
     callback: Callable[[Progress], None] | None = None,
     imagined: Callable[[Image], None] | None = None,
@@ -106,6 +107,8 @@ def fit_images(
         Share of the training images that the file flags as long as no `alpha` is given; "auto": the p-value decides.
     image_shape : tuple of int, optional
         Shape of an image where images come as rows of a table; only kept, for whoever loads the model.
+    feature_names : sequence of str, optional
+        Names of that table's columns; kept likewise.
     device : str, default="auto"
         A torch device; "auto" is a GPU when there is one, else the CPU.
     imagined : callable, optional
@@ -157,6 +160,8 @@ def fit_images(
     manifest["golden"] = golden_images(learned, threshold, drawn_images(pair, maps, seed, 3)[0], seed)
     manifest["training"] |= {"seed": seed, "contamination": contamination, "positional": rows.positional}
     manifest["training"]["image_shape"] = image_shape
+    if feature_names is not None:
+        manifest["training"]["feature_names"] = list(feature_names)
     if settings.detector != "whole":
         manifest["training"]["overlapping_share"] = round(overlapping_share(pixels, seed), 6)
     return seal(build_model(learned, threshold, manifest))

@@ -4,6 +4,7 @@ import pickle
 import weakref
 
 import numpy as np
+import pandas as pd
 import pytest
 from made_images import digits
 from sklearn.base import clone
@@ -95,6 +96,23 @@ def test_a_saved_detector_takes_rows_again(tmp_path):
     loaded = ImageGANDetector.load(tmp_path / "digits.onnx")
     assert loaded.n_features_in_ == 64
     assert np.array_equal(loaded.score_samples(X), fitted.score_samples(X))
+
+
+def test_a_saved_detector_knows_the_names_of_columns_again(tmp_path):
+    frame = pd.DataFrame(ZEROS.reshape(60, -1), columns=[f"pixel {i}" for i in range(64)])
+    fitted = ImageGANDetector(n_steps=1, n_members=2, image_shape=(8, 8)).fit(frame)
+    fitted.save(tmp_path / "digits.onnx")
+    loaded = ImageGANDetector.load(tmp_path / "digits.onnx")
+    assert np.array_equal(loaded.feature_names_in_, fitted.feature_names_in_)
+    assert np.array_equal(loaded.score_samples(frame), fitted.score_samples(frame))  # a warning would be an error
+    with pytest.raises(ValueError, match="Feature names must be in the same order as they were in fit"):
+        loaded.predict(frame[frame.columns[::-1]])
+
+
+def test_only_a_fit_on_named_columns_leaves_names(detector, tmp_path):
+    detector.save(tmp_path / "digits.onnx")
+    assert "feature_names" not in detector.scorer_.manifest["training"]
+    assert not hasattr(ImageGANDetector.load(tmp_path / "digits.onnx"), "feature_names_in_")
 
 
 def test_a_saved_detector_is_the_same_again(detector, tmp_path):
