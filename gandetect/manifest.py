@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
+from types import UnionType
 from typing import Any
 
 from gandetect.core_schema import CoreSchema
@@ -13,7 +14,9 @@ from gandetect.modality import Modality
 from gandetect.schema import Schema
 from gandetect.wire import RefusedError
 
-_MANIFEST_TYPES: dict[str, type] = {
+_Types = Mapping[str, type | UnionType]
+
+_MANIFEST_TYPES: _Types = {
     "modality": str,
     "gandetect_version": str,
     "training": dict,
@@ -24,7 +27,14 @@ _MANIFEST_TYPES: dict[str, type] = {
     "export": dict,
     "backbone": dict,
 }
-_COLUMN_TYPES: dict[str, type] = {
+_REQUIRED = ("modality", "training", "calibration", "health", "golden")
+_PART_TYPES: Mapping[str, _Types] = {
+    "training": {"n_rows": int, "seed": int, "contamination": float | str, "settings": dict},
+    "calibration": {"n": int, "alpha": float, "threshold": float | None, "critical_score": float},
+    "backbone": {"name": str},
+}
+_TABLE_TRAINING_TYPES: _Types = {"named": bool, "n_known_anomalies": int, "trimmed_share": float}
+_COLUMN_TYPES: _Types = {
     "name": str,
     "kind": str,
     "role": str,
@@ -91,20 +101,26 @@ def checked_modality(manifest: dict[str, Any]) -> Modality:
     Raises
     ------
     RefusedError
-        Something has another type, or describes data that cannot be.
+        Something is missing or has another type, or describes data that cannot be.
     """
-    _check_types(manifest, _MANIFEST_TYPES, required=("modality",))
+    _check_types(manifest, _MANIFEST_TYPES, _REQUIRED)
+    for part, types in _PART_TYPES.items():
+        if part in manifest:
+            _check_types(manifest[part], types, types)
+    if manifest["calibration"]["n"] < 1 or not 0 < manifest["calibration"]["alpha"] < 1:
+        raise RefusedError("a calibration on no rows or at an impossible rate")
     if manifest["modality"] not in _MODALITIES:
         raise RefusedError(f"the modality {shown(manifest['modality'])}")
     return modality_of(manifest)
 
 
 def _table(manifest: dict[str, Any]) -> Schema:
-    _check_types(manifest, {"columns": list}, required=("columns",))
+    _check_types(manifest["training"], _TABLE_TRAINING_TYPES, _TABLE_TRAINING_TYPES)
+    _check_types(manifest, {"columns": list}, ("columns",))
     for column in manifest["columns"]:
         if not isinstance(column, dict):
             raise RefusedError("a column that is no JSON object")
-        _check_types(column, _COLUMN_TYPES, required=("name", "kind", "role"))
+        _check_types(column, _COLUMN_TYPES, ("name", "kind", "role"))
     try:
         schema = Schema.from_json(manifest["columns"])
     except (TypeError, ValueError):
@@ -118,8 +134,11 @@ def _table(manifest: dict[str, Any]) -> Schema:
 
 
 def _image(manifest: dict[str, Any]) -> ImageSchema:
-    _check_types(manifest, {"image": dict}, required=("image",))
-    _check_types(manifest["image"], dict.fromkeys(IMAGE_SIZES, int), required=IMAGE_SIZES)
+    shape = manifest["training"].get("image_shape") or []
+    if not isinstance(shape, list) or not all(isinstance(size, int) for size in shape):
+        raise RefusedError("an image_shape that is no list of sizes")
+    _check_types(manifest, {"image": dict}, ("image",))
+    _check_types(manifest["image"], dict.fromkeys(IMAGE_SIZES, int), IMAGE_SIZES)
     folders = manifest["image"].get("folders", [])
     if not isinstance(folders, list) or not all(isinstance(name, str) for name in folders):
         raise RefusedError("folders that are no list of names")
@@ -132,7 +151,7 @@ def _image(manifest: dict[str, Any]) -> ImageSchema:
 
 
 def _encoded_row(manifest: dict[str, Any]) -> CoreSchema:
-    _check_types(manifest, {"n_features": int}, required=("n_features",))
+    _check_types(manifest, {"n_features": int}, ("n_features",))
     return CoreSchema(manifest["n_features"], _table(manifest))
 
 
@@ -144,9 +163,11 @@ _MODALITIES: dict[str, Callable[[dict[str, Any]], Modality]] = {
 """What a model of this format may be for, and how its manifest says what raw data it takes."""
 
 
-def _check_types(found: dict[str, Any], types: dict[str, type], required: tuple[str, ...]) -> None:
+def _check_types(found: Mapping[str, Any], types: _Types, required: Collection[str]) -> None:
     for key, expected in types.items():
         if key not in found and key not in required:
             continue
-        if not isinstance(found.get(key), expected):
-            raise RefusedError(f"a {key} that is no {expected.__name__}" if key in found else f"no {key}")
+        if key not in found:
+            raise RefusedError(f"no {key}")
+        if not isinstance(found[key], expected):
+            raise RefusedError(f"a {key} that is no {getattr(expected, '__name__', expected)}")

@@ -36,8 +36,8 @@ def image_model(channels=1, scores=tuple(range(20)), threshold=None):
         "modality": "image",
         "gandetect_version": "0.1.0",
         "image": {"height": SIDE, "width": SIDE, "channels": channels},
-        "training": {"n_images": 20},
-        "calibration": {"n": 20, "alpha": 0.05, "threshold": threshold},
+        "training": {"n_rows": 20, "seed": 0, "contamination": "auto", "settings": {}},
+        "calibration": {"n": 20, "alpha": 0.05, "threshold": threshold, "critical_score": 19.0},
         "health": {},
         "golden": {},
     }

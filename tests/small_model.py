@@ -30,8 +30,16 @@ def manifest(**changes):
         "modality": "table",
         "gandetect_version": "0.1.0",
         "columns": SCHEMA.to_json(),
-        "training": {"n_rows": 100, "seed": 0},
-        "calibration": {"n": 20, "alpha": 0.05},
+        "training": {
+            "n_rows": 100,
+            "seed": 0,
+            "contamination": "auto",
+            "settings": {},
+            "named": True,
+            "n_known_anomalies": 0,
+            "trimmed_share": 0.0,
+        },
+        "calibration": {"n": 20, "alpha": 0.05, "threshold": None, "critical_score": 1.5},
         "health": {},
         "golden": {"inputs": {"amount": [1.5, None]}, "outputs": {}},
     } | changes

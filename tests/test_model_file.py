@@ -200,6 +200,14 @@ def test_files_that_are_not_ours_or_are_damaged_are_refused(data, message):
         read_model(data)
 
 
+def without(name):
+    return sealed(model(manifest_json({key: value for key, value in manifest().items() if key != name})))
+
+
+def changed(part, **changes):
+    return with_manifest(**{part: manifest()[part] | changes})
+
+
 def column(**changes):
     return with_manifest(columns=[COLUMN | changes, *SCHEMA.to_json()[1:]])
 
@@ -228,6 +236,21 @@ MANIFESTS = {
     "modality as a list": (with_manifest(modality=["table"]), "a modality that is no str"),
     "training": (with_manifest(training=[]), "a training that is no dict"),
     "golden": (with_manifest(golden=None), "a golden that is no dict"),
+    **{f"no {part}": (without(part), f"no {part}") for part in ("training", "calibration", "health", "golden")},
+    "calibration on nothing": (with_manifest(calibration={}), "no n"),
+    "calibration rows": (changed("calibration", n="20"), "a n that is no int"),
+    "no calibration rows": (changed("calibration", n=0), "a calibration on no rows or at an impossible rate"),
+    "rate": (changed("calibration", alpha=None), "a alpha that is no float"),
+    "impossible rate": (changed("calibration", alpha=1.0), "a calibration on no rows or at an impossible rate"),
+    "threshold": (changed("calibration", threshold="high"), r"a threshold that is no float \| None"),
+    "training on nothing": (with_manifest(training={"n_rows": 100}), "no seed"),
+    "settings as a list": (changed("training", settings=[]), "a settings that is no dict"),
+    "names": (changed("training", named="yes"), "a named that is no bool"),
+    "backbone without a name": (with_manifest(backbone={}), "no name"),
+    "shape of an image": (
+        with_manifest(modality="image", image=SMALL, training=manifest()["training"] | {"image_shape": ["8", 8]}),
+        "an image_shape that is no list of sizes",
+    ),
     "images without a size": (with_manifest(modality="image"), "no image"),
     "image as a list": (with_manifest(modality="image", image=[32, 32, 1]), "a image that is no dict"),
     "image without channels": (with_manifest(modality="image", image={"height": 32, "width": 32}), "no channels"),

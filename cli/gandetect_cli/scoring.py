@@ -226,12 +226,10 @@ SURE = 1e-4
 
 def flag_rule(manifest: Mapping[str, Any], alpha: float | None) -> str:
     """Say when a row is flagged."""
-    calibration = manifest.get("calibration", {})
-    if alpha is None and calibration.get("threshold") is not None:
+    calibration = manifest["calibration"]
+    if alpha is None and calibration["threshold"] is not None:
         return f"the model's own threshold, an anomaly score above {calibration['threshold']:.4g}"
-    rate = calibration.get("alpha") if alpha is None else alpha
-    if rate is None:
-        return "the model's own rule"
-    smallest = 1 / (calibration["n"] + 1) if "n" in calibration else 0.0
+    rate = calibration["alpha"] if alpha is None else alpha
+    smallest = 1 / (calibration["n"] + 1)
     unreachable = f", which no row can reach: no p-value is below {smallest:.3g}" if rate < smallest else ""
     return f"a false-alarm rate of {rate:.4g}{unreachable}"

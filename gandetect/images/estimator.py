@@ -221,13 +221,13 @@ class ImageGANDetector(ModelFileDetector):
         """
         model, manifest = read_model(path)
         given = (FOLDER_INPUT,) if images_of(modality_of(manifest)).folders else ()
-        training = manifest["training"]
-        settings = {name: training["settings"][name] for name in ("detector", "loss", "effort", "n_members", "n_steps")}
+        training, known = manifest["training"], cls().get_params()
+        settings = {name: value for name, value in training["settings"].items() if name in known}
+        settings |= {"contamination": training["contamination"], "random_state": training["seed"], "given": given}
         if "backbone" in manifest:
             settings |= {"detector": "patch", "backbone": manifest["backbone"]["name"]}
-        detector = cls(**settings, contamination=training["contamination"], given=given, random_state=training["seed"])
-        detector._use(model)
-        if training["image_shape"]:
+        detector = cls(**settings)._use(model)
+        if training.get("image_shape"):
             detector.image_shape = tuple(training["image_shape"])
             detector.n_features_in_ = int(np.prod(detector.image_shape))
         if "feature_names" in training:

@@ -144,7 +144,7 @@ def _shown(schema: Schema, drift: Drift | None) -> list[Column]:
 
 
 def _training(manifest: Mapping[str, Any]) -> list[Line]:
-    health = manifest.get("health", {})
+    health = manifest["health"]
     curves = {"training": "real rows", "generated": "generated rows"}
     sources = {"training": "realness_real", "generated": "realness_generated"}
     return [
@@ -159,7 +159,7 @@ def _scores(manifest: Mapping[str, Any], rows: ReportRows | None, alpha: float |
     if not percentiles:
         return None
     new = rows.scores.astype(np.float64) if rows is not None else np.empty(0)
-    critical = calibration["threshold"] if calibration.get("threshold") is not None else calibration["critical_score"]
+    critical = calibration["threshold"] if calibration["threshold"] is not None else calibration["critical_score"]
     if alpha is not None:
         critical = _critical(rows, alpha) if rows is not None else math.inf
     return score_bars(percentiles, new, critical)
@@ -231,7 +231,7 @@ def _labelled(rows: ReportRows, is_anomaly: NDArray[np.bool_]) -> Labelled:
 
 def _generated(schema: Schema, shown: Sequence[Column], manifest: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
     """Return generated rows, column by column: those of the rows to be verified that a generator made."""
-    inputs = manifest.get("golden", {}).get("inputs", {})
+    inputs = manifest["golden"].get("inputs", {})
     names = [column.name for column in schema.used if column.name in inputs]
     made = [
         i for i, row in enumerate(zip(*(inputs[name] for name in names), strict=True)) if not any(map(_is_hard, row))

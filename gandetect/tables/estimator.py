@@ -224,8 +224,9 @@ class GANDetector(ModelFileDetector):
         given = [names.index(column.name) for column in schema.used if column.role is Role.GIVEN]
         training, known = manifest["training"], cls().get_params()
         settings = {name: value for name, value in training["settings"].items() if name in known}
-        detector = cls(**settings, contamination=training["contamination"], random_state=training["seed"])
-        detector.set_params(use_labels=training["n_known_anomalies"] > 0, given=tuple(given))._use(model)
+        settings |= {"contamination": training["contamination"], "random_state": training["seed"]}
+        settings |= {"use_labels": training["n_known_anomalies"] > 0, "given": tuple(given)}
+        detector = cls(**settings)._use(model)
         detector.n_features_in_ = len(names)
         if training["named"]:
             detector.feature_names_in_ = np.array(names, dtype=object)
