@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict, replace
@@ -40,26 +41,33 @@ def checked_contamination(contamination: float | str) -> float | Literal["auto"]
     return float(contamination)
 
 
-def checked_counts(settings: Settings, smallest: Mapping[str, int]) -> Settings:
-    """Return hyper-parameters whose counts are Python's own whole numbers, also where those of numpy were given.
+def checked_numbers(settings: Settings, smallest: Mapping[str, float]) -> Settings:
+    """Return hyper-parameters whose numbers are Python's own, also where those of numpy were given.
 
     Parameters
     ----------
     settings : dataclass
         All hyper-parameters.
-    smallest : mapping of str to int
-        The smallest value of each count, by its name.
+    smallest : mapping of str to int or float
+        The smallest value of each number, by its name; a whole one for those that have to be whole.
 
     Raises
     ------
     InputError
-        A count is no whole number, or too small.
+        A number is none, not whole, too small or infinite.
     """
-    for name, least in smallest.items():
-        value = getattr(settings, name)
-        if not isinstance(value, Integral) or value < least:
-            raise InputError(f"Expected {name} to be a whole number of at least {least}, found {value!r}.")
-    return replace(settings, **{name: int(getattr(settings, name)) for name in smallest})
+    return replace(
+        settings, **{name: _number(name, getattr(settings, name), least) for name, least in smallest.items()}
+    )
+
+
+def _number(name: str, value: Any, smallest: float) -> Any:
+    """Return a number of the type of its smallest value."""
+    kind, words = (Integral, "a whole number") if isinstance(smallest, int) else (Real, "a number")
+    is_number = isinstance(value, kind)
+    if not is_number or not smallest <= value < math.inf:
+        raise InputError(f"Expected {name} to be {words} of at least {smallest:g}, found {value!r}.")
+    return type(smallest)(value)
 
 
 def manifest_of(

@@ -31,7 +31,7 @@ from gandetect.images.weights import trained_weights
 from gandetect.modality import MIN_ROWS
 from gandetect.model_file import seal
 from gandetect.networks.images import ImagePair
-from gandetect.record import checked_contamination, checked_counts, manifest_of
+from gandetect.record import checked_contamination, checked_numbers, manifest_of
 from gandetect.scorer import open_session, run_in_chunks
 from gandetect.training.checkpoint import kept
 from gandetect.training.course import Course, Progress
@@ -139,7 +139,7 @@ def fit_images(
     looked_at = [np.asarray(image) for image in islice(remaining, N_LOOKED_AT)]
     detector, schema, frozen = _chosen(looked_at, detector, backbone)
     settings = ImageSettings.of_effort(detector, effort, loss, n_members=n_members, n_steps=n_steps)
-    settings = checked_counts(settings, {"n_members": 2, "n_steps": 1})
+    settings = checked_numbers(settings, {"n_members": 2, "n_steps": 1})
     pixels = np.concatenate(list(_resized(chain(looked_at, remaining), schema)))
     schema, numbers = _with_folders(schema, folders, len(pixels))
     rows = _rows(pixels, numbers, max(1, len(schema.folders)), settings, seed)

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandetect.calibration import default_alpha
-from gandetect.errors import InputError, quoted
+from gandetect.errors import InputError
 from gandetect.modality import MIN_ROWS
 from gandetect.model_file import seal
 from gandetect.networks.tables import TablePair
-from gandetect.record import checked_contamination, checked_counts, manifest_of
+from gandetect.record import checked_contamination, manifest_of
 from gandetect.schema import Schema
 from gandetect.tables.assembly import (
     build_model,
@@ -40,7 +40,6 @@ from gandetect.training.course import Course, Progress
 from gandetect.training.folds import draw_folds
 from gandetect.training.healing import Retrained, heal
 from gandetect.training.loop import find_device
-from gandetect.training.losses import LOSSES
 from gandetect.training.members import transplant
 
 Columns = Mapping[str, NDArray[Any]]
@@ -106,7 +105,7 @@ def fit_table(
     FileAccessError
         The checkpoint cannot be read or written.
     """
-    settings, contamination = _checked(settings or TableSettings()), checked_contamination(contamination)
+    settings, contamination = (settings or TableSettings()).checked(), checked_contamination(contamination)
     everything, gross = columns, find_gross(columns, schema)
     columns = {name: values[~gross.rows] for name, values in everything.items()}
     _require_rows(columns, schema, settings.n_members)
@@ -147,12 +146,6 @@ def fit_table(
         "island_share": round(float(rows.islands.mean()), 6),
     }
     return seal(build_model(learned, threshold, manifest))
-
-
-def _checked(settings: TableSettings) -> TableSettings:
-    if settings.loss not in LOSSES:
-        raise InputError(f"Expected loss to be one of {quoted(LOSSES)}, found {settings.loss!r}.")
-    return checked_counts(settings, {"n_members": 2, "n_steps": 1, "batch_size": 1, "width": 1, "depth": 1})
 
 
 def _require_rows(columns: Columns, schema: Schema, n_members: int) -> None:

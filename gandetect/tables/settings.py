@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -10,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandetect.errors import InputError, quoted
-from gandetect.training.course import Plan
+from gandetect.record import checked_numbers
+from gandetect.training.course import OPTIMIZERS, Plan
+from gandetect.training.losses import LOSSES
 
 WIDE = 256
 """Samples of more entries are trained on in smaller batches and fewer steps, and fewer codes are kept of them."""
@@ -66,8 +69,10 @@ class TableSettings:
         Of the discriminator's hidden layers.
     generator_width, generator_depth, noise_dim : int
         Of the generator's hidden layers, and of its noise.
-    learning_rate, weight_decay, adversarial_weight, optimizer
+    learning_rate, weight_decay, adversarial_weight : float
         See `gandetect.training.course.Plan`.
+    optimizer : {"adamw", "muon"}
+        See there, too.
     realness_weight, recall_weight, typical_weight, reconstruction_weight, excess_weight : float
         Weights of the evidence in the score: realness, distance to the generator's memory, distance to the row that it
         finds typical, reconstruction error, excess beyond the training range.
@@ -123,6 +128,23 @@ class TableSettings:
             raise InputError(f"Expected effort to be one of {quoted(EFFORTS)}, found {effort!r}.")
         return cls(effort=effort, **EFFORTS[effort] | {n: v for n, v in given.items() if v is not None})
 
+    def checked(self) -> TableSettings:
+        """Return the same settings, with numpy's numbers as Python's own.
+
+        Returns
+        -------
+        TableSettings
+
+        Raises
+        ------
+        InputError
+            There is no such effort, loss or optimizer, or a number is too small, infinite or none.
+        """
+        for name, known in _NAMES.items():
+            if getattr(self, name) not in list(known):
+                raise InputError(f"Expected {name} to be one of {quoted(known)}, found {getattr(self, name)!r}.")
+        return checked_numbers(self, _SMALLEST)
+
     def evidence_weights(
         self, n_rows: int, *, knows_anomalies: bool, linear: bool
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -146,3 +168,15 @@ class TableSettings:
         """Return what the training loop needs to know about samples of a width."""
         plan = Plan(**{field.name: getattr(self, field.name) for field in fields(Plan)})
         return replace(plan, n_steps=math.ceil(plan.n_steps * min(1.0, WIDE / sample_dim) ** 0.5))
+
+
+_NAMES: dict[str, Collection[str]] = {"effort": EFFORTS, "loss": LOSSES, "optimizer": OPTIMIZERS}
+"""What some settings choose among."""
+
+_SMALLEST: dict[str, float] = {
+    "n_members": 2,
+    **dict.fromkeys(("n_steps", "batch_size", "width", "depth", "generator_width", "generator_depth", "n_codes"), 1),
+    **dict.fromkeys(("noise_dim", "n_planted"), 0),
+    **{field.name: 0.0 for field in fields(TableSettings) if isinstance(field.default, float)},
+}
+"""The smallest value of every number: a whole one for those that have to be whole."""

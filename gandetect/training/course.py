@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 State = dict[str, NDArray[Any]]
 """Everything that a training goes on from: parameters, optimizers, the step, and the course so far; flat arrays."""
 
+OPTIMIZERS = ("adamw", "muon")
+"""What may move the weights of layers, see `gandetect.training.optimizers`."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -26,8 +29,8 @@ class Plan:
         Of the discriminator.
     adversarial_weight : float
         Weight of the game in the generator's loss, beside its reconstruction error.
-    optimizer : {"adamw", "muon"}
-        What moves the weights of layers, see `gandetect.training.optimizers`.
+    optimizer : str
+        What moves the weights of layers: one of `OPTIMIZERS`.
     """
 
     n_steps: int = 1200

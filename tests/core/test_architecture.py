@@ -68,7 +68,7 @@ FLOORS = {
     "training.checkpoint": {"training.course", "errors", "files"},
     "training.health": set(),
     "training.healing": {"errors", "training.health"},
-    "tables.settings": {"training.course", "errors"},
+    "tables.settings": {"training.course", "errors", "record", "training.losses"},
     "tables.ensemble": {
         *("training.course", "training.folds", "tables.linear_path", "networks", "tables.negatives"),
         *("tables.settings", "training.losses", "training.loop"),
@@ -91,7 +91,7 @@ FLOORS = {
     "tables.fitting": {
         *("errors", "modality", "schema", "tables.encoding", "tables.encoding_fitting", "tables.summaries"),
         *("calibration", "training.checkpoint", "training.course", "training.folds", "training.healing"),
-        *("training.members", "model_file", "record", "networks", "training.losses", "training.loop"),
+        *("training.members", "model_file", "record", "networks", "training.loop"),
         *("tables.settings", "tables.ensemble", "tables.weights", "tables.health", "tables.assembly"),
         *("tables.calibration", "tables.trimming", "tables.islands"),
     },

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import fields
 
 import numpy as np
 import numpy_reference as reference
@@ -278,6 +279,16 @@ def test_a_table_without_features_is_refused():
         ({"n_steps": 2.5}, "Expected n_steps to be a whole number of at least 1, found 2.5."),
         ({"width": "64"}, "Expected width to be a whole number of at least 1, found '64'."),
         ({"depth": 0}, "Expected depth to be a whole number of at least 1, found 0."),
+        ({"optimizer": "Muon"}, "Expected optimizer to be one of 'adamw', 'muon', found 'Muon'."),
+        ({"effort": "some"}, "Expected effort to be one of 'low', 'default', 'high', found 'some'."),
+        ({"n_codes": 0}, "Expected n_codes to be a whole number of at least 1, found 0."),
+        ({"noise_dim": -1}, "Expected noise_dim to be a whole number of at least 0, found -1."),
+        ({"generator_width": 0}, "Expected generator_width to be a whole number of at least 1, found 0."),
+        ({"n_planted": -3}, "Expected n_planted to be a whole number of at least 0, found -3."),
+        ({"learning_rate": -0.1}, "Expected learning_rate to be a number of at least 0, found -0.1."),
+        ({"known_weight": float("nan")}, "Expected known_weight to be a number of at least 0, found nan."),
+        ({"excess_weight": float("inf")}, "Expected excess_weight to be a number of at least 0, found inf."),
+        ({"weight_decay": None}, "Expected weight_decay to be a number of at least 0, found None."),
     ],
 )
 def test_settings_out_of_range_are_refused(changes, message):
@@ -297,9 +308,17 @@ def test_an_unknown_device_is_refused():
         fit_table(by_column(normal_rows(20)), numbers(4), device="toaster")
 
 
-def test_whole_numbers_of_numpy_are_settings_too():
-    model = fit_table(by_column(normal_rows(20)), numbers(4), settings=quick(n_steps=np.int64(2)), seed=3)
-    assert json.dumps(Scorer(model).manifest["training"]["settings"]["n_steps"]) == "2"
+@pytest.mark.parametrize("field", fields(TableSettings), ids=lambda field: field.name)
+def test_every_setting_is_checked(field):
+    with pytest.raises(InputError, match=rf"^Expected {field.name} to be .*, found \[\]\.$"):
+        TableSettings(**{field.name: []}).checked()
+
+
+def test_numbers_of_numpy_are_settings_too():
+    settings = quick(n_steps=np.int64(2), known_weight=np.float32(0.5))
+    model = fit_table(by_column(normal_rows(20)), numbers(4), settings=settings, seed=3)
+    found = Scorer(model).manifest["training"]["settings"]
+    assert json.dumps([found["n_steps"], found["known_weight"]]) == "[2, 0.5]"
 
 
 def test_the_distance_to_the_typical_row_counts_the_more_the_fewer_rows_train():
