@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gandetect.pixels import PixelEvaluation, PixelEvaluator
     from gandetect.report.page import render_report
     from gandetect.report.rows import ReportRows
+    from gandetect.schema import Column, Kind, Role, Schema
     from gandetect.scorer import Scorer
     from gandetect.significance import PValueCounts
     from gandetect.tables.estimator import GANDetector
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from gandetect.training.course import Progress
 
 _HOMES = {
+    "Column": "gandetect.schema",
     "Comparison": "gandetect.export.variants",
     "Drift": "gandetect.drift",
     "DriftMonitor": "gandetect.drift",
@@ -45,6 +47,7 @@ _HOMES = {
     "GandetectError": "gandetect.errors",
     "ImageGANDetector": "gandetect.images.estimator",
     "InputError": "gandetect.errors",
+    "Kind": "gandetect.schema",
     "MissingExtraError": "gandetect.errors",
     "ModelFileError": "gandetect.errors",
     "PValueCounts": "gandetect.significance",
@@ -52,6 +55,8 @@ _HOMES = {
     "PixelEvaluator": "gandetect.pixels",
     "Progress": "gandetect.training.course",
     "ReportRows": "gandetect.report.rows",
+    "Role": "gandetect.schema",
+    "Schema": "gandetect.schema",
     "Scorer": "gandetect.scorer",
     "TableSettings": "gandetect.tables.settings",
     "anomaly_auroc_scorer": "gandetect.evaluation",
@@ -66,6 +71,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Column",
     "Comparison",
     "Drift",
     "DriftMonitor",
@@ -77,6 +83,7 @@ __all__ = [
     "GandetectError",
     "ImageGANDetector",
     "InputError",
+    "Kind",
     "MissingExtraError",
     "ModelFileError",
     "PValueCounts",
@@ -84,6 +91,8 @@ __all__ = [
     "PixelEvaluator",
     "Progress",
     "ReportRows",
+    "Role",
+    "Schema",
     "Scorer",
     "TableSettings",
     "anomaly_auroc_scorer",

@@ -121,6 +121,8 @@ def _table(manifest: dict[str, Any]) -> Schema:
         if not isinstance(column, dict):
             raise RefusedError("a column that is no JSON object")
         _check_types(column, _COLUMN_TYPES, ("name", "kind", "role"))
+    if len({column["name"] for column in manifest["columns"]}) < len(manifest["columns"]):
+        raise RefusedError("two columns of the same name")
     try:
         schema = Schema.from_json(manifest["columns"])
     except (TypeError, ValueError):
@@ -128,8 +130,6 @@ def _table(manifest: dict[str, Any]) -> Schema:
     for column, entry in zip(schema.columns, manifest["columns"], strict=True):
         if entry.get("input", column.input_name) != column.input_name:
             raise RefusedError(f"the wrong input name for the column {shown(column.name)}")
-    if len({column.name for column in schema.columns}) < len(schema.columns):
-        raise RefusedError("two columns of the same name")
     return schema
 
 

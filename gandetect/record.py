@@ -41,6 +41,19 @@ def checked_contamination(contamination: float | str) -> float | Literal["auto"]
     return float(contamination)
 
 
+def checked_seed(seed: int) -> int:
+    """Return the key of all randomness as Python's own number.
+
+    Raises
+    ------
+    InputError
+        It is no whole number, or negative, or has more than 32 bits: what scikit-learn does not take, either.
+    """
+    if not (isinstance(seed, Integral) and 0 <= seed < 2**32):
+        raise InputError(f"Expected the seed to be a whole number from 0 to {2**32 - 1}, found {seed!r}.")
+    return int(seed)
+
+
 def checked_numbers(settings: Settings, smallest: Mapping[str, float]) -> Settings:
     """Return hyper-parameters whose numbers are Python's own, also where those of numpy were given.
 
@@ -56,9 +69,8 @@ def checked_numbers(settings: Settings, smallest: Mapping[str, float]) -> Settin
     InputError
         A number is none, not whole, too small or infinite.
     """
-    return replace(
-        settings, **{name: _number(name, getattr(settings, name), least) for name, least in smallest.items()}
-    )
+    own = {name: _number(name, getattr(settings, name), least) for name, least in smallest.items()}
+    return replace(settings, **own)
 
 
 def _number(name: str, value: Any, smallest: float) -> Any:

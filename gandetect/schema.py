@@ -81,6 +81,11 @@ class Column:
         What stands between the thousands of numbers, before them and after them, such as ``" kg"``; mostly nothing.
     summary : dict
         What is remembered of the training values (no rows), as JSON values.
+
+    Raises
+    ------
+    InputError
+        The kind or the role is none.
     """
 
     name: str
@@ -93,6 +98,13 @@ class Column:
     prefix: str = ""
     suffix: str = ""
     summary: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, known in {"kind": Kind, "role": Role}.items():
+            found, words = getattr(self, name), quoted(map(str, known))
+            if found not in list(known):
+                raise InputError(f"Expected the {name} of a column to be one of {words}, found {found!r}.")
+            object.__setattr__(self, name, known(found))  # also from its value as text
 
     @cached_property
     def input_name(self) -> str:
@@ -137,9 +149,26 @@ class Column:
 
 @dataclass(frozen=True)
 class Schema:
-    """The columns of a table, in the order of the training data."""
+    """The columns of a table, in the order of the training data.
+
+    Parameters
+    ----------
+    columns : tuple of Column
+        Each with a name of its own.
+
+    Raises
+    ------
+    InputError
+        Two have the same name.
+    """
 
     columns: tuple[Column, ...]
+
+    def __post_init__(self) -> None:
+        names = [column.name for column in self.columns]
+        if len(set(names)) < len(names):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            raise InputError(f"Expected columns with names of their own, found more than one of {quoted(twice)}.")
 
     @cached_property
     def features(self) -> tuple[Column, ...]:
@@ -263,13 +292,7 @@ class Schema:
     def from_json(cls, columns: Iterable[Mapping[str, Any]]) -> Schema:
         """Rebuild a schema from what `to_json` returned."""
         return cls(
-            tuple(
-                Column(
-                    **{k: v for k, v in column.items() if k != "input"}
-                    | {"kind": Kind(column["kind"]), "role": Role(column["role"])}
-                )
-                for column in columns
-            )
+            tuple(Column(**{name: value for name, value in column.items() if name != "input"}) for column in columns)
         )
 
 

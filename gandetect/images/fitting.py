@@ -31,9 +31,9 @@ from gandetect.images.weights import trained_weights
 from gandetect.modality import MIN_ROWS
 from gandetect.model_file import seal
 from gandetect.networks.images import ImagePair
-from gandetect.record import checked_contamination, checked_numbers, manifest_of
+from gandetect.record import checked_contamination, checked_numbers, checked_seed, manifest_of
 from gandetect.scorer import open_session, run_in_chunks
-from gandetect.training.checkpoint import kept
+from gandetect.training.checkpoint import kept, require_checkpoint
 from gandetect.training.course import Course, Progress
 from gandetect.training.folds import draw_folds
 from gandetect.training.healing import Retrained, heal
@@ -101,7 +101,7 @@ def fit_images(
         See `gandetect.images.settings.ImageSettings`.
     n_members, n_steps : int, optional
         Instead of the effort's.
-    seed : int, default=0
+    seed : int in [0, 2**32), default=0
         Same images, seed, package versions and kind of CPU: same bytes.
     contamination : float in (0, 0.5] or "auto", default="auto"
         Share of the training images that the file flags as long as no `alpha` is given; "auto": the p-value decides.
@@ -127,13 +127,14 @@ def fit_images(
     InputError
         Too few images, in all or in a folder, images that are all the same or differ in their channels, one folder for
         all, an argument out of range, a file that is not a usable backbone, a training that diverged, or a checkpoint
-        of another fit.
+        that is not there to resume from or of another fit.
     FileAccessError
         The checkpoint cannot be read or written, the backbone not read or not downloaded.
     MissingExtraError
         timm is needed, and not installed.
     """
-    contamination = checked_contamination(contamination)
+    seed, contamination = checked_seed(seed), checked_contamination(contamination)
+    require_checkpoint(checkpoint, resume=resume)
     image_shape = None if image_shape is None else checked_image_shape(image_shape)
     remaining = iter(images)
     looked_at = [np.asarray(image) for image in islice(remaining, N_LOOKED_AT)]

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandetect.calibration import default_alpha
-from gandetect.errors import InputError
+from gandetect.errors import InputError, quoted
 from gandetect.modality import MIN_ROWS
 from gandetect.model_file import seal
 from gandetect.networks.tables import TablePair
-from gandetect.record import checked_contamination, manifest_of
-from gandetect.schema import Schema
+from gandetect.record import checked_contamination, checked_seed, manifest_of
+from gandetect.schema import LEARNABLE, Schema
 from gandetect.tables.assembly import (
     build_model,
     generated_rows,
@@ -35,7 +35,7 @@ from gandetect.tables.settings import TableSettings
 from gandetect.tables.summaries import column_summaries
 from gandetect.tables.trimming import find_gross
 from gandetect.tables.weights import trained_weights
-from gandetect.training.checkpoint import kept
+from gandetect.training.checkpoint import kept, require_checkpoint
 from gandetect.training.course import Course, Progress
 from gandetect.training.folds import draw_folds
 from gandetect.training.healing import Retrained, heal
@@ -65,13 +65,13 @@ def fit_table(
     Parameters
     ----------
     columns : mapping of str to array of shape (n_rows,)
-        Raw columns by name: float64 with NaN for missing, or str with '' for missing. Gross rows (see
+        Raw columns by name: numbers with NaN for missing, or str with '' for missing. Gross rows (see
         `gandetect.tables.trimming`) are left out, and the manifest says how many.
     schema : Schema
         Kinds and roles of the columns: features are judged, given how the given ones are; no other is read.
     settings : TableSettings, optional
         Hyper-parameters; the defaults without it.
-    seed : int, default=0
+    seed : int in [0, 2**32), default=0
         Same data, seed, package versions and kind of CPU: same bytes.
     contamination : float in (0, 0.5] or "auto", default="auto"
         Share of the training rows that the file flags as long as no `alpha` is given; "auto": the p-value decides.
@@ -100,20 +100,25 @@ def fit_table(
     Raises
     ------
     InputError
-        Too few rows, no column to learn from, an argument out of range, a device that is not there, a checkpoint of
-        another fit, or a training that diverged twice.
+        A column that is missing, of another type or of another length, too few rows, no column to learn from, an
+        argument out of range, a device that is not there, no checkpoint to resume from or that of another fit, or a
+        training that diverged twice.
     FileAccessError
         The checkpoint cannot be read or written.
     """
-    settings, contamination = (settings or TableSettings()).checked(), checked_contamination(contamination)
-    everything, gross = columns, find_gross(columns, schema)
+    settings, seed = (settings or TableSettings()).checked(), checked_seed(seed)
+    contamination = checked_contamination(contamination)
+    require_checkpoint(checkpoint, resume=resume)
+    columns = everything = _raw(columns, schema)
+    known = None if known_anomalies is None else _raw(known_anomalies, schema)
+    gross = find_gross(columns, schema)
     columns = {name: values[~gross.rows] for name, values in everything.items()}
     _require_rows(columns, schema, settings.n_members)
     encoding = fit_encoding(columns, schema)
     schema = schema.with_summaries(column_summaries(columns, schema))
     rows = _encode(columns, schema, encoding, seed, settings.n_members)
-    if known_anomalies is not None:
-        rows = replace(rows, known=run_encoding(known_anomalies, schema, encoding)[0])
+    if known is not None:
+        rows = replace(rows, known=run_encoding(known, schema, encoding)[0])
     encoding = replace(encoding, departure=rows.departure)
     where = find_device(device)
     learned_from = rows.samples, rows.present, rows.known, rows.given
@@ -146,6 +151,19 @@ def fit_table(
         "island_share": round(float(rows.islands.mean()), 6),
     }
     return seal(build_model(learned, threshold, manifest))
+
+
+def _raw(columns: Columns, schema: Schema) -> dict[str, NDArray[Any]]:
+    """Check and convert the columns that are learned from, by name."""
+    unfit = [column.name for column in schema.used if column.kind not in LEARNABLE]
+    if unfit:
+        kinds = quoted(map(str, sorted(LEARNABLE)))
+        raise InputError(
+            f"Expected columns to learn from of the kinds {kinds}, found {quoted(unfit)} of others; "
+            "choose their kinds, or leave them out."
+        )
+    feeds = schema.feeds(columns)
+    return {column.name: feeds[column.input_name] for column in schema.used}
 
 
 def _require_rows(columns: Columns, schema: Schema, n_members: int) -> None:

@@ -140,6 +140,18 @@ def kept(
     return Checkpoint(path, identity)
 
 
+def require_checkpoint(path: str | os.PathLike[str] | None, *, resume: bool) -> None:
+    """Refuse to resume without a checkpoint.
+
+    Raises
+    ------
+    InputError
+        Nothing says what to go on from.
+    """
+    if resume and path is None:
+        raise InputError("Expected a checkpoint to resume from, found none; name its file, or start anew.")
+
+
 def digest(*arrays: NDArray[Any]) -> str:
     """Return a digest of arrays: their types, shapes and values."""
     total = hashlib.sha256()

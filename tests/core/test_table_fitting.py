@@ -270,6 +270,56 @@ def test_a_table_without_features_is_refused():
         fit_table({"id": np.arange(20.0)}, schema)
 
 
+COLUMNS, TWO = by_column(normal_rows(20, 2)), numbers(2)
+
+
+@pytest.mark.parametrize("role", ["columns", "known_anomalies"])
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"x0": COLUMNS["x0"]}, "found no 'x1' among 'x0'; add what is missing or rename a column."),
+        (COLUMNS | {"x1": np.zeros(19)}, "Expected columns of one length, found lengths [19, 20]."),
+        (COLUMNS | {"x1": np.array(["a"] * 20, dtype=object)}, "Expected numbers in column 'x1', found object; "),
+        (COLUMNS | {"x1": np.zeros((20, 1))}, "Expected column 'x1' to have one dimension, found shape (20, 1)."),
+    ],
+)
+def test_columns_that_are_not_those_of_the_schema_are_refused(role, columns, message):
+    arguments = {"columns": COLUMNS, "schema": TWO, "settings": quick(), "callback": pytest.fail} | {role: columns}
+    with pytest.raises(InputError, match=re.escape(message)):
+        fit_table(**arguments)
+
+
+def test_whole_numbers_and_plain_lists_are_columns_too():
+    whole = np.arange(20) % 7
+    settings = quick(n_steps=1)
+    model = fit_table({"x0": COLUMNS["x0"], "x1": whole.astype(float)}, TWO, settings=settings)
+    assert fit_table({"x0": COLUMNS["x0"].tolist(), "x1": whole}, TWO, settings=settings) == model
+
+
+def test_a_kind_that_nothing_can_be_learned_from_is_refused():
+    schema = Schema((*TWO.columns, Column("id", Kind.ID)))
+    message = "Expected columns to learn from of the kinds 'category', 'number', 'time', 'yes/no', found 'id' of others"
+    with pytest.raises(InputError, match=re.escape(message)):
+        fit_table(COLUMNS | {"id": np.array(["a"] * 20, dtype=object)}, schema)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 0.5, "0"])
+def test_a_seed_out_of_range_is_refused(seed):
+    message = f"Expected the seed to be a whole number from 0 to 4294967295, found {seed!r}."
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        fit_table(COLUMNS, TWO, seed=seed)
+
+
+def test_a_seed_of_numpy_is_a_seed_too():
+    model = fit_table(COLUMNS, TWO, settings=quick(n_steps=1), seed=np.int64(3))
+    assert model == fit_table(COLUMNS, TWO, settings=quick(n_steps=1), seed=3)
+
+
+def test_resuming_needs_a_checkpoint():
+    with pytest.raises(InputError, match=r"^Expected a checkpoint to resume from, found none; name its file, or start"):
+        fit_table(COLUMNS, TWO, resume=True)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

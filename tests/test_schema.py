@@ -1,0 +1,34 @@
+"""A schema that is written by hand: what is no kind, no role or no name of its own is refused."""
+
+import re
+
+import pytest
+
+from gandetect import Column, InputError, Kind, Role, Schema
+
+
+def test_kinds_and_roles_may_be_given_as_text():
+    column = Column("a", "number", "given")
+    assert (column.kind, column.role) == (Kind.NUMBER, Role.GIVEN)
+    assert isinstance(column.kind, Kind)
+    assert isinstance(column.role, Role)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("colour",), "Expected the kind of a column to be one of 'number', 'yes/no', .*, found 'colour'"),
+        ((None,), "Expected the kind of a column to be one of 'number', .*, found None"),
+        (("number", "boss"), "Expected the role of a column to be one of 'feature', 'given', .*, found 'boss'"),
+    ],
+)
+def test_an_unknown_kind_or_role_is_refused(arguments, message):
+    with pytest.raises(InputError, match=f"^{message}"):
+        Column("a", *arguments)
+
+
+def test_two_columns_of_one_name_are_refused():
+    columns = tuple(Column(name, Kind.NUMBER) for name in "abca")
+    message = "Expected columns with names of their own, found more than one of 'a'."
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        Schema(columns)
