@@ -50,9 +50,22 @@ class ModelFileDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         """Return -1 for outliers and +1 for inliers, shape (n_samples,)."""
         return np.where(self.decision_function(X) < 0, -1, 1)
 
-    def fit_predict(self, X: Any, y: Any = None) -> NDArray[np.int64]:
-        """Fit, and return -1 for outliers and +1 for inliers among the same rows or images, shape (n_samples,)."""
-        labels: NDArray[np.int64] = self.fit(X, y).predict(X)
+    def fit_predict(self, X: Any, y: Any = None, **kwargs: Any) -> NDArray[np.int64]:
+        """Fit, and tell outliers from inliers among the same rows or images.
+
+        Parameters
+        ----------
+        X, y
+            As `fit` takes them.
+        **kwargs
+            Further arguments of `fit`, such as ``callback``.
+
+        Returns
+        -------
+        array of int64 of shape (n_samples,)
+            -1 for outliers, +1 for inliers.
+        """
+        labels: NDArray[np.int64] = self.fit(X, y, **kwargs).predict(X)
         return labels
 
     def p_value(self, X: Any) -> Floats:

@@ -196,6 +196,12 @@ def test_fit_predict_is_fit_and_predict():
     np.testing.assert_array_equal(labelled.fit_predict(X, y), clone(labelled).fit(X, y).predict(X))
 
 
+def test_fit_predict_takes_what_fit_takes():
+    told = []
+    quick(n_steps=5).fit_predict(X, callback=told.append)
+    assert told
+
+
 def test_p_values_are_shares_that_fall_with_the_anomaly_score(detector):
     rows = np.concatenate([X, FAR])
     order = np.argsort(detector.anomaly_score(rows))
