@@ -18,7 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from gandetect.distribution import Distribution
 from gandetect.errors import InputError
-from gandetect.schema import Schema
+from gandetect.schema import table_of
+from gandetect.scorer import Scorer
 from gandetect.significance import PValueCounts
 
 TOLERANCE = 0.1
@@ -89,10 +90,8 @@ class DriftMonitor:
 
     Parameters
     ----------
-    manifest : mapping
-        What the model file says of itself.
-    schema : Schema
-        Its columns.
+    scorer : Scorer
+        The model, for tables.
 
     Attributes
     ----------
@@ -105,23 +104,25 @@ class DriftMonitor:
 
     Raises
     ------
+    InputError
+        The model is not for tables.
     ModelFileError
         The model file does not say how its training values are spread.
 
     Examples
     --------
     >>> from gandetect import DriftMonitor, Scorer
-    >>> scorer = Scorer("models/machines.onnx")
-    >>> monitor = DriftMonitor(scorer.manifest, scorer.schema)
+    >>> monitor = DriftMonitor(Scorer("models/machines.onnx"))
     >>> monitor.result().drifted
     False
     """
 
-    def __init__(self, manifest: Mapping[str, Any], schema: Schema) -> None:
-        self.distributions = {column.name: Distribution.of(column) for column in schema.used}
+    def __init__(self, scorer: Scorer) -> None:
+        used = table_of(scorer.schema).used
+        self.distributions = {column.name: Distribution.of(column) for column in used}
         self.counts = {name: np.zeros(len(bins.labels), dtype=np.int64) for name, bins in self.distributions.items()}
         self.p_values = PValueCounts()
-        calibration = manifest["calibration"]
+        calibration = scorer.manifest["calibration"]
         self._n_training, self._alpha = int(calibration["n"]), float(calibration["alpha"])
 
     def add(self, columns: Mapping[str, NDArray[Any]], p_values: ArrayLike) -> None:

@@ -3,11 +3,13 @@
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from gandetect import DriftMonitor, InputError, ModelFileError
+from gandetect import DriftMonitor, InputError, ModelFileError, Scorer
 from gandetect.distribution import Distribution, remembered
 from gandetect.schema import Column, Kind, Schema
 
@@ -26,7 +28,7 @@ def texts(*values):
 def monitor(n_rows, **columns):
     kinds = {True: Kind.CATEGORY, False: Kind.NUMBER}
     schema = Schema(tuple(remembering(Column(n, kinds[v.dtype == object]), v) for n, v in columns.items()))
-    return DriftMonitor({"calibration": {"n": n_rows, "alpha": 0.05}}, schema)
+    return DriftMonitor(SimpleNamespace(manifest={"calibration": {"n": n_rows, "alpha": 0.05}}, schema=schema))
 
 
 def test_a_number_is_counted_in_tenths_of_its_training_rows_and_beyond_both_ends():
@@ -141,3 +143,9 @@ def test_a_tolerance_that_is_no_share_is_refused(tolerance):
     sentence = f"Expected a tolerance between 0 and 1, a share of the rows, found {tolerance!r}."
     with pytest.raises(InputError, match=f"^{re.escape(sentence)}$"):
         monitor(50, a=np.arange(50.0)).result(tolerance)
+
+
+def test_a_model_for_pictures_is_refused():
+    model = Path(__file__).parents[1] / "models" / "digit_pictures.onnx"
+    with pytest.raises(InputError, match=r"^Expected a model for tables, found one for images; name "):
+        DriftMonitor(Scorer(model))

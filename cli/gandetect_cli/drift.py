@@ -45,8 +45,8 @@ def drift(
 ) -> None:
     """Compare new rows with the training rows."""
     scorer = Scorer(model, threads=threads)
-    schema = for_tables(scorer.schema, "gandetect score warns where too many pictures have small p-values")
-    monitor, tally = DriftMonitor(scorer.manifest, schema), Tally()
+    for_tables(scorer.schema, "gandetect score warns where too many pictures have small p-values")
+    monitor, tally = DriftMonitor(scorer), Tally()
     with Table(data, delimiter) as source, ProgressBar("comparing", quiet=quiet, delay=1) as bar:
         for scored in score_table(source, scorer, ["p_value", "is_anomaly"], None, on_error, tally):
             monitor.add(scored.columns, scored.answers["p_value"])

@@ -159,9 +159,11 @@ def export_model(
     Raises
     ------
     InputError
-        Nothing is asked for, or `storage` is unknown.
+        Nothing is asked for, `storage` is unknown, or the source is a model for something else than tables or one with
+        given columns.
     ModelFileError
-        The source is no model file for tables that can be exported, or the variant is outside its bound.
+        The source is no model file, or a variant, which lacks the labels that an export starts from; or the variant
+        that was made is outside its bound.
     """
     storage = storage or ("fp16" if distill and not core else "fp32")
     if storage not in STORAGES:

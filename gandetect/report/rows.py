@@ -48,7 +48,7 @@ class ReportRows:
     """What `add` needs of the model's answers."""
 
     def __init__(self, scorer: Scorer, n_top: int = 20) -> None:
-        self.monitor = DriftMonitor(scorer.manifest, table_of(scorer.schema))
+        self.monitor = DriftMonitor(scorer)
         self.n_flagged, self.n_top = 0, n_top
         self._names = [column.name for column in table_of(scorer.schema).used]
         self._scores: list[Floats32] = []

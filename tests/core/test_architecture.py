@@ -43,7 +43,7 @@ FLOORS = {
     "wording": {"schema"},
     "explanation": {"modality", "schema", "scorer", "wording"},
     "distribution": {"errors", "schema"},
-    "drift": {"errors", "schema", "distribution", "significance"},
+    "drift": {"errors", "schema", "scorer", "distribution", "significance"},
     # The workshop: torch; it knows neither files nor columns.
     "training.losses": set(),
     "images.constants": set(),
@@ -143,7 +143,7 @@ FLOORS = {
     },
     "__init__": {
         *("errors", "tables.estimator", "evaluation", "tables.settings", "tables.fitting", "images.estimator"),
-        *("images.fitting", "training.course", "model_file", "pixels", "scorer", "readers", "significance"),
+        *("images.fitting", "training.course", "model_file", "pixels", "schema", "scorer", "readers", "significance"),
         *("explanation", "drift", "report", "export"),
     },
 }

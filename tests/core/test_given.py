@@ -89,7 +89,7 @@ def test_given_columns_can_drift(scorer):
     moved["city"] = np.full(300, "elsewhere", dtype=object)
     found = []
     for columns in (rows, moved):
-        monitor = DriftMonitor(scorer.manifest, scorer.schema)
+        monitor = DriftMonitor(scorer)
         monitor.add(columns, np.ones(300))
         found.append([column.column for column in monitor.result().columns if column.drifted])
     assert found == [[], ["city"]]
