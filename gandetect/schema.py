@@ -70,7 +70,7 @@ class Column:
     kind : Kind
         What its values are.
     role : Role
-        Features are judged, given how the given columns are; every other column is passed through.
+        Features are judged conditionally on the given columns; every other column is passed through.
     reason : str
         Why a column was left out, in words; empty for features.
     time_format : str

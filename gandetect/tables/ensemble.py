@@ -51,7 +51,7 @@ class TableRows(Folded):
 
     @property
     def votes(self) -> Floats | None:
-        """How much each member counts, (members,): those that are cautious `CAUTION` together; None if none is."""
+        """Weight of each member, (members,): the cautious members share `CAUTION`; None without cautious members."""
         if not self.cautious.any():
             return None
         n_cautious, n_members = int(self.cautious.sum()), len(self.cautious)

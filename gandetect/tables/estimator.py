@@ -79,7 +79,7 @@ class GANDetector(ModelFileDetector):
     n_features_in_ : int
         Number of columns seen during fit.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the columns, where all of them are text.
+        Names of the columns; only if all column names are strings.
 
     See Also
     --------

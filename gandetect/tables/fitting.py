@@ -68,7 +68,7 @@ def fit_table(
         Raw columns by name: numbers with NaN for missing, or str with '' for missing. Gross rows (see
         `gandetect.tables.trimming`) are left out, and the manifest says how many.
     schema : Schema
-        Kinds and roles of the columns: features are judged, given how the given ones are; no other is read.
+        Kinds and roles of the columns: features are judged conditionally on the given ones; no other is read.
     settings : TableSettings, optional
         Hyper-parameters; the defaults without it.
     seed : int in [0, 2**32), default=0

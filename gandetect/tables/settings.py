@@ -27,7 +27,7 @@ EFFORTS = {
 
 
 FEW_ROWS = 500
-"""Training rows with which the distance to the typical row stops to count for what is not far from it."""
+"""Number of training rows from which on only the strong part of the distance to the typical row counts."""
 
 
 LINEAR_WEIGHTS: dict[str, Any] = {
