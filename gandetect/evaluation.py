@@ -113,8 +113,8 @@ def evaluate_scores(
     )
 
 
-def auroc_interval(scores: ArrayLike, is_anomaly: ArrayLike, confidence: float = CONFIDENCE) -> Interval:
-    """Return a confidence interval of the AUROC, by DeLong, DeLong and Clarke-Pearson (1988).
+def auroc_interval(scores: ArrayLike, is_anomaly: ArrayLike) -> Interval:
+    """Return a 95 % confidence interval of the AUROC, by DeLong, DeLong and Clarke-Pearson (1988).
 
     The variance is computed from midranks as by Sun and Xu (2014); the interval is symmetric for the logit of the
     AUROC, so that it stays within 0 and 1. Where all anomalies score above all normal rows it is the point 1.
@@ -125,8 +125,6 @@ def auroc_interval(scores: ArrayLike, is_anomaly: ArrayLike, confidence: float =
         Anomaly scores.
     is_anomaly : array-like of bool of shape (n_rows,)
         The labels.
-    confidence : float
-        Share of such intervals that hold the truth.
 
     Returns
     -------
@@ -142,12 +140,12 @@ def auroc_interval(scores: ArrayLike, is_anomaly: ArrayLike, confidence: float =
     if auroc in (0.0, 1.0):
         return auroc, auroc
     variance = sum(float(part.var(ddof=1)) / len(part) if len(part) > 1 else 0.25 for part in (above, below))
-    reach = float(norm.ppf((1 + confidence) / 2)) * variance**0.5 / (auroc * (1 - auroc))
+    reach = float(norm.ppf((1 + CONFIDENCE) / 2)) * variance**0.5 / (auroc * (1 - auroc))
     return float(expit(logit(auroc) - reach)), float(expit(logit(auroc) + reach))
 
 
-def average_precision_interval(scores: ArrayLike, is_anomaly: ArrayLike, confidence: float = CONFIDENCE) -> Interval:
-    """Return a confidence interval of the average precision: percentiles of bootstrap samples (Efron, 1979).
+def average_precision_interval(scores: ArrayLike, is_anomaly: ArrayLike) -> Interval:
+    """Return a 95 % confidence interval of the average precision: percentiles of bootstrap samples (Efron, 1979).
 
     Anomalies and normal rows are drawn apart, so that their numbers stay; the draws are always the same.
 
@@ -157,8 +155,6 @@ def average_precision_interval(scores: ArrayLike, is_anomaly: ArrayLike, confide
         Anomaly scores.
     is_anomaly : array-like of bool of shape (n_rows,)
         The labels.
-    confidence : float
-        Share of such intervals that hold the truth.
 
     Returns
     -------
@@ -175,7 +171,7 @@ def average_precision_interval(scores: ArrayLike, is_anomaly: ArrayLike, confide
         return random.choice(places, len(places))
 
     found = [_average_precision(drawn(anomalies), drawn(normal), ends, len(order)) for _ in range(N_RESAMPLES)]
-    low, high = np.quantile(found, [(1 - confidence) / 2, (1 + confidence) / 2])
+    low, high = np.quantile(found, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return float(low), float(high)
 
 

@@ -30,6 +30,11 @@ def test_measures_are_those_of_scikit_learn():
     assert [threshold.alpha for threshold in result.thresholds] == sorted(gandetect.evaluation.ALPHAS)
 
 
+def test_the_false_alarm_rates_may_be_others():
+    thresholds = evaluate_scores(SCORES, P_VALUES, LABELS, alphas=[0.3, 0.1]).thresholds
+    assert thresholds == threshold_table(P_VALUES, LABELS, [0.1, 0.3])
+
+
 def test_the_threshold_table_counts_alarms_and_hits():
     rows = threshold_table(P_VALUES, LABELS, [0.1, 0.001, 0.05])
     assert [(row.alpha, row.n_alarms, row.n_hits) for row in rows] == [(0.001, 0, 0), (0.05, 2, 2), (0.1, 3, 2)]

@@ -252,9 +252,9 @@ def parse_times(texts: NDArray[np.object_], time_format: str = "") -> tuple[NDAr
     return values, unreadable
 
 
-def shown(text: str, at_most: int = 40) -> str:
+def shown(text: str) -> str:
     """Return a field for a message: quoted, control characters escaped, long text cut."""
-    return repr(text) if len(text) <= at_most else f"{text[:at_most]!r}..."
+    return repr(text) if len(text) <= 40 else f"{text[:40]!r}..."
 
 
 def _with_point(text: str, decimal: str) -> str:

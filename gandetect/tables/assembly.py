@@ -86,10 +86,14 @@ def _answers(
     return run_in_chunks(open_session(build_model(learned, threshold, {})), outputs, feeds)
 
 
-def generated_rows(pair: TablePair, encoding: Encoding, seed: int, n_rows: int = 6) -> dict[str, NDArray[Any]]:
+N_GENERATED = 6
+"""Golden rows that a generator draws."""
+
+
+def generated_rows(pair: TablePair, encoding: Encoding, seed: int) -> dict[str, NDArray[Any]]:
     """Draw rows from the generator, and add two hard ones: everything missing, everything unheard of."""
     with torch.no_grad():
-        rows = pair.imagine(n_rows, torch.Generator().manual_seed(seed))[0]
+        rows = pair.imagine(N_GENERATED, torch.Generator().manual_seed(seed))[0]
     columns = decode(encoding, rows.cpu().numpy().astype(np.float64))
     return {name: np.append(values, _HARD[values.dtype.kind]) for name, values in columns.items()}
 

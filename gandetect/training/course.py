@@ -33,11 +33,11 @@ class Plan:
         What moves the weights of layers: one of `OPTIMIZERS`.
     """
 
-    n_steps: int = 1200
-    learning_rate: float = 2e-3
-    weight_decay: float = 1e-3
-    adversarial_weight: float = 0.1
-    optimizer: str = "adamw"
+    n_steps: int
+    learning_rate: float
+    weight_decay: float
+    adversarial_weight: float
+    optimizer: str
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The adversarial loop: both players move, in turn, and the same way every time."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ def toy_samples(n_samples=400):
 
 
 SAMPLES = toy_samples()
+PLAN = Plan(n_steps=10, learning_rate=2e-3, weight_decay=1e-3, adversarial_weight=0.1, optimizer="adamw")
 
 
 def new_pair(seed=0):
@@ -52,9 +54,9 @@ def same(a, b):
     return all(torch.equal(a[name], b[name]) for name in a if name not in ("column_of", "maskable"))
 
 
-def trained(loss="logistic", n_steps=10, seed=0, callback=None, **plan):
+def trained(loss="logistic", seed=0, callback=None, **plan):
     pair = new_pair()
-    train(pair, LOSSES[loss](), draw, Plan(n_steps=n_steps, **plan), seed, n_members=MEMBERS, callback=callback)
+    train(pair, LOSSES[loss](), draw, replace(PLAN, **plan), seed, n_members=MEMBERS, callback=callback)
     return pair
 
 
@@ -78,7 +80,7 @@ def test_training_changes_every_layer_of_both_networks(loss, optimizer):
 @pytest.mark.parametrize("step", [1, 6, 10])
 def test_training_goes_on_from_a_state_as_if_nothing_had_happened(loss, optimizer, step):
     states, pairs = [], [new_pair(), new_pair(seed=1)]
-    arguments = LOSSES[loss](), draw, Plan(n_steps=10, optimizer=optimizer), 0
+    arguments = LOSSES[loss](), draw, replace(PLAN, optimizer=optimizer), 0
     whole = train(pairs[0], *arguments, n_members=MEMBERS, keep=states.append)
     resumed = train(pairs[1], *arguments, n_members=MEMBERS, start=states[step - 1])
     for network in ("discriminator", "generator"):
@@ -113,7 +115,7 @@ def one_step():
     pair = new_pair()
     game = Watched(pair)
     before = state(pair.discriminator), state(pair.generator)
-    train(pair, game, draw, Plan(n_steps=1), seed=0, n_members=MEMBERS)
+    train(pair, game, draw, replace(PLAN, n_steps=1), seed=0, n_members=MEMBERS)
     return game, before, (state(pair.discriminator), state(pair.generator))
 
 
