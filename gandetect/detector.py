@@ -35,19 +35,63 @@ class ModelFileDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         raise NotImplementedError
 
     def anomaly_score(self, X: Any) -> Floats:
-        """Return how anomalous rows or images are, shape (n_samples,): the higher, the more anomalous."""
+        """Return how anomalous rows or images are.
+
+        Parameters
+        ----------
+        X
+            As `fit` takes them.
+
+        Returns
+        -------
+        array of float64 of shape (n_samples,)
+            The higher, the more anomalous.
+        """
         return np.asarray(self._answer(X, "anomaly_score"), dtype=np.float64)
 
     def score_samples(self, X: Any) -> Floats:
-        """Return the opposite of the anomaly score, shape (n_samples,): high = normal, as in scikit-learn."""
+        """Return the opposite of the anomaly score, as scikit-learn wants it.
+
+        Parameters
+        ----------
+        X
+            As `fit` takes them.
+
+        Returns
+        -------
+        array of float64 of shape (n_samples,)
+            The higher, the more normal.
+        """
         return -self.anomaly_score(X)
 
     def decision_function(self, X: Any) -> Floats:
-        """Return ``score_samples(X) - offset_``, shape (n_samples,): negative for outliers."""
+        """Return ``score_samples(X) - offset_``.
+
+        Parameters
+        ----------
+        X
+            As `fit` takes them.
+
+        Returns
+        -------
+        array of float64 of shape (n_samples,)
+            Negative for outliers.
+        """
         return self.score_samples(X) - self.offset_
 
     def predict(self, X: Any) -> NDArray[np.int64]:
-        """Return -1 for outliers and +1 for inliers, shape (n_samples,)."""
+        """Tell outliers from inliers.
+
+        Parameters
+        ----------
+        X
+            As `fit` takes them.
+
+        Returns
+        -------
+        array of int64 of shape (n_samples,)
+            -1 for outliers, +1 for inliers.
+        """
         return np.where(self.decision_function(X) < 0, -1, 1)
 
     def fit_predict(self, X: Any, y: Any = None, **kwargs: Any) -> NDArray[np.int64]:
@@ -69,7 +113,18 @@ class ModelFileDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         return labels
 
     def p_value(self, X: Any) -> Floats:
-        """Return the share of normal rows at least as anomalous, shape (n_samples,): small = anomalous."""
+        """Return the share of normal rows or images that are at least as anomalous.
+
+        Parameters
+        ----------
+        X
+            As `fit` takes them.
+
+        Returns
+        -------
+        array of float64 of shape (n_samples,)
+            From 0 to 1: the smaller, the more anomalous.
+        """
         return np.asarray(self._answer(X, "p_value"), dtype=np.float64)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -77,6 +132,11 @@ class ModelFileDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
 
         It takes what `fit` was given. Earlier steps of a scikit-learn pipeline, ``pipeline[:-1]``, are not in the
         file: whoever scores with it has to run them first.
+
+        Parameters
+        ----------
+        path : path-like
+            Of the file.
 
         Raises
         ------

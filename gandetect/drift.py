@@ -126,13 +126,30 @@ class DriftMonitor:
         self._n_training, self._alpha = int(calibration["n"]), float(calibration["alpha"])
 
     def add(self, columns: Mapping[str, NDArray[Any]], p_values: ArrayLike) -> None:
-        """Count some rows: raw columns by name and p-values, each of shape (n_rows,)."""
+        """Count some rows.
+
+        Parameters
+        ----------
+        columns : mapping of str to array of shape (n_rows,)
+            Raw columns by name: float64 with NaN for missing, or str with '' for missing.
+        p_values : array-like of shape (n_rows,)
+            Their p-values.
+        """
         for name, bins in self.distributions.items():
             self.counts[name] += bins.count(columns[name])
         self.p_values.add(p_values)
 
     def result(self, tolerance: float = TOLERANCE) -> Drift:
         """Compare what was counted with the training rows.
+
+        Parameters
+        ----------
+        tolerance : float from 0 to 1
+            Share of the rows that a shift has to exceed to be called drift.
+
+        Returns
+        -------
+        Drift
 
         Raises
         ------

@@ -78,23 +78,73 @@ class Explanation:
         return expected_values(self.schema, self.answers)
 
     def most_to_blame(self, row: int, at_most: int) -> list[int]:
-        """Return the positions of the features with the largest shares of the blame for a row."""
+        """Return which features have the largest shares of the blame for a row.
+
+        Parameters
+        ----------
+        row : int
+            Its position.
+        at_most : int
+            So many features.
+
+        Returns
+        -------
+        list of int
+            Positions among the features, by falling blame.
+        """
         positions: list[int] = most_to_blame(self.blame[row], at_most).tolist()
         return positions
 
     def reasons(self, row: int, at_most: int = 3) -> list[str]:
-        """Say in words what is odd about a row, for each of the features most to blame."""
+        """Say in words what is odd about a row.
+
+        Parameters
+        ----------
+        row : int
+            Its position.
+        at_most : int, default=3
+            So many features.
+
+        Returns
+        -------
+        list of str
+            One sentence for each of the features most to blame.
+        """
         features = self.most_to_blame(row, at_most)
         return [reason_of(self.schema, self.values, self.answers, row, feature) for feature in features]
 
     def expected_of(self, row: int, feature: int) -> float | list[str]:
-        """Return the expected number or time of a feature in a row, or the one or two likeliest levels."""
+        """Return what the generator expects of a feature in a row.
+
+        Parameters
+        ----------
+        row : int
+            Its position.
+        feature : int
+            Its position among the features.
+
+        Returns
+        -------
+        float or list of str
+            A number, or a time in seconds since 1970 UTC; of other kinds the one or two likeliest levels.
+        """
         output, position = self.schema.expectations[self.schema.features[feature].name]
         expected = self.answers[output][row, position]
         return [level for level in expected.tolist() if level] if output == "expected_levels" else float(expected)
 
     def repair(self, row: int) -> dict[str, float | str]:
-        """Return new values by column that make a flagged row normal; empty where there are none."""
+        """Return what would make a flagged row normal.
+
+        Parameters
+        ----------
+        row : int
+            Its position.
+
+        Returns
+        -------
+        dict of str to float or str
+            New values by column; empty where none were found or needed.
+        """
         names = [self.schema.features[feature].name for feature in np.flatnonzero(self.repaired[row])]
         return {name: self.repaired_values[name].tolist()[row] for name in names}
 
@@ -110,6 +160,10 @@ def explain(scorer: Scorer, columns: Columns, alpha: float | None = None) -> Exp
         Raw columns by name.
     alpha : float, optional
         False-alarm rate at which rows are flagged; the model file's own rule without it.
+
+    Returns
+    -------
+    Explanation
 
     Raises
     ------

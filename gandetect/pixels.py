@@ -92,6 +92,10 @@ class PixelEvaluator:
     def result(self) -> PixelEvaluation:
         """Compare what was counted so far.
 
+        Returns
+        -------
+        PixelEvaluation
+
         Raises
         ------
         InputError

@@ -118,12 +118,37 @@ class Column:
         return self.kind is Kind.NUMBER and not (self.grouping or self.prefix or self.suffix)
 
     def written(self, number: str) -> str:
-        """Write a number that has a point as those of the column are written."""
+        """Write a number as those of the column are written.
+
+        Parameters
+        ----------
+        number : str
+            With a point.
+
+        Returns
+        -------
+        str
+        """
         sign, digits = ("-", number[1:]) if number.startswith("-") else ("", number)
         return f"{sign}{self.prefix}{digits.replace('.', self.decimal)}{self.suffix}"
 
     def converted(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Return raw values as the graph takes them; raise `InputError` where they are of another kind."""
+        """Return raw values as the graph takes them.
+
+        Parameters
+        ----------
+        values : array-like of shape (n_rows,)
+            Numbers with NaN for missing, or str with '' for missing.
+
+        Returns
+        -------
+        array of float64 or object of shape (n_rows,)
+
+        Raises
+        ------
+        InputError
+            They are of another kind.
+        """
         values = np.asarray(values)
         if values.ndim != 1:
             raise InputError(f"Expected column {self.name!r} to have one dimension, found shape {values.shape}.")
@@ -141,7 +166,17 @@ class Column:
         return values
 
     def values_from_json(self, values: list[Any]) -> NDArray[Any]:
-        """Return raw values from JSON values, in which None is a missing number."""
+        """Return raw values from JSON values.
+
+        Parameters
+        ----------
+        values : list
+            Numbers with None for missing, or str with '' for missing.
+
+        Returns
+        -------
+        array of float64 or object of shape (n_rows,)
+        """
         if self.kind in NUMERIC:
             return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
         return np.array(values, dtype=object)
@@ -191,6 +226,15 @@ class Schema:
     def with_given(self, names: Collection[str]) -> Schema:
         """Return the schema with other features in the role of given columns.
 
+        Parameters
+        ----------
+        names : collection of str
+            Of features.
+
+        Returns
+        -------
+        Schema
+
         Raises
         ------
         InputError
@@ -229,7 +273,17 @@ class Schema:
         return DEFAULT_OUTPUTS
 
     def feeds(self, raw: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """Check and convert the columns that a model needs, by input name; others are ignored.
+        """Check and convert the columns that a model needs.
+
+        Parameters
+        ----------
+        raw : mapping of str to array-like of shape (n_rows,)
+            Raw columns by name; more than are needed are ignored.
+
+        Returns
+        -------
+        dict of str to array of shape (n_rows,)
+            By input name.
 
         Raises
         ------
@@ -249,7 +303,17 @@ class Schema:
         return feeds
 
     def chunk_size(self, feeds: Mapping[str, NDArray[Any]]) -> int:
-        """Return how many rows go into one run, whatever they are."""
+        """Return how many rows go into one run.
+
+        Parameters
+        ----------
+        feeds : mapping of str to array of shape (n_rows,)
+            The graph's inputs, whatever they are.
+
+        Returns
+        -------
+        int
+        """
         return CHUNK_ROWS
 
     @property
@@ -258,20 +322,63 @@ class Schema:
         return 1e-5
 
     def golden_view(self, output: str, values: NDArray[Any]) -> NDArray[Any]:
-        """Return all of an output."""
+        """Return what of an output is compared with the golden rows' stored one.
+
+        Parameters
+        ----------
+        output : str
+            Its name.
+        values : array of shape (n_rows, ...)
+            The output.
+
+        Returns
+        -------
+        array of shape (n_rows, ...)
+            All of it.
+        """
         return values
 
     def raw_from_json(self, inputs: Mapping[str, list[Any]]) -> dict[str, NDArray[Any]]:
-        """Return raw columns from JSON values."""
+        """Return raw columns from JSON values.
+
+        Parameters
+        ----------
+        inputs : mapping of str to list
+            Values by column; None is a missing number.
+
+        Returns
+        -------
+        dict of str to array of shape (n_rows,)
+        """
         return {column.name: column.values_from_json(inputs[column.name]) for column in self.used}
 
     def with_known_anomalies(self, labels: Iterable[str]) -> Schema:
-        """Return the same schema that remembers which labels mean a known anomaly."""
+        """Return the same schema that remembers which labels mean a known anomaly.
+
+        Parameters
+        ----------
+        labels : iterable of str
+            Values of the column of labels.
+
+        Returns
+        -------
+        Schema
+        """
         held = {KNOWN_ANOMALIES: sorted(labels)}
         return self.with_summaries({column.name: held for column in self.columns if column.role is Role.LABEL})
 
     def with_summaries(self, summaries: Mapping[str, Mapping[str, Any]]) -> Schema:
-        """Return the same schema with more in the summaries of some columns."""
+        """Return the same schema with more in the summaries of some columns.
+
+        Parameters
+        ----------
+        summaries : mapping of str to mapping
+            JSON values by column.
+
+        Returns
+        -------
+        Schema
+        """
         return Schema(
             tuple(
                 replace(column, summary={**column.summary, **summaries.get(column.name, {})}) for column in self.columns
@@ -285,12 +392,28 @@ class Schema:
         raise InputError(f"Expected one of the columns {quoted(c.name for c in self.columns)}, found {name!r}.")
 
     def to_json(self) -> list[dict[str, Any]]:
-        """Return JSON values that `from_json` turns back into the same schema."""
+        """Return JSON values that `from_json` turns back into the same schema.
+
+        Returns
+        -------
+        list of dict
+            One for each column.
+        """
         return [asdict(column) | {"input": column.input_name} for column in self.columns]
 
     @classmethod
     def from_json(cls, columns: Iterable[Mapping[str, Any]]) -> Schema:
-        """Rebuild a schema from what `to_json` returned."""
+        """Rebuild a schema.
+
+        Parameters
+        ----------
+        columns : iterable of mapping
+            What `to_json` returned.
+
+        Returns
+        -------
+        Schema
+        """
         return cls(
             tuple(Column(**{name: value for name, value in column.items() if name != "input"}) for column in columns)
         )

@@ -31,7 +31,13 @@ class PValueCounts:
         self._n_waiting = 0
 
     def add(self, p_values: ArrayLike) -> None:
-        """Count the p-values of some rows, shape (n_rows,)."""
+        """Count the p-values of some rows.
+
+        Parameters
+        ----------
+        p_values : array-like of shape (n_rows,)
+            As a model file gives them.
+        """
         self._waiting.append(np.array(p_values, dtype=np.float64))
         self.n_rows += self._waiting[-1].size
         self._n_waiting += self._waiting[-1].size
@@ -51,7 +57,18 @@ class PValueCounts:
             self._waiting, self._n_waiting = [], 0
 
     def at_most(self, alpha: float) -> int:
-        """Return how many rows have a p-value of at most `alpha`, compared in single precision as a model file does."""
+        """Count the rows with small p-values.
+
+        Parameters
+        ----------
+        alpha : float
+            The largest of them, compared in single precision as a model file does.
+
+        Returns
+        -------
+        int
+            Rows with a p-value of at most `alpha`.
+        """
         limit = float(np.float32(alpha))
         return sum(count for value, count in self._counts.items() if value <= limit)
 
@@ -78,7 +95,20 @@ class PValueCounts:
         return float(values[passed][-1]) if passed.any() else 0.0
 
     def fewest_discoveries(self, rate: float, n_calibration: int) -> int:
-        """Return how many rows must share the smallest p-value, ``1 / (n_calibration + 1)``, for any discovery."""
+        """Return how many rows must share the smallest p-value, ``1 / (n_calibration + 1)``, for any discovery.
+
+        Parameters
+        ----------
+        rate : float in (0, 1)
+            The false discovery rate.
+        n_calibration : int
+            Number of calibration scores.
+
+        Returns
+        -------
+        int
+            Rows.
+        """
         return int(np.ceil(self.n_rows / (rate * (n_calibration + 1))))
 
     def chance_of_so_many(self, alpha: float, n_calibration: int) -> float:

@@ -82,7 +82,18 @@ class Comparison:
     batch: tuple[float, float]
 
     def require(self, bound: Bound) -> None:
-        """Raise `ModelFileError` where a bound is exceeded."""
+        """Refuse a variant that is too far from its source.
+
+        Parameters
+        ----------
+        bound : Bound
+            How far it may be.
+
+        Raises
+        ------
+        ModelFileError
+            It is farther.
+        """
         n_rows = self.n_golden + self.n_fresh
         for what, found, holds, allowed in (
             ("anomaly scores that differ by at most", self.largest_difference, "<=", bound.difference),
@@ -98,14 +109,34 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Exported:
-    """A variant of a model file, how it compares with its source, and for a core model how to encode, as JSON."""
+    """A variant of a model file.
+
+    Parameters
+    ----------
+    model : bytes
+        Contents of the model file.
+    comparison : Comparison
+        How it compares with its source.
+    encoding : bytes, optional
+        For a core model how to encode, as JSON.
+    """
 
     model: bytes
     comparison: Comparison
     encoding: bytes | None = None
 
     def write(self, path: str) -> list[str]:
-        """Write the model file, and with a core model what says how to encode, or nothing; return the paths.
+        """Write the model file, and with a core model what says how to encode, or nothing.
+
+        Parameters
+        ----------
+        path : str
+            Of the model file.
+
+        Returns
+        -------
+        list of str
+            Paths of the files that were written.
 
         Raises
         ------

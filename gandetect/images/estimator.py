@@ -199,16 +199,48 @@ class ImageGANDetector(ModelFileDetector):
         return self
 
     def heatmap(self, X: Any) -> NDArray[np.float32]:
-        """Return the heat of every pixel, (n, model height, model width): 2 is as rare as one pixel in a hundred."""
+        """Return the heat of every pixel.
+
+        Parameters
+        ----------
+        X
+            As `fit` takes them.
+
+        Returns
+        -------
+        array of float32 of shape (n_samples, model height, model width)
+            The higher, the more anomalous: 2 is as rare as one pixel in a hundred.
+        """
         return np.asarray(self._answer(X, "heatmap"), dtype=np.float32)
 
     def reconstruct(self, X: Any) -> NDArray[np.float32]:
-        """Return what the generator makes of images, (n, model height, model width, channels), 0 to 255."""
+        """Return what the generator makes of images.
+
+        Parameters
+        ----------
+        X
+            As `fit` takes them.
+
+        Returns
+        -------
+        array of float32 of shape (n_samples, model height, model width, channels)
+            Pixel values, 0 to 255.
+        """
         return np.asarray(self._answer(X, "reconstruction"), dtype=np.float32)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
         """Return a fitted detector from a model file.
+
+        Parameters
+        ----------
+        path : path-like
+            Of the file.
+
+        Returns
+        -------
+        ImageGANDetector
+            With the parameters that the file was fitted with.
 
         Raises
         ------

@@ -58,7 +58,17 @@ class ReportRows:
         self._top_lines: NDArray[np.int64] = np.empty(0, dtype=np.int64)
 
     def add(self, columns: Columns, answers: Mapping[str, NDArray[Any]], lines: Sequence[int]) -> None:
-        """Take in some rows: raw columns and answers, each of n_rows, and the line that each stands on."""
+        """Take in some rows.
+
+        Parameters
+        ----------
+        columns : mapping of str to array of shape (n_rows,)
+            Raw columns by name.
+        answers : mapping of str to array of shape (n_rows,)
+            The model's outputs named in `outputs`.
+        lines : sequence of int of length n_rows
+            The line that each row stands on.
+        """
         scores = answers["anomaly_score"]
         self.monitor.add(columns, answers["p_value"])
         self.n_flagged += int(answers["is_anomaly"].sum())

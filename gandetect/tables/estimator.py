@@ -209,6 +209,16 @@ class GANDetector(ModelFileDetector):
     def load(cls, path: str | os.PathLike[str]) -> Self:
         """Return a fitted detector from a model file.
 
+        Parameters
+        ----------
+        path : path-like
+            Of the file.
+
+        Returns
+        -------
+        GANDetector
+            With the parameters that the file was fitted with.
+
         Raises
         ------
         FileAccessError

@@ -117,7 +117,18 @@ class TableSettings:
 
     @classmethod
     def of_effort(cls, effort: str, **given: Any) -> TableSettings:
-        """Return the settings of an effort; `n_steps` and `n_members` that are not None overrule it.
+        """Return the settings of an effort.
+
+        Parameters
+        ----------
+        effort : str
+            A key of `EFFORTS`.
+        **given
+            Other settings; `n_steps` and `n_members` that are not None overrule the effort's.
+
+        Returns
+        -------
+        TableSettings
 
         Raises
         ------
@@ -148,10 +159,21 @@ class TableSettings:
     def evidence_weights(
         self, n_rows: int, *, knows_anomalies: bool, linear: bool
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the weights of all evidence and of its strong part, in the order of the score's components.
+        """Return the weights of all evidence and of its strong part.
 
-        `n_rows` is the number of training rows. Where there is a linear path, those of `LINEAR_WEIGHTS` take the place
-        of the settings'.
+        Parameters
+        ----------
+        n_rows : int
+            Number of training rows.
+        knows_anomalies : bool
+            Whether there are known anomalies.
+        linear : bool
+            Whether there is a linear path: the weights of `LINEAR_WEIGHTS` take the place of the settings' then.
+
+        Returns
+        -------
+        tuple of two arrays of shape (n_components,)
+            In the order of the score's components.
         """
         if linear:
             own = replace(self, **LINEAR_WEIGHTS)
@@ -165,7 +187,17 @@ class TableSettings:
         return weights, strong
 
     def plan(self, sample_dim: int) -> Plan:
-        """Return what the training loop needs to know about samples of a width."""
+        """Return what the training loop needs to know.
+
+        Parameters
+        ----------
+        sample_dim : int
+            Entries of a sample.
+
+        Returns
+        -------
+        Plan
+        """
         plan = Plan(**{field.name: getattr(self, field.name) for field in fields(Plan)})
         return replace(plan, n_steps=math.ceil(plan.n_steps * min(1.0, WIDE / sample_dim) ** 0.5))
 
