@@ -293,7 +293,7 @@ class Schema:
         absent = [column.name for column in self.used if column.name not in raw]
         if absent:
             raise InputError(
-                f"Expected the columns that the model was trained on, found no {quoted(absent)} "
+                f"Expected the columns that the model learns from, found no {quoted(absent)} "
                 f"among {quoted(raw)}; add what is missing or rename a column."
             )
         feeds = {column.input_name: column.converted(raw[column.name]) for column in self.used}

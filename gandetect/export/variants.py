@@ -20,6 +20,7 @@ from gandetect.graph.core import core_graph
 from gandetect.graph.surgery import OpenModel
 from gandetect.modality import VERDICT
 from gandetect.model_file import read_model, seal, unsealed_metadata, write_model
+from gandetect.record import checked_seed
 from gandetect.scorer import Scorer
 
 STORAGES = ("fp32", "fp16")
@@ -177,7 +178,7 @@ def export_model(
         Leave the encoding to the device, and use core operators only: `gandetect.graph.core.OPERATORS`.
     columns : mapping of str to array of shape (n_rows,), optional
         Real rows for teaching, as raw columns; without them the file's own generators make all rows.
-    seed : int, default=0
+    seed : int in [0, 2**32), default=0
         Same source, seed and package versions: same bytes.
     callback : callable, optional
         Called with the steps of teaching that are done, and all of them.
@@ -190,8 +191,8 @@ def export_model(
     Raises
     ------
     InputError
-        Nothing is asked for, `storage` is unknown, or the source is a model for something else than tables or one with
-        given columns.
+        Nothing is asked for, `storage` is unknown, `seed` out of range, or the source is a model for something else
+        than tables or one with given columns.
     ModelFileError
         The source is no model file, or a variant, which lacks the labels that an export starts from; or the variant
         that was made is outside its bound.
@@ -203,6 +204,7 @@ def export_model(
         raise InputError(
             "Expected a variant to make, found none; ask for half precision, a distilled model or a core model."
         )
+    seed = checked_seed(seed)
     source = Source(model, columns)
     changed, calibration = distilled(source, None, seed, callback) if distill else (source.open, {})
     about = {"kind": "distilled" if distill else "stored", "storage": storage, "core": core, "source": _digest(model)}

@@ -123,7 +123,7 @@ FLOORS = {
     },
     "export": {
         *("errors", "modality", "schema", "core_schema", "files", "tables.encoding", "tables.decoding"),
-        *("calibration", "model_file", "scorer", "graph", "training.loop"),
+        *("calibration", "model_file", "record", "scorer", "graph", "training.loop"),
     },
     "tables.frames": {"errors", "schema", "readers"},
     "drawing": set(),

@@ -134,7 +134,7 @@ def test_missing_columns_are_named(scorer, columns):
     rest = {name: columns[name] for name in ("amount", "at", "price")}
     refused(
         scorer,
-        "Expected the columns that the model was trained on, found no 'colour', 'status', 'active', 'nothing', 'city', "
+        "Expected the columns that the model learns from, found no 'colour', 'status', 'active', 'nothing', 'city', "
         "'opened', 'heavy', 'no word' among 'amount', 'at', 'price'; add what is missing or rename a column.",
         rest,
     )

@@ -101,6 +101,8 @@ def test_something_must_be_asked_for(model):
         export_model(model)
     with pytest.raises(InputError, match=r"^Expected storage to be one of 'fp32', 'fp16', found 'int8'\.$"):
         export_model(model, storage="int8")
+    with pytest.raises(InputError, match=r"^Expected the seed to be a whole number from 0 to 4294967295, found -1\.$"):
+        export_model(model, storage="fp16", seed=-1)
 
 
 def test_a_file_without_labelled_parts_is_refused_with_the_remedy(model):
