@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -119,7 +119,8 @@ def train_ensemble(
     seen = [torch.from_numpy(rows.seen_by(member)) for member in members or range(settings.n_members)]
     known = torch.from_numpy(rows.known).to(device)
     given = torch.from_numpy(rows.given).to(device)
-    pair = _new_pair(samples, seen, owner, torch.from_numpy(is_level).to(device), given, known, settings, seed)
+    sized = replace(settings, n_codes=_n_codes(rows, settings))
+    pair = _new_pair(samples, seen, owner, torch.from_numpy(is_level).to(device), given, known, sized, seed)
     batch_size = _for_width(settings.batch_size, samples.shape[1])
 
     def draw(step: int, random: torch.Generator) -> TableBatch:
@@ -153,6 +154,12 @@ def _for_width(size: int, sample_dim: int) -> int:
     return min(size, max(16, size * WIDE // sample_dim))
 
 
+def _n_codes(rows: TableRows, settings: TableSettings) -> int:
+    """Return the size of every member's memory: that of all members, also where only some are trained."""
+    n_seen = (len(rows.seen_by(member)) for member in range(settings.n_members))
+    return min(_for_width(settings.n_codes, rows.samples.shape[1]), *n_seen)
+
+
 def _new_pair(
     samples: Tensor,
     seen: list[Tensor],
@@ -167,8 +174,7 @@ def _new_pair(
     members, sample_dim = len(seen), samples.shape[1]
     n_heads = len(REFERENCES) + bool(len(known)) + TablePair.N_KINDS
     discriminator = Discriminator(members, sample_dim, settings.width, settings.depth, n_heads, random)
-    n_codes = min(_for_width(settings.n_codes, sample_dim), *(len(own) for own in seen))
-    first = [own[torch.randperm(len(own), generator=random)[:n_codes]] for own in seen]
+    first = [own[torch.randperm(len(own), generator=random)[: settings.n_codes]] for own in seen]
     generator = Generator(
         members,
         sample_dim,

@@ -46,9 +46,10 @@ def test_a_member_that_is_trained_again_is_taken_unless_it_is_sicker():
 SCHEMA, COLUMNS = numbers(3), by_column(np.random.default_rng(0).normal(size=(240, 3)))
 
 
-def health_of(seed=0, **settings):
+def health_of(n_rows=240, seed=0, **settings):
     settings = TableSettings(**{"n_members": 2, "n_steps": 150, "width": 16} | settings)
-    return Scorer(fit_table(COLUMNS, SCHEMA, settings=settings, seed=seed)).manifest["health"]
+    columns = {name: values[:n_rows] for name, values in COLUMNS.items()}
+    return Scorer(fit_table(columns, SCHEMA, settings=settings, seed=seed)).manifest["health"]
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -125,7 +126,8 @@ def test_a_training_that_diverges_twice_is_an_error(monkeypatch):
         health_of(loss="hinge")
 
 
-def test_a_sick_member_alone_is_trained_once_more(monkeypatch):
+@pytest.mark.parametrize("n_rows", [239, 240])  # in folds of different and of the same size
+def test_a_sick_member_alone_is_trained_once_more(n_rows, monkeypatch):
     new_pair, made = table_ensemble._new_pair, []
 
     def one_sick(*arguments):
@@ -137,7 +139,7 @@ def test_a_sick_member_alone_is_trained_once_more(monkeypatch):
         return pair
 
     monkeypatch.setattr(table_ensemble, "_new_pair", one_sick)
-    health = health_of()
+    health = health_of(n_rows)
     assert health["restarted"] == [1]
     assert health["diagnoses"] == []
     assert [pair.generator.n_members for pair in made] == [2, 1]
