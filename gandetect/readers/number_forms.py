@@ -1,6 +1,7 @@
 """Find how numbers are written: their decimal mark, a column's unit and thousands separators.
 
-A unit is the sign or code of a currency before the number, or a sign or word after it, the same in the whole column.
+A unit is the sign or code of a currency before the number, or a sign or word after it, the same in the whole column; a
+blank stands between the number and a unit with digits, such as ``m3/h`` or ``1/min``.
 Thousands separators are taken for what they are where nothing else is possible: ``1,234`` alone might have a decimal
 comma, ``1,234.50`` and ``1,234,567`` cannot. So is a comma for the decimal mark: where some column cannot be read as
 numbers in another way, and none speaks for a point.
@@ -23,10 +24,14 @@ from gandetect.schema import Column, Kind
 _MIN_NUMBERS = 20
 """From how many different numbers on a word that all of them share is a unit, and not a part of a category's name."""
 
+# Powers such as m3, min-1 and s^-2, one after the other or with a mark between them, as in 1/min and l/100km.
+_POWER = r"°?[^\W\d_]{1,8}(?:\^?-?[0-9])?"
+_UNIT_WITH_DIGITS = rf"(?:1/)?{_POWER}(?:(?:/[0-9]{{0,3}}|[*·]|(?<=[0-9])){_POWER}){{0,3}}"
+
 _WRITTEN = re.compile(
     r"[+-]?(?P<prefix>[$€£¥₹] ?|[A-Z]{3} )?"
     r"[+-]?(?P<digits>[0-9](?:[0-9.,'\u2019 ]*[0-9])?)"
-    r"(?P<suffix> ?(?:[$€£¥₹%‰°]|°?[^\W\d_]{1,8}(?:/[^\W\d_]{1,8})?))?"
+    r"(?P<suffix> ?(?:[$€£¥₹%‰°]|°?[^\W\d_]{1,8}(?:/[^\W\d_]{1,8})?)| UNIT)?".replace("UNIT", _UNIT_WITH_DIGITS)
 )
 
 

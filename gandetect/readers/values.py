@@ -197,10 +197,11 @@ def with_sign_first(text: str) -> str:
 
 @lru_cache
 def _written(prefix: str, suffix: str, grouping: str, decimal: str) -> re.Pattern[str]:
+    blanks = " +" if suffix[:1].isdigit() else " *"  # 101/min is not 10 1/min
     prefix, suffix, grouping, decimal = map(re.escape, (prefix, suffix, grouping, decimal))
     whole = f"(?:[0-9]{{1,3}}(?:{grouping}[0-9]{{3}})+|[0-9]+)" if grouping else "[0-9]+"
     number = f"(?:{whole}(?:{decimal}[0-9]*)?|{decimal}[0-9]+)(?:[eE][+-]?[0-9]+)?"
-    return re.compile(f"(?P<sign>[+-]?){prefix} *(?P<number>[+-]?{number}) *{suffix}")
+    return re.compile(f"(?P<sign>[+-]?){prefix} *(?P<number>[+-]?{number}){blanks}{suffix}")
 
 
 _NO_NUMBER = "no number"

@@ -41,6 +41,46 @@ UNITS = [
 ]
 
 
+UNITS_WITH_DIGITS = [
+    "m3",
+    "m3/h",
+    "m/s2",
+    "kWh/m2",
+    "W/m2K",
+    "min-1",
+    "\u00b5m",
+    "s^-2",
+    "kg*m2",
+    "1/min",
+    "l/100km",
+    "A3",
+]
+
+
+@pytest.mark.parametrize("unit", UNITS_WITH_DIGITS)
+@pytest.mark.parametrize(("numbers", "decimal"), [("{}.25", "."), ("1.{:03},5", ",")])
+def test_a_unit_may_have_digits_where_a_blank_stands_before_it(unit, numbers, decimal):
+    words = [f"{numbers.format(i)} {unit}" for i in range(100, 130)]
+    column = found(*words, decimal=decimal)
+    assert column.kind is Kind.NUMBER
+    values = [i + 0.25 if decimal == "." else 1000.5 + i for i in range(100, 130)]
+    assert read(column, *words) == values
+    assert read(column, f"7 {unit}", f"7 {unit}4", f"7 2{unit}") == [7.0, None, None]
+
+
+def test_digits_of_a_unit_are_not_taken_from_the_number():
+    column = found(*(f"{i} 1/min" for i in range(30)))
+    assert read(column, "10 1/min", "101/min") == [10.0, None]
+
+
+@pytest.mark.parametrize(
+    "form",
+    ["{}m3", "{} 1/2", "{} 3", "2026-01-{} 10h30", "10:{} h24", "{} A{}", "{}-20 m3", "{} Jan-2026", "{} to 9kg"],
+)
+def test_codes_dates_times_and_ranges_are_no_numbers_with_a_unit(form):
+    assert found(*(form.format(i, i) for i in range(10, 50))).kind is not Kind.NUMBER
+
+
 @pytest.mark.parametrize("form", UNITS)
 def test_numbers_with_a_unit_are_numbers(form):
     column = found(*(form.format(i / 4) for i in range(40)))
