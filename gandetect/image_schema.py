@@ -96,7 +96,7 @@ class ImageSchema:
     @property
     def takes(self) -> str:
         """What it is called in messages."""
-        return "images"
+        return "pictures"
 
     @property
     def inputs(self) -> tuple[GraphInput, ...]:
@@ -205,5 +205,5 @@ def images_of(schema: Modality) -> ImageSchema:
         The model is for something else.
     """
     if not isinstance(schema, ImageSchema):
-        raise InputError(f"Expected a model for images, found one for {schema.takes}; name another model file.")
+        raise InputError(f"Expected a model for pictures, found one for {schema.takes}; name another model file.")
     return schema

@@ -207,9 +207,9 @@ def test_a_model_of_the_other_modality_is_refused(detector, tmp_path):
     table = GANDetector(n_steps=2).fit(np.random.default_rng(0).normal(size=(20, 2)))
     table.save(tmp_path / "table.onnx")
     detector.save(tmp_path / "images.onnx")
-    with pytest.raises(InputError, match=r"^Expected a model for images, found one for tables; name another model"):
+    with pytest.raises(InputError, match=r"^Expected a model for pictures, found one for tables; name another model"):
         ImageGANDetector.load(tmp_path / "table.onnx")
-    with pytest.raises(InputError, match=r"^Expected a model for tables, found one for images; "):
+    with pytest.raises(InputError, match=r"^Expected a model for tables, found one for pictures; "):
         GANDetector.load(tmp_path / "images.onnx")
 
 
