@@ -62,7 +62,7 @@ class Source:
     Raises
     ------
     InputError
-        The model is not for tables, or has given columns.
+        The model is a variant already, is not for tables, or has given columns.
     ModelFileError
         It is no model file, or one without the labels that an export starts from.
     """
@@ -70,6 +70,8 @@ class Source:
     def __init__(self, model: bytes, columns: Columns | None = None) -> None:
         self.model = model
         self.scorer = Scorer(model)
+        if "export" in self.scorer.manifest:
+            raise InputError("Expected an original model file, found a variant already; export from its original.")
         self.open = OpenModel(model)
         self.schema = table_of(self.scorer.schema)
         if self.schema.used != self.schema.features:

@@ -191,18 +191,18 @@ def export_model(
     Raises
     ------
     InputError
-        Nothing is asked for, `storage` is unknown, `seed` out of range, or the source is a model for something else
-        than tables or one with given columns.
+        Nothing is asked for, `storage` is unknown, `seed` out of range, or the source is a variant itself, a model
+        for something else than tables or one with given columns.
     ModelFileError
-        The source is no model file, or a variant, which lacks the labels that an export starts from; or the variant
-        that was made is outside its bound.
+        The source is no model file that can be exported, or the variant that was made is outside its bound.
     """
     storage = storage or ("fp16" if distill and not core else "fp32")
     if storage not in STORAGES:
         raise InputError(f"Expected storage to be one of {quoted(STORAGES)}, found {storage!r}.")
     if storage == "fp32" and not distill and not core:
         raise InputError(
-            "Expected a variant to make, found none; ask for half precision, a distilled model or a core model."
+            "Expected a variant to make, found none; pass storage='fp16', distill=True or core=True (--storage fp16, "
+            "--distill or --core)."
         )
     seed = checked_seed(seed)
     source = Source(model, columns)

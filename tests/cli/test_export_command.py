@@ -45,7 +45,7 @@ def test_export_without_a_variant_or_with_rows_that_nothing_is_taught_with_is_re
     shutil.copy(small_model, "gandetect.onnx")
     result = cli("export", "-o", "small.onnx")
     assert result.code == 2
-    assert "found none; ask for half precision, a distilled model or a core model." in result.err
+    assert "found none; pass storage='fp16', distill=True or core=True (--storage fp16, --distill or" in result.err
     result = cli("export", "--storage", "fp16", "--data", "rows.csv", "-o", "small.onnx")
     assert result.code == 2
     assert "Expected --distill together with --data, found --data alone; add --distill." in result.err

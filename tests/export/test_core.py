@@ -11,7 +11,7 @@ import onnx
 import pytest
 import torch
 
-from gandetect import FileAccessError, GANDetector, InputError, Scorer, export_model, read_model
+from gandetect import FileAccessError, GANDetector, InputError, Scorer, explain, export_model, read_model
 from gandetect.export import variants
 from gandetect.export.core import features
 from gandetect.export.distillation import Lessons, distilled
@@ -153,7 +153,7 @@ def test_encoded_rows_of_another_shape_or_type_are_refused(exported):
 
 def test_what_needs_a_table_refuses_a_core_model(exported):
     with pytest.raises(InputError, match=r"^Expected a model for tables, found one for encoded rows; name another"):
-        export_model(exported.model, storage="fp16")
+        explain(Scorer(exported.model), {})
 
 
 def test_a_core_model_and_its_encoding_are_written_together_or_not_at_all(exported, tmp_path):

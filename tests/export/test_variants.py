@@ -97,12 +97,17 @@ def test_a_variant_outside_its_bound_is_refused(model, monkeypatch):
 
 
 def test_something_must_be_asked_for(model):
-    with pytest.raises(InputError, match=r"^Expected a variant to make, found none; ask for half precision, a dist"):
+    with pytest.raises(InputError, match=r"^Expected a variant to make, found none; pass storage='fp16', distill=True"):
         export_model(model)
     with pytest.raises(InputError, match=r"^Expected storage to be one of 'fp32', 'fp16', found 'int8'\.$"):
         export_model(model, storage="int8")
     with pytest.raises(InputError, match=r"^Expected the seed to be a whole number from 0 to 4294967295, found -1\.$"):
         export_model(model, storage="fp16", seed=-1)
+
+
+def test_a_variant_is_made_from_an_original_only(half):
+    with pytest.raises(InputError, match=r"^Expected an original model file, found a variant already; export from its"):
+        export_model(half.model, distill=True)
 
 
 def test_a_file_without_labelled_parts_is_refused_with_the_remedy(model):
