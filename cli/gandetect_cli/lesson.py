@@ -179,6 +179,7 @@ def read_lesson(
         label=label,
         given=judged_among,
         decimal=decimal or _decimal_of(sample),
+        is_decimal_certain=decimal is not None,
         on_error=on_error,
         name=table.name,
     )

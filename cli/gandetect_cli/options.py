@@ -76,7 +76,8 @@ Given = Annotated[
 Decimal = Annotated[
     DecimalChoice | None,
     typer.Option(
-        help="Decimal mark of numbers; found from them unless given, a point where commas delimit fields.",
+        help="Decimal mark of numbers; found from them unless given, a point where commas delimit fields. "
+        "Where it is given the other mark may separate thousands.",
         show_default=False,
     ),
 ]

@@ -23,7 +23,7 @@ category     all others
 
 Refused, because a silent choice would be a wrong one: a column of which at least 90 % (and at least 10) of the values
 are numbers or ISO 8601 times while the others are not; numbers with another decimal mark, or with what may be one or
-a thousands separator. Left out, because only a person can tell: dates whose day and month may be swapped, and 20 or
+a thousands separator where the caller did not name the mark. Left out, because only a person can tell: dates whose day and month may be swapped, and 20 or
 more times that lack more than an hour of a day.
 """
 
@@ -119,11 +119,22 @@ class ColumnValues:
         The decimal mark of numbers.
     rows : array of int of shape (n_rows,)
         The number of each row in its file, of which a sample leaves rows out.
+    is_certain : bool
+        Whether the caller named the decimal mark.
     """
 
-    def __init__(self, name: str, texts: NDArray[np.object_], decimal: str, rows: NDArray[np.int64]) -> None:
+    def __init__(
+        self,
+        name: str,
+        texts: NDArray[np.object_],
+        decimal: str,
+        rows: NDArray[np.int64],
+        *,
+        is_certain: bool = False,
+    ) -> None:
         self.name = name
         self.decimal = decimal
+        self.is_certain = is_certain
         present = ~is_missing(texts)
         self.rows = rows[present]  # of the words
         self.words = [text.strip(BLANKS) for text in texts[present]]
@@ -138,7 +149,7 @@ class ColumnValues:
     @cached_property
     def form(self) -> NumberForm:
         """How numbers are written, if most values are written so."""
-        return find_form(self.different, self.decimal)
+        return find_form(self.different, self.decimal, is_certain=self.is_certain)
 
     @property
     def as_numbers(self) -> Column:
@@ -248,7 +259,12 @@ def _other_marks(values: ColumnValues, column: Column, odd: NDArray[np.bool_]) -
         return None
     culprit = words[0] if grouped.all() else words[~grouped][0]
     found = f"{shown(culprit)}, perhaps with thousands separators" if grouped.all() else shown(culprit)
-    remedy = "write numbers without separators, or pass" if grouped.all() else f"pass --decimal {other!r} or"
+    if not grouped.all():
+        remedy = f"pass --decimal {other!r} or"
+    elif find_form(values.different, column.decimal, is_certain=True) != values.form:
+        remedy = f"pass --decimal {column.decimal!r} if so, else --decimal {other!r} or"
+    else:
+        remedy = "write numbers without separators, or pass"
     problem = (
         f"expected numbers with the decimal mark {column.decimal!r} in column {column.name!r}, found {found}; "
         f"{remedy} --kind '{column.name}=category'."

@@ -3,7 +3,7 @@
 A unit is the sign or code of a currency before the number, or a sign or word after it, the same in the whole column; a
 blank stands between the number and a unit with digits, such as ``m3/h`` or ``1/min``.
 Thousands separators are taken for what they are where nothing else is possible: ``1,234`` alone might have a decimal
-comma, ``1,234.50`` and ``1,234,567`` cannot. So is a comma for the decimal mark: where some column cannot be read as
+comma, unless the caller named the decimal mark; ``1,234.50`` and ``1,234,567`` cannot. So is a comma for the decimal mark: where some column cannot be read as
 numbers in another way, and none speaks for a point.
 """
 
@@ -75,7 +75,7 @@ def _are_numbers(words: NDArray[np.object_], decimal: str) -> bool:
     return not parse_column(words, column)[1].any()
 
 
-def find_form(words: Iterable[str], decimal: str) -> NumberForm:
+def find_form(words: Iterable[str], decimal: str, *, is_certain: bool = False) -> NumberForm:
     """Find the form that most words share.
 
     Parameters
@@ -84,6 +84,8 @@ def find_form(words: Iterable[str], decimal: str) -> NumberForm:
         The different values of a column, without blanks around them.
     decimal : {".", ","}
         The decimal mark of numbers.
+    is_certain : bool
+        Whether the caller named that mark, so that the other one can only separate thousands.
 
     Returns
     -------
@@ -99,7 +101,7 @@ def find_form(words: Iterable[str], decimal: str) -> NumberForm:
         return PLAIN
     alike = [match for match in written if _unit(match) == unit]
     prefix, suffix = (alike[0][part] or "" for part in ("prefix", "suffix"))
-    return NumberForm(_grouping([match["digits"] for match in alike], decimal), prefix, suffix)
+    return NumberForm(_grouping([match["digits"] for match in alike], decimal, is_certain), prefix, suffix)
 
 
 def _unit(written: re.Match[str]) -> tuple[str, str]:
@@ -107,7 +109,7 @@ def _unit(written: re.Match[str]) -> tuple[str, str]:
     return prefix, suffix
 
 
-def _grouping(numbers: list[str], decimal: str) -> str:
+def _grouping(numbers: list[str], decimal: str, is_certain: bool) -> str:
     """Return what stands between thousands; empty where nothing does, or where it may be something else."""
     marks = {mark for number in numbers for mark in number if not mark.isdigit()} - {decimal}
     if len(marks) != 1:
@@ -121,5 +123,5 @@ def _grouping(numbers: list[str], decimal: str) -> str:
     has_decimals = any(decimal in number for number in grouped)
     # Codes are grouped by threes, too, but from the first digit on.
     grows = any(len(match["first"]) < 3 for match in matches if match)
-    may_be_decimal = mark in ".," and all(number.count(mark) == 1 for number in grouped)
+    may_be_decimal = not is_certain and mark in ".," and all(number.count(mark) == 1 for number in grouped)
     return mark if has_decimals or (grows and not may_be_decimal) else ""

@@ -29,6 +29,7 @@ def find_schema(
     label: str | None = None,
     given: Collection[str] = (),
     decimal: str = ".",
+    is_decimal_certain: bool = False,
     on_error: str = "fail",
     name: str = "data",
 ) -> Schema:
@@ -55,6 +56,8 @@ def find_schema(
         The columns that are not judged, but given: rows are judged among those that are alike there.
     decimal : {".", ","}
         The decimal mark of numbers.
+    is_decimal_certain : bool
+        Whether a person named it: then ``1,234`` has a thousands separator where the mark is a point.
     on_error : {"fail", "skip", "missing"}
         With "fail" a column of numbers, or of times, with a few other texts is refused; else it is taken as numbers
         or times.
@@ -82,7 +85,7 @@ def find_schema(
     numbers = np.arange(len(lines)) if rows is None else np.asarray(rows, dtype=np.int64)
     found = []
     for key, texts in columns.items():
-        values = ColumnValues(key, texts, decimal, numbers)
+        values = ColumnValues(key, texts, decimal, numbers, is_certain=is_decimal_certain)
         finding = find_kind(values, on_error) if key not in kinds else _forced(values, kinds[key], name)
         role, reason = _role(key, finding, label, unwanted)
         if finding.problem and role is Role.FEATURE:

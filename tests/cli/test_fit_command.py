@@ -220,6 +220,13 @@ def test_between_commas_a_comma_is_no_decimal_mark(cli):
     assert "found '1,0'; pass --decimal ','" in cli("fit", "-", "--steps", 2, stdin=text.encode()).err
 
 
+def test_a_named_decimal_mark_tells_what_separates_thousands(cli, tmp_path):
+    text = ("a,b\n" + "".join(f'"{i % 4 + 1},{i:03}",{i % 7}\n' for i in range(40))).encode()
+    assert "pass --decimal '.' if so" in cli("fit", "-", "--steps", 2, stdin=text).err
+    assert cli("fit", "-", "--steps", 2, "--decimal", ".", stdin=text).code == 0
+    assert gandetect.Scorer(tmp_path / "gandetect.onnx").schema["a"].grouping == ","
+
+
 def test_at_most_max_rows_are_learned_from(cli, numbers, tmp_path):
     options = ["--steps", 2, "--max-rows", 40]
     models = []

@@ -228,6 +228,7 @@ DECIMAL_MARK = (
     "data, line {0}: expected numbers with the decimal mark {1!r} in column 'x', found {2}; {3} --kind 'x=category'."
 )
 SEPARATORS = "write numbers without separators, or pass"
+EITHER = "pass --decimal '.' if so, else --decimal ',' or"
 
 
 @pytest.mark.parametrize(
@@ -239,10 +240,11 @@ SEPARATORS = "write numbers without separators, or pass"
         (["1.5", "2"], ",", 2, "'1.5'", "pass --decimal '.' or"),
         (["457,48", "1.212,50"], ".", 2, "'457,48'", "pass --decimal ',' or"),
         (["1,212.50", "457.48"], ",", 2, "'1,212.50'", "pass --decimal '.' or"),
-        (["12", "1,234"], ".", 3, "'1,234', perhaps with thousands separators", SEPARATORS),
-        (["1,234", "-12,345"], ".", 2, "'1,234', perhaps with thousands separators", SEPARATORS),
+        (["12", "1,234"], ".", 3, "'1,234', perhaps with thousands separators", EITHER),
+        (["1,234", "-12,345"], ".", 2, "'1,234', perhaps with thousands separators", EITHER),
+        (["123,456", "654,321"], ".", 2, "'123,456', perhaps with thousands separators", SEPARATORS),
         ([f"{i},25 €" for i in range(20)], ".", 2, "'0,25 €'", "pass --decimal ',' or"),
-        ([f"$1,{i}" for i in range(200, 220)], ".", 2, "'$1,200', perhaps with thousands separators", SEPARATORS),
+        ([f"$1,{i}" for i in range(200, 220)], ".", 2, "'$1,200', perhaps with thousands separators", EITHER),
     ],
 )
 def test_other_marks_in_numbers_are_refused(values, decimal, line, found, remedy):

@@ -7,15 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gandetect.errors import InputError
 from gandetect.readers.number_forms import find_decimal
 from gandetect.readers.schemas import find_schema
 from gandetect.readers.values import parse_column, parse_number
 from gandetect.schema import Column, Kind
 
 
-def found(*words, decimal="."):
+def found(*words, decimal=".", **options):
     columns = {"x": np.array(words, dtype=object), "other": np.array(["1"] * len(words), dtype=object)}
-    return find_schema(columns, range(len(words)), decimal=decimal)["x"]
+    return find_schema(columns, range(len(words)), decimal=decimal, **options)["x"]
 
 
 def read(column, *words):
@@ -182,6 +183,21 @@ def test_thousands_separators_that_can_be_nothing_else_are_read(words, decimal, 
 )
 def test_other_groups_of_digits_are_no_numbers(words):
     assert found(*words).kind is not Kind.NUMBER
+
+
+@pytest.mark.parametrize(("mark", "decimal"), [(",", "."), (".", ",")])
+@pytest.mark.parametrize("unit", ["", " kg"])
+def test_a_named_decimal_mark_leaves_the_other_one_for_thousands(mark, decimal, unit):
+    words = [f"{i}{mark}010{unit}" for i in range(1, 40)]
+    column = found(*words, f"950{unit}", decimal=decimal, is_decimal_certain=True)
+    assert (column.kind, column.grouping) == (Kind.NUMBER, mark)
+    assert read(column, *words[:2], f"12{mark}345{unit}") == [1010.0, 2010.0, 12345.0]
+
+
+@pytest.mark.parametrize("words", [["1,23", "2,345"], ["123,456", "654,321"]])
+def test_a_named_decimal_mark_makes_no_thousands_of_other_digits(words):
+    with pytest.raises(InputError, match="decimal mark"):
+        found(*words, is_decimal_certain=True)
 
 
 @pytest.mark.parametrize("word", ["1,23", "12,34.5", "1,2345", "1,234,56", ",234", "1,234.", "1 234"])
