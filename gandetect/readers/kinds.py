@@ -15,7 +15,8 @@ id           whole numbers, all different, no leading zeros, and one of: 20 or m
 number       all values are numbers, none a whole number with leading zeros (such a column holds codes, unless others
              of its numbers have decimals); or 20 or more different numbers with the same unit ($, %, kg, ...), or
              numbers with thousands separators (`gandetect.readers.number_forms`)
-time         all values are ISO 8601 dates or times, or all are written in one of `TIME_FORMATS`
+time         all values are ISO 8601 dates or times, or all are written in one of `TIME_FORMATS`, or each
+             in some of these
 id           20 or more values, all different, each a single word
 text         20 or more values, more than half of them different
 category     all others
@@ -23,8 +24,9 @@ category     all others
 
 Refused, because a silent choice would be a wrong one: a column of which at least 90 % (and at least 10) of the values
 are numbers or ISO 8601 times while the others are not; numbers with another decimal mark, or with what may be one or
-a thousands separator where the caller did not name the mark. Left out, because only a person can tell: dates whose day and month may be swapped, and 20 or
-more times that lack more than an hour of a day.
+a thousands separator where the caller did not name the mark. Left out, because only a person can tell: dates whose
+day and month may be swapped or that are written in several formats, and 20 or more times that lack more than an hour
+of a day.
 """
 
 from __future__ import annotations
@@ -185,6 +187,7 @@ def find_kind(values: ColumnValues, on_error: str) -> Finding:
         (time_in(values, formats) if formats else None)
         or _find_written_numbers(values, on_error)
         or _nearly_all(values, Kind.TIME, parse_times(values.different)[1], on_error)
+        or _find_mixed_times(values)
         or _find_words(values)
     )
     return _without_short_log(values, finding) if finding.kind is Kind.TIME else finding
@@ -225,6 +228,18 @@ def time_in(values: ColumnValues, formats: Sequence[str]) -> Finding:
         return Finding(Kind.TIME, time_format=formats[0])
     choice = " or ".join(f"--kind '{values.name}=time:{form}'" for form in formats)
     return Finding(Kind.TIME, f"day and month cannot be told apart: pass {choice}")
+
+
+def _find_mixed_times(values: ColumnValues) -> Finding | None:
+    """Leave times out that are written in several formats: some may have day and month swapped."""
+    for sample in (values.different[:1], values.different[:100], values.different):  # words are told soon
+        for time_format in ("", *TIME_FORMATS):
+            sample = sample[parse_times(sample, time_format)[1]]
+        if len(sample):
+            return None
+    category = f"--kind '{values.name}=category'"
+    reason = f"times in several formats: write all of them in one, such as 2026-01-31, or pass {category}"
+    return Finding(Kind.TIME, reason)
 
 
 def _without_short_log(values: ColumnValues, finding: Finding) -> Finding:

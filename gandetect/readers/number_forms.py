@@ -1,10 +1,10 @@
 """Find how numbers are written: their decimal mark, a column's unit and thousands separators.
 
-A unit is the sign or code of a currency before the number, or a sign or word after it, the same in the whole column; a
-blank stands between the number and a unit with digits, such as ``m3/h`` or ``1/min``.
-Thousands separators are taken for what they are where nothing else is possible: ``1,234`` alone might have a decimal
-comma, unless the caller named the decimal mark; ``1,234.50`` and ``1,234,567`` cannot. So is a comma for the decimal mark: where some column cannot be read as
-numbers in another way, and none speaks for a point.
+A unit is the sign or code of a currency before the number, or a sign or word after it, the same in the whole column;
+a blank stands between the number and a unit with digits, such as ``m3/h`` or ``1/min``. Thousands separators are
+taken for what they are where nothing else is possible: ``1,234`` alone might have a decimal comma, unless the caller
+named the decimal mark; ``1,234.50`` and ``1,234,567`` cannot. So is a comma for the decimal mark: where some column
+cannot be read as numbers in another way, and none speaks for a point.
 """
 
 from __future__ import annotations

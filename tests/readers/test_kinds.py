@@ -164,6 +164,24 @@ def test_dates_whose_day_and_month_may_be_swapped_are_left_out():
     assert column_of(["01/02/2026"], kinds={"x": "time:%d/%m/%Y"}).role is Role.FEATURE
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["2026-01-01", "02.01.2026", "01/03/2026"] * 20,
+        ["13/01/2026", "01/13/2026"],
+        ["2026-01-01 07:24", "27-Nov-2026", ""],
+    ],
+)
+def test_times_in_several_formats_are_left_out(values):
+    column = column_of(values)
+    assert (column.kind, column.role) == (Kind.TIME, Role.LEFT_OUT)
+    assert column.reason == (
+        "times in several formats: write all of them in one, such as 2026-01-31, or pass --kind 'x=category'"
+    )
+    assert column_of(values, kinds={"x": "category"}).role is Role.FEATURE
+    assert column_of([*values, "soon"] * 2).kind is Kind.CATEGORY
+
+
 def test_a_column_of_numbers_with_a_few_words_is_refused():
     assert failure(["1"] * 50 + ["abc"] + ["2"] * 49, name="x") == (
         "data, line 52: expected a number in column 'x', as 99 of its 100 values are, found 'abc'; mend the field, or "
