@@ -16,6 +16,7 @@ ISO = "%Y-%m-%dT%H:%M:%SZ"
 """How a time is written for machines."""
 
 _DAY, _TIME_OF_DAY = "%Y-%m-%d", "%H:%M"
+_DATE = f"{_DAY} (%A)"
 _MINUTE = f"{_DAY} {_TIME_OF_DAY}"
 
 
@@ -37,7 +38,7 @@ def reason(column: Column, value: Any, expected: Any) -> str:
         levels = [level for level in expected if level]
         return f"{column.name} {value or 'missing'}{_unheard_of(column, value)}, expected {' or '.join(levels) or '-'}"
     if column.kind is Kind.TIME:
-        return f"{column.name} {time_in_words(value, _MINUTE)}, expected about {time_in_words(expected, _TIME_OF_DAY)}"
+        return f"{column.name} {_time_reason(column, value, expected)}"
     usual = usual_range(column)
     said = f"{column.name} {_number(column, value)}, expected about {_rounded(column, expected)}"
     if usual is None:
@@ -46,14 +47,37 @@ def reason(column: Column, value: Any, expected: Any) -> str:
     return f"{said}, always {low} before" if low == high else f"{said}, usual range {low} to {high}"
 
 
+def _time_reason(column: Column, value: float, expected: float) -> str:
+    """Say what is odd about a time; a time of day is all that is expected, so of a mere date nothing is."""
+    if not _holds_dates(column):
+        return f"{time_in_words(value, _MINUTE)}, expected about {time_in_words(expected, _TIME_OF_DAY)}"
+    if math.isfinite(value) and value % _SECONDS_PER_DAY:
+        return f"{time_in_words(value, _MINUTE)}, always a date without a time of day before"
+    return time_in_words(value, _DATE)
+
+
+def _holds_dates(column: Column) -> bool:
+    """Return whether all training times that the summary tells of are at midnight."""
+    quantiles = column.summary.get("quantiles") or []
+    return bool(quantiles) and not any(quantile % _SECONDS_PER_DAY for quantile in quantiles)
+
+
+_SECONDS_PER_DAY = 86_400
+
+
 def value_in_words(column: Column, value: Any) -> str:
     """Say what a generator makes or expects in a column.
 
-    Of a time that is the time of day; a number has three digits, or what its usual range asks for.
+    Of a time that is the time of day, of a date the day, unless it is 1970-01-01, which stands for any; a number
+    has three digits, or what its usual range asks for.
     """
     if column.kind not in NUMERIC:
         return str(value) or "missing"
-    return time_in_words(value, _TIME_OF_DAY) if column.kind is Kind.TIME else _rounded(column, value)
+    if column.kind is not Kind.TIME:
+        return _rounded(column, value)
+    if not _holds_dates(column):
+        return time_in_words(value, _TIME_OF_DAY)
+    return "a date" if 0 <= value < _SECONDS_PER_DAY else time_in_words(value, _DATE)
 
 
 def missing_in_words(column: Column) -> str:

@@ -170,6 +170,7 @@ CONSTANT, HUGE = (
 )
 YEAR = 86_400.0 * 365
 OPENED = Column("opened", Kind.TIME)
+SHIPPED = Column("shipped", Kind.TIME, summary={"quantiles": [86_400.0 * day for day in range(1, 8)]})
 
 
 @pytest.mark.parametrize(
@@ -186,6 +187,9 @@ OPENED = Column("opened", Kind.TIME)
         (OPENED, YEAR + 3600 * 3, YEAR + 3600 * 14.25, "opened 1971-01-01 03:00, expected about 14:15"),
         (OPENED, np.nan, 900.0, "opened missing, expected about 00:15"),
         (OPENED, 1e300, 1e300, "opened 1e+300 s, expected about 1e+300 s"),
+        (SHIPPED, YEAR, YEAR, "shipped 1971-01-01 (Friday)"),
+        (SHIPPED, YEAR + 3600 * 3, YEAR, "shipped 1971-01-01 03:00, always a date without a time of day before"),
+        (SHIPPED, np.nan, 0.0, "shipped missing"),
         (Column("x", Kind.NUMBER), 1.0, 0.0, "x 1, expected about 0"),
         (CONSTANT, 8.0, 7.0000001, "x 8, expected about 7, always 7 before"),
         (HUGE, 8.0, 3.0, "x 8, expected about 3, usual range -1e+308 to 1e+308"),
@@ -203,7 +207,14 @@ def test_expected_numbers_have_as_many_digits_as_their_range_asks_for():
 
 @pytest.mark.parametrize(
     ("column", "value", "text"),
-    [(AMOUNT, 411.7, "412"), (COUNTRY, "FR", "FR"), (COUNTRY, "", "missing"), (OPENED, YEAR + 900.0, "00:15")],
+    [
+        (AMOUNT, 411.7, "412"),
+        (COUNTRY, "FR", "FR"),
+        (COUNTRY, "", "missing"),
+        (OPENED, YEAR + 900.0, "00:15"),
+        (SHIPPED, YEAR, "1971-01-01 (Friday)"),
+        (SHIPPED, 0.0, "a date"),
+    ],
 )
 def test_a_value_is_told_as_exactly_as_its_column_asks_for(column, value, text):
     assert value_in_words(column, value) == text
