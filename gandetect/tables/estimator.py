@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -19,7 +20,14 @@ from gandetect.explanation import Explanation, explain
 from gandetect.manifest import modality_of
 from gandetect.model_file import read_model
 from gandetect.schema import Kind, Role, Schema, table_of
-from gandetect.tables.frames import array_columns, array_schema, as_frame, frame_columns, frame_schema
+from gandetect.tables.frames import (
+    array_columns,
+    array_schema,
+    as_frame,
+    find_no_categories,
+    frame_columns,
+    frame_schema,
+)
 
 if TYPE_CHECKING:
     from gandetect.training.course import Progress
@@ -89,7 +97,8 @@ class GANDetector(ModelFileDetector):
     -----
     NaN and infinities are missing values. An array holds numbers only; the dtypes of a data frame decide the kinds of
     its columns (pandas; polars, pyarrow and others through the Arrow PyCapsule interface), and where a dtype is object
-    its values do: decimals are numbers, dates are times.
+    its values do: decimals are numbers, dates are times. Text is a category: leave out ids and free text, and convert
+    times and numbers that are written as text; `fit` warns of them.
 
     References
     ----------
@@ -157,6 +166,9 @@ class GANDetector(ModelFileDetector):
 
         Warns
         -----
+        UserWarning
+            Columns of text look like ids, free text, times or numbers. They are learned as categories all the same, and
+            new values are anomalous; a column of dtype category is not asked.
         ConvergenceWarning
             A member of the ensemble is sick, also after it was trained once more; see `health_`.
         """
@@ -167,6 +179,8 @@ class GANDetector(ModelFileDetector):
             validate_data(self, X, skip_check_array=True)
             schema = frame_schema(X)
             columns = frame_columns(X, schema)
+            if doubt := find_no_categories(X, columns, schema):
+                warnings.warn(doubt, UserWarning, stacklevel=2)
         else:
             X = validate_data(self, X, dtype=np.float64, ensure_all_finite=False)
             schema = array_schema(X.shape[1])

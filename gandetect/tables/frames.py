@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gandetect.errors import InputError, MissingExtraError, quoted
+from gandetect.readers.kinds import ColumnValues, find_kind
 from gandetect.readers.values import parse_column
 from gandetect.schema import NUMERIC, Column, Kind, Schema
 
@@ -61,6 +63,7 @@ _NUMBERS = frozenset({"integer", "floating", "mixed-integer-float", "decimal", "
 _TIMES = frozenset({"datetime64", "datetime", "date"})
 _KINDS = dict.fromkeys(_NUMBERS | _DURATIONS, Kind.NUMBER) | dict.fromkeys(_TIMES, Kind.TIME) | {"boolean": Kind.YES_NO}
 """Kinds by what pandas infers of a column."""
+_TEXT = frozenset({"string", "mixed", "mixed-integer"})
 
 
 def _kind(column: pd.Series[Any]) -> Kind:
@@ -83,6 +86,34 @@ def frame_columns(frame: pd.DataFrame, schema: Schema) -> dict[str, NDArray[Any]
         A column's values do not fit its kind.
     """
     return {column.name: _raw(frame.iloc[:, i], column) for i, column in enumerate(schema.columns)}
+
+
+_ADVICE = {
+    Kind.ID: ("ids", "drop them"),
+    Kind.TEXT: ("free text", "drop it"),
+    Kind.TIME: ("times", "convert them with pandas.to_datetime and their format"),
+    Kind.NUMBER: ("numbers", "take units and separators off and convert them with pandas.to_numeric"),
+}
+"""What text may be that is no category, and what to do about it."""
+
+
+def find_no_categories(frame: pd.DataFrame, columns: Mapping[str, NDArray[Any]], schema: Schema) -> str:
+    """Return a sentence on columns of text that hold no categories, by the rules for files; empty if all do.
+
+    Whoever gives a column the dtype category means it.
+    """
+    found: dict[Kind, list[str]] = {kind: [] for kind in _ADVICE}
+    for i, column in enumerate(schema.columns):
+        if column.kind is Kind.CATEGORY and _inferred(frame.iloc[:, i]) in _TEXT:
+            values = ColumnValues(column.name, columns[column.name], ".", np.arange(len(frame)))
+            found.get(find_kind(values, "missing").kind, []).append(column.name)
+    parts = [f"{_ADVICE[kind][0]} in {quoted(names)} ({_ADVICE[kind][1]})" for kind, names in found.items() if names]
+    if not parts:
+        return ""
+    return (
+        f"Expected categories in columns of text, found what looks like {', '.join(parts)}; they are learned as "
+        "categories, which makes new values anomalous: where that is meant, give the columns the dtype category."
+    )
 
 
 def array_columns(X: NDArray[Any], schema: Schema) -> dict[str, NDArray[Any]]:

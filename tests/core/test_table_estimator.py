@@ -372,6 +372,44 @@ def test_durations_are_numbers_of_seconds(frame):
     assert quick(n_steps=2).fit(duration.assign(amount=duration["amount"].astype(object))).model_ == model
 
 
+def text_frame():
+    """Make columns of text as `pandas.read_csv` gives them, most of which are no categories."""
+    days = pd.date_range("2026-01-01", periods=60, freq="7h")
+    return pd.DataFrame(
+        {
+            "id": [f"ord-1-{i}" for i in range(60)],
+            "note": [f"left at door {i}" for i in range(60)],
+            "when": days.strftime("%Y-%m-%d %H:%M"),
+            "day": [*days[:-1].strftime("%d.%m.%Y"), None],
+            "weight": [f"{1.7 * i:.1f} kg" for i in range(60)],
+            "share": [f"{1.7 * i:.1f}".replace(".", ",") for i in range(60)],
+            "kind": ["a", "b", "c"] * 20,
+            "paid": ["yes", "no"] * 30,
+            "amount": np.arange(60.0),
+        }
+    )
+
+
+DOUBTS = """Expected categories in columns of text, found what looks like ids in 'id' (drop them), \
+free text in 'note' (drop it), times in 'when', 'day' (convert them with pandas.to_datetime and their format), \
+numbers in 'weight', 'share' (take units and separators off and convert them with pandas.to_numeric); \
+they are learned as categories"""
+
+
+def test_text_that_holds_no_categories_is_warned_about_and_learned_all_the_same():
+    with pytest.warns(UserWarning, match=f"^{re.escape(DOUBTS)}") as told:
+        fitted = quick(n_steps=1).fit(text_frame())
+    assert sum(warning.category is UserWarning for warning in told) == 1
+    assert {column.name: column.kind for column in fitted.scorer_.schema.columns} == (
+        dict.fromkeys(text_frame(), Kind.CATEGORY) | {"amount": Kind.NUMBER}
+    )
+
+
+def test_a_column_of_dtype_category_is_not_doubted():
+    meant = text_frame().astype(dict.fromkeys(("id", "note", "when", "day", "weight", "share"), "category"))
+    quick(n_steps=1).fit(meant)  # a warning would be an error
+
+
 @pytest.fixture(scope="module")
 def objects():
     """Two frames of the same values: one with the dtypes that say what they are, one of objects."""
