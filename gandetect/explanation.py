@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from gandetect.modality import VERDICT
 from gandetect.schema import EXPECTATIONS, NUMERIC, Schema, table_of
 from gandetect.scorer import Scorer
-from gandetect.wording import reason
+from gandetect.wording import is_expected, reason
 
 EXPLAINED = (*VERDICT, "contributions", *EXPECTATIONS)
 """The outputs of a model file that an explanation is made of."""
@@ -108,10 +108,49 @@ class Explanation:
         Returns
         -------
         list of str
-            One sentence for each of the features most to blame.
+            One sentence for each of the features `to_name`.
         """
-        features = self.most_to_blame(row, at_most)
-        return [reason_of(self.schema, self.values, self.answers, row, feature) for feature in features]
+        return [self.reason(row, feature) for feature in self.to_name(row, at_most)]
+
+    def reason(self, row: int, feature: int) -> str:
+        """Say in words what a feature's value is in a row, what was expected, and what is usual.
+
+        Parameters
+        ----------
+        row, feature : int
+            Their positions.
+
+        Returns
+        -------
+        str
+            One sentence.
+        """
+        return reason_of(self.schema, self.values, self.answers, row, feature)
+
+    def to_name(self, row: int, at_most: int) -> list[int]:
+        """Return which features to name as reasons for a row.
+
+        Parameters
+        ----------
+        row : int
+            Its position.
+        at_most : int
+            So many features.
+
+        Returns
+        -------
+        list of int
+            Positions of those most to blame, by falling blame, without those whose level is among the expected ones
+            unless there are no others.
+        """
+        features = self.most_to_blame(row, len(self.schema.features))
+        odd = [feature for feature in features if not self._is_expected(row, feature)]
+        return (odd or features)[:at_most]
+
+    def _is_expected(self, row: int, feature: int) -> bool:
+        column = self.schema.features[feature]
+        output, position = self.schema.expectations[column.name]
+        return is_expected(column, self.values[column.name][row], self.answers[output][row, position])
 
     def expected_of(self, row: int, feature: int) -> float | list[str]:
         """Return what the generator expects of a feature in a row.

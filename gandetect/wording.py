@@ -65,6 +65,11 @@ def _holds_dates(column: Column) -> bool:
 _SECONDS_PER_DAY = 86_400
 
 
+def is_expected(column: Column, value: Any, expected: Any) -> bool:
+    """Return whether a value is a level that is among the likely ones; what numbers and times are is never quite so."""
+    return column.kind not in NUMERIC and bool(value) and value in list(expected)
+
+
 def value_in_words(column: Column, value: Any) -> str:
     """Say what a generator makes or expects in a column.
 

@@ -29,7 +29,8 @@ Examples:
   gandetect explain new.csv --all --json | jq .reasons
 
 Say of every flagged row which columns are most to blame, what the generator expected there given all other columns,
-and the smallest set of changes found that would make the row normal.
+and the smallest set of changes found that would make the row normal. Columns to blame that hold what was expected are
+passed over where others are to blame, but not with --json.
 """
 }
 
@@ -79,8 +80,10 @@ def _text(explanation: Explanation, row: int, line: int, top: int) -> str:
     flagged = answers["is_anomaly"][row]
     score, p_value = answers["anomaly_score"][row], answers["p_value"][row]
     said = [f"line {line}: {'anomaly' if flagged else 'normal'}, score {score:.4g}, p-value {p_value:.3g}"]
-    shares = (100 * explanation.blame[row, feature] for feature in explanation.most_to_blame(row, top))
-    said += [f"  {share:3.0f} %  {text}" for share, text in zip(shares, explanation.reasons(row, top), strict=True)]
+    said += [
+        f"  {100 * explanation.blame[row, feature]:3.0f} %  {explanation.reason(row, feature)}"
+        for feature in explanation.to_name(row, top)
+    ]
     if flagged:
         said.append(f"  {_repair_in_words(explanation, row)}")
     return "".join(f"{plain(text)}\n" for text in said)
@@ -102,9 +105,9 @@ def _json(explanation: Explanation, row: int, line: int, top: int) -> str:
             "column": schema.features[feature].name,
             "share": round(float(explanation.blame[row, feature]), 4),
             "expected": _json_value(schema.features[feature], explanation.expected_of(row, feature)),
-            "reason": reason,
+            "reason": explanation.reason(row, feature),
         }
-        for feature, reason in zip(explanation.most_to_blame(row, top), explanation.reasons(row, top), strict=True)
+        for feature in explanation.most_to_blame(row, top)
     ]
     repair = {name: _json_value(schema[name], value) for name, value in explanation.repair(row).items()}
     return json.dumps(told | {"reasons": reasons, "repair": repair}, ensure_ascii=False) + "\n"

@@ -190,10 +190,8 @@ def _suspects(scorer: Scorer, rows: ReportRows, alpha: float | None) -> list[Sus
             float(answers["p_value"][row]),
             bool(answers["is_anomaly"][row]),
             [
-                (float(explanation.blame[row, feature]), said)
-                for feature, said in zip(
-                    explanation.most_to_blame(row, N_REASONS), explanation.reasons(row, N_REASONS), strict=True
-                )
+                (float(explanation.blame[row, feature]), explanation.reason(row, feature))
+                for feature in explanation.to_name(row, N_REASONS)
             ],
             [f"{name} {value_in_words(schema[name], value)}" for name, value in explanation.repair(row).items()],
         )

@@ -10,7 +10,7 @@ from gandetect.explanation import MAX_REPAIRS, explain
 from gandetect.schema import Column, Kind, Schema
 from gandetect.scorer import Scorer
 from gandetect.tables.fitting import fit_table
-from gandetect.wording import reason, value_in_words
+from gandetect.wording import is_expected, reason, value_in_words
 
 SCHEMA = Schema(
     (
@@ -122,6 +122,25 @@ def test_the_false_alarm_rate_decides_what_is_repaired(scorer):
     rows = made(100, seed=3)
     few, many = (explain(scorer, rows, alpha=alpha) for alpha in (0.01, 0.5))
     assert few.repaired.any(1).sum() < many.repaired.any(1).sum()
+
+
+def test_a_level_that_was_expected_is_no_reason_while_there_are_others(scorer):
+    explanation = explain(scorer, made(60, seed=2))
+    blame = np.tile([0.1, 0.2, 0.7, 0.0], (len(explanation.blame), 1))  # the grade most of all
+    explanation = replace(explanation, blame=blame)
+    expected = explanation.values["grade"] == explanation.expected["grade"]
+    row, other = np.flatnonzero(expected)[0], np.flatnonzero(~expected)
+    assert explanation.most_to_blame(row, 2) == [2, 1]
+    assert explanation.to_name(row, 2) == [1, 0]
+    assert not any(reason.startswith("grade") for reason in explanation.reasons(row, 99))
+    assert any(explanation.to_name(row, 2) == [2, 1] for row in other)
+
+
+def test_a_level_is_expected_if_it_is_among_the_likely_ones():
+    assert is_expected(COUNTRY, "DE", np.array(["FR", "DE"], dtype=object))
+    assert not is_expected(COUNTRY, "XX", np.array(["FR", "DE"], dtype=object))
+    assert not is_expected(COUNTRY, "", np.array(["FR", ""], dtype=object))
+    assert not is_expected(AMOUNT, 7.0, 7.0)
 
 
 def test_no_rows_have_no_explanation(scorer):
