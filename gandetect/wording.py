@@ -123,7 +123,8 @@ def usual_range(column: Column) -> tuple[float, float] | None:
 def verdicts(certificate: Mapping[str, Any]) -> list[str]:
     """Say of a model file's certificate what a plain detector finds more of, by more than two points."""
     return [
-        f"on this table a plain {name} finds more of kind {kind}: {share:.2f}, this model {found['gandetect']:.2f}"
+        f"on this table a plain {name} finds more of kind {kind}: {100 * share:.0f} %, "
+        f"this model {100 * found['gandetect']:.0f} %"
         for kind, found in certificate.get("power", {}).items()
         for name, share in found.items()
         if share > found["gandetect"] + _WORTH_SAYING

@@ -117,10 +117,10 @@ def _certificate(certificate: Mapping[str, Any]) -> str:
         return "certificate\n  none: there were too few rows to plant anomalies into\n"
     power, rates = certificate["power"], certificate["false_alarm_rate"]
     rows = [
-        (kind, f"{certificate['strengths'][kind]:g}", *(f"{found[name]:.2f}" for name in rates))
+        (kind, f"{certificate['strengths'][kind]:g}", *(f"{100 * found[name]:.0f} %" for name in rates))
         for kind, found in power.items()
     ]
-    rows.append(("false alarms", "", *(f"{rate:.3f}" for rate in rates.values())))
+    rows.append(("false alarms", "", *(f"{100 * rate:.1f} %" for rate in rates.values())))
     said = [
         f"share found of {certificate['n_planted']} planted anomalies of each kind at a false-alarm rate of "
         f"{certificate['alpha']:.3g}, out of fold",

@@ -163,5 +163,5 @@ def test_it_is_said_plainly_where_a_plain_detector_finds_more():
     normal = np.arange(100.0)
     ours, theirs = scored(normal, [0.0] * 10 + [1e3] * 10), scored(normal, [1e3] * 9 + [0.0] + [1e3] * 10)
     found = certificate(0.05, ["local", "global"], {"gandetect": ours, "kNN": theirs})
-    assert verdicts(found) == ["on this table a plain kNN finds more of kind local: 0.90, this model 0.00"]
+    assert verdicts(found) == ["on this table a plain kNN finds more of kind local: 90 %, this model 0 %"]
     assert verdicts({}) == []
