@@ -146,7 +146,7 @@ def read_lesson(
     known_anomalies, kinds : sequence of str
         As ``COLUMN=LABEL`` and ``COLUMN=KIND``.
     drop : sequence of str
-        Columns to leave out.
+        Columns to leave out, as lines of CSV.
     only, given : str or None
         Columns to learn from, and those that are given, as one line of CSV.
     decimal : {".", ","} or None
@@ -167,6 +167,7 @@ def read_lesson(
     kind_of = _kinds(kinds)
     chosen = None if only is None else _names(only, "--columns")
     judged_among = () if given is None else _names(given, "--given")
+    unwanted = [name for names in drop for name in _names(names, "--drop")]
     bad_lines = BadLines()
     sample, numbers, n_seen = _sample(table, max_rows, seed, bad_lines if on_error == "skip" else None, quiet)
     schema = find_schema(
@@ -174,7 +175,7 @@ def read_lesson(
         sample.lines,
         rows=numbers,
         kinds=kind_of,
-        drop=drop,
+        drop=unwanted,
         only=chosen,
         label=label,
         given=judged_among,

@@ -63,7 +63,7 @@ Kinds = Annotated[
         show_default=False,
     ),
 ]
-Drop = Annotated[list[str] | None, _optional("COLUMN", "Leave a column out; repeatable.")]
+Drop = Annotated[list[str] | None, _optional("A,B,...", "Leave these columns out; repeatable.")]
 Columns = Annotated[str | None, _optional("A,B,...", "Learn from these columns only.")]
 Given = Annotated[
     str | None,

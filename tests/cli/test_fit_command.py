@@ -172,6 +172,13 @@ def test_kinds_and_columns_can_be_chosen(cli, numbers, tmp_path):
     assert gandetect.Scorer(tmp_path / "gandetect.onnx").schema["a"].kind == "category"
 
 
+def test_columns_are_left_out_by_one_line_of_names_or_one_by_one(cli, tmp_path):
+    rows = "".join(f"{i % 7},{i % 5},{i % 11},{i % 3}\n" for i in range(60))
+    data = f'a,b,"c,d",e\n{rows}'.encode()
+    assert cli("fit", "-", "--steps", 2, "--drop", 'a,"c,d"', "--drop", "e", stdin=data).code == 0
+    assert roles(tmp_path / "gandetect.onnx")[Role.LEFT_OUT] == ["a", "c,d", "e"]
+
+
 def test_columns_can_be_given(cli, numbers, tmp_path):
     result = cli("fit", "-", "--steps", 2, "--given", "b", "--columns", "a,c", stdin=numbers.encode())
     assert result.code == 0
@@ -194,6 +201,7 @@ def test_columns_can_be_given(cli, numbers, tmp_path):
             ["--given", "a\nb"],
             r"Expected --given to hold names with commas between them, found 'a\nb'; put double quotes",
         ),
+        (["--drop", "a\nb"], r"Expected --drop to hold names with commas between them, found 'a\nb'; put double"),
         (["--columns", "a\nb"], r"Expected --columns to hold names with commas between them, found 'a\nb'; put double"),
     ],
 )
