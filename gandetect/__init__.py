@@ -110,6 +110,10 @@ _TRAINING = frozenset({"numpy", "onnx", "pandas", "safetensors", "scipy", "sklea
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("gandetect")
     if name not in _HOMES:
         raise AttributeError(f"module 'gandetect' has no attribute {name!r}")
     try:

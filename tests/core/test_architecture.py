@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -384,6 +385,10 @@ def test_every_public_name_can_be_loaded_and_is_listed():
     assert dir(gandetect) == gandetect.__all__
     for name in gandetect.__all__:
         assert getattr(gandetect, name).__name__ == name
+
+
+def test_the_version_is_that_of_the_installed_package():
+    assert gandetect.__version__ == version("gandetect")
 
 
 def test_an_unknown_name_is_an_attribute_error():
