@@ -10,8 +10,8 @@ kind         rule
 empty        there is no value
 yes/no       all values are from one pair of words: true/false, t/f, yes/no, y/n, on/off, in any case
 id           whole numbers, all different, no leading zeros, and one of: 20 or more that grow by one from row to row;
-             20 or more and the name has a word such as id, key or index; 20 or more and some beyond 2**53; the
-             name is one that data frames give to their index and they grow by one
+             20 or more and the name has a word such as id, key or index, or is one that data frames give to their
+             index; 20 or more and some beyond 2**53; such a name of an index and they grow by one
 number       all values are numbers, none a whole number with leading zeros (such a column holds codes, unless others
              of its numbers have decimals); or 20 or more different numbers with the same unit ($, %, kg, ...), or
              numbers with thousands separators (`gandetect.readers.number_forms`)
@@ -206,9 +206,10 @@ def _find_numbers(values: ColumnValues, numbers: NDArray[np.float64]) -> Finding
     with np.errstate(invalid="ignore"):  # the difference of two infinities, from numbers of more than 308 digits
         consecutive = len(numbers) > 1 and bool(np.all(np.diff(numbers) == np.diff(values.rows)))
     enough = len(numbers) >= MIN_DIFFERENT
-    if consecutive and (enough or _INDEX_NAME.fullmatch(values.name)):
+    is_index = _INDEX_NAME.fullmatch(values.name) is not None
+    if consecutive and (enough or is_index):
         return Finding(Kind.ID, "it counts the rows: an id")
-    named = not _ID_WORDS.isdisjoint(_WORD_BORDER.sub(" ", values.name).lower().split())
+    named = is_index or not _ID_WORDS.isdisjoint(_WORD_BORDER.sub(" ", values.name).lower().split())
     if enough and (named or np.abs(numbers).max() > _LARGEST_EXACT):
         return Finding(Kind.ID, "every value is different: an id")
     return Finding(Kind.NUMBER)

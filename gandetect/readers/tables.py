@@ -2,7 +2,8 @@
 
 The rules for CSV, beyond those of `gandetect.readers.files` for text:
 
-* The first line holds the column names: all different, none empty, not only numbers.
+* The first line holds the column names: all different, none empty, not only numbers. Only the first of several may be
+  empty, as that of a data frame's index is; it is called as pandas calls it, ``Unnamed: 0``.
 * The delimiter is the one of comma, semicolon and tab that stands outside quotes in that line. With none of them the
   table has one column; with several, the delimiter must be given.
 * A field may stand in double quotes; inside, a double quote is written twice, and line ends and delimiters are text.
@@ -191,7 +192,7 @@ def _open_csv(
     with open_blocks(source, line_buffered=line_buffered) as blocks:
         lines = Lines(blocks, source_name(source))
         found, header = _read_header(lines, delimiter)
-        names = _checked_names(header.fields, f"{lines.name}, line 1")
+        names = _checked_names(_with_index_name(header.fields), f"{lines.name}, line 1")
         form = Form(found, header.end or "\n", "\ufeff" if lines.has_mark else "", header.text)
         nothing = Chunk(names, _columns(names, [()] * len(names)), (), form, ())
         yield nothing, _csv_chunks(lines, names, form, chunk_rows, on_bad_line)
@@ -283,6 +284,15 @@ def _refuse_data(header: list[str], name: str) -> None:
             f"{name}, line 1: expected column names, found only numbers ({quoted(header, 3)}); "
             "put a line with the names first."
         )
+
+
+def _with_index_name(header: list[str]) -> list[str]:
+    """Name a data frame's index, the first column, as pandas does where it has no name."""
+    first, *others = header
+    if first or not others:
+        return header
+    candidates = ("Unnamed: 0", *(f"Unnamed: 0.{number}" for number in range(1, len(header))))
+    return [next(name for name in candidates if name not in others), *others]
 
 
 def _checked_names(header: Sequence[str], place: str) -> tuple[str, ...]:

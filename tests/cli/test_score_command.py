@@ -47,6 +47,14 @@ def test_rows_and_columns_stay_and_answers_follow(cli, machines_new, small_model
     assert [{name: row[name] for name in new_rows[0]} for row in rows] == new_rows
 
 
+def test_an_index_without_a_name_stays_so(cli, machines_new, small_model):
+    header, *rows = machines_new.read_text().splitlines()
+    text = "\n".join([f",{header}", *(f"{number},{row}" for number, row in enumerate(rows))])
+    result = cli("score", "-", "-m", small_model, stdin=text.encode())
+    assert result.out.splitlines()[0] == f",{header},{','.join(ANSWERS)}"
+    assert answers_of(table(result.out)) == answers_of(table(cli("score", machines_new, "-m", small_model).out))
+
+
 def test_answers_are_those_of_the_scorer(cli, machines_new, small_model):
     scorer = gandetect.Scorer(small_model)
     (chunk,) = read_table(machines_new)

@@ -102,6 +102,7 @@ def test_an_id_name_alone_makes_no_id():
 def test_the_index_of_a_data_frame_is_an_id_however_short(name):
     assert column_of(["0", "1", "2"], name).kind is Kind.ID
     assert column_of(["0", "2", "1"], name).kind is Kind.NUMBER
+    assert column_of(SHUFFLED, name).kind is Kind.ID  # of rows that were drawn from a data frame
 
 
 def test_a_sample_of_rows_shows_a_counter_by_the_places_of_its_rows():

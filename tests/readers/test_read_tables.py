@@ -86,6 +86,14 @@ GOOD = {
     "quoted commas in names": (b'"a,b";"say ""x"""\n1;2\n', ("a,b", 'say "x"'), [("1", "2")], [2]),
     "newline in a name": (b'a;"b\nc"\n1;2\n', ("a", "b\nc"), [("1", "2")], [3]),
     "inch mark in a name": (b'width 5";b\n1;2\n', ('width 5"', "b"), [("1", "2")], [2]),
+    "index without a name": (b",a\n0,1\n", ("Unnamed: 0", "a"), [("0", "1")], [2]),
+    "quoted index without a name": (b'\xef\xbb\xbf"";"a"\n0;1\n', ("Unnamed: 0", "a"), [("0", "1")], [2]),
+    "indices of a table that was written twice": (
+        b",Unnamed: 0,a\n0,0,1\n",
+        ("Unnamed: 0.1", "Unnamed: 0", "a"),
+        [("0", "0", "1")],
+        [2],
+    ),
     "names in other cases": (b"a,A\n1,2\n", ("a", "A"), [("1", "2")], [2]),
     "some names are numbers": (b"a,2020,2021\n1,2,3\n", ("a", "2020", "2021"), [("1", "2", "3")], [2]),
     "names like answers": (b"p_value,alpha\n1,2\n", ("p_value", "alpha"), [("1", "2")], [2]),
@@ -153,9 +161,13 @@ BAD = {
         b"a,,b\n1,2,3\n",
         ", line 1: expected a name for every column, found none for column 2; name or remove it.",
     ),
-    "index without a name": (
-        b",a\n0,1\n",
+    "one column without a name": (
+        b'""\n1\n',
         ", line 1: expected a name for every column, found none for column 1; name or remove it.",
+    ),
+    "index and another column without names": (
+        b",,a\n0,1,2\n",
+        ", line 1: expected a name for every column, found none for column 2; name or remove it.",
     ),
     "two empty names": (
         b"a,,\n1,2,3\n",
