@@ -15,7 +15,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from gandetect.detector import ModelFileDetector
-from gandetect.errors import InputError
+from gandetect.errors import InputError, quoted
 from gandetect.explanation import Explanation, explain
 from gandetect.manifest import modality_of
 from gandetect.model_file import read_model
@@ -316,11 +316,14 @@ def _name(position: Any, schema: Schema) -> str:
 
 def _known(y: Any, n_rows: int) -> NDArray[np.bool_]:
     """Return which rows are known anomalies."""
-    labels = np.asarray(y) if y is not None else np.empty(0)
-    if labels.shape != (n_rows,) or not np.isin(labels, [0, 1]).all():
-        raise InputError(
-            f"Expected y with use_labels to hold {n_rows} values, 1 = known anomaly and 0 = unlabelled, found "
-            f"{'none' if y is None else f'shape {labels.shape} with other values or another length'}; "
-            "pass such labels or leave use_labels out."
-        )
-    return np.equal(labels, 1)
+    expected = f"Expected y with use_labels to hold {n_rows} values, 1 = known anomaly and 0 = unlabelled, found"
+    if y is None:
+        raise InputError(f"{expected} none; pass such labels or leave use_labels out.")
+    labels = np.asarray(y)
+    if labels.shape != (n_rows,):
+        raise InputError(f"{expected} shape {labels.shape}; pass one label for each row.")
+    if not np.isin(labels, [0, 1]).all():
+        values = pd.unique(labels).tolist()
+        anomaly = "-1" if np.isin(labels, [-1, 1]).all() else "the value of known anomalies"
+        raise InputError(f"{expected} {quoted(values)}; pass y == {anomaly}.")
+    return np.asarray(labels == 1, dtype=bool)

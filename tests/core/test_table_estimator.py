@@ -110,9 +110,21 @@ def test_labels_are_ignored_unless_asked_for(clusters):
     assert quick(use_labels=True).fit(normal, np.zeros(400)).model_ == quick().fit(normal).model_
 
 
-@pytest.mark.parametrize("y", [None, np.zeros(7), np.full(400, 2), np.zeros((400, 1)), np.full(400, "yes")])
-def test_other_labels_are_refused(clusters, y):
-    with pytest.raises(InputError, match=r"^Expected y with use_labels to hold 400 values, 1 = known anomaly"):
+@pytest.mark.parametrize(
+    ("y", "found"),
+    [
+        (None, "none; pass such labels or leave use_labels out."),
+        (np.zeros(7), "shape (7,); pass one label for each row."),
+        (np.zeros((400, 1)), "shape (400, 1); pass one label for each row."),
+        (np.repeat([-1, 1], [20, 380]), "-1, 1; pass y == -1."),
+        (np.repeat([0.0, 2.0], 200), "0.0, 2.0; pass y == the value of known anomalies."),
+        (np.repeat(["bad", "good"], [20, 380]), "'bad', 'good'; pass y == the value of known anomalies."),
+        (np.array([None, 1] * 200, dtype=object), "None, 1; pass y == the value of known anomalies."),
+    ],
+)
+def test_other_labels_are_refused(clusters, y, found):
+    expected = "Expected y with use_labels to hold 400 values, 1 = known anomaly and 0 = unlabelled, found "
+    with pytest.raises(InputError, match=f"^{re.escape(expected + found)}$"):
         quick(use_labels=True).fit(clusters[0], y)
 
 
