@@ -161,8 +161,8 @@ class GANDetector(ModelFileDetector):
         Raises
         ------
         InputError
-            Too few rows, no columns, labels other than 0 and 1, a parameter out of range, or a training that diverged
-            twice; a `ValueError`.
+            Too few rows, no columns, text in an array, labels other than 0 and 1, a parameter out of range, or a
+            training that diverged twice; a `ValueError`.
 
         Warns
         -----
@@ -182,7 +182,7 @@ class GANDetector(ModelFileDetector):
             if doubt := find_no_categories(X, columns, schema):
                 warnings.warn(doubt, UserWarning, stacklevel=2)
         else:
-            X = validate_data(self, X, dtype=np.float64, ensure_all_finite=False)
+            X = self._checked(X, dtype=np.float64)
             schema = array_schema(X.shape[1])
             columns = array_columns(X, schema)
         schema = schema.with_given(_names(self.given, schema))
@@ -276,8 +276,21 @@ class GANDetector(ModelFileDetector):
             return frame_columns(X, schema)
         numbers = all(column.kind is Kind.NUMBER for column in schema.columns)
         dtype = np.float64 if numbers else None
-        X = validate_data(self, X, dtype=dtype, ensure_all_finite=False, reset=False)
+        X = self._checked(X, dtype=dtype, reset=False)
         return array_columns(X, schema)
+
+    def _checked(self, X: Any, **options: Any) -> NDArray[Any]:
+        """Check an array as scikit-learn does; where it holds text, say what to pass instead."""
+        try:
+            array: NDArray[Any] = validate_data(self, X, ensure_all_finite=False, **options)
+        except ValueError as error:
+            if not str(error).startswith("could not convert string to float"):
+                raise
+            raise InputError(
+                f"Expected an array of numbers, found text ({error}); pass a data frame, as steps of a pipeline give "
+                "after set_output(transform='pandas')."
+            ) from error
+        return array
 
     def _settings(self) -> Any:
         """Return the record of hyper-parameters that the estimator's parameters stand for."""

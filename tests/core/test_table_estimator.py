@@ -485,6 +485,25 @@ def test_arrays_of_objects_are_read_as_the_numbers_that_they_hold(detector):
     np.testing.assert_array_equal(detector.score_samples(X.astype(object)), detector.score_samples(X))
 
 
+TEXT_IN_AN_ARRAY = r"^Expected an array of numbers, found text \(.*'a'.*\); pass a data frame, .*set_output\(transform="
+
+
+@pytest.mark.parametrize("dtype", [object, str])
+def test_text_in_an_array_is_refused_with_what_to_pass(detector, dtype):
+    words = np.array([["a", 1.5, 2.0], ["b", 2.0, 0.5]] * 30, dtype=dtype)
+    for answer in (quick().fit, detector.predict):
+        with pytest.raises(InputError, match=TEXT_IN_AN_ARRAY):
+            answer(words)
+
+
+def test_text_from_a_pipelines_step_is_refused_until_it_gives_frames(frame):
+    columns = ColumnTransformer([("number", StandardScaler(), ["amount"]), ("word", "passthrough", ["colour"])])
+    pipeline = make_pipeline(columns, quick(n_steps=1))
+    with pytest.raises(InputError, match=r"^Expected an array of numbers, found text"):
+        pipeline.fit(frame)
+    assert set(pipeline.set_output(transform="pandas").fit(frame).predict(frame)) <= {-1, 1}
+
+
 def test_reordered_missing_and_new_columns_are_refused(fitted_on_frame, frame):
     refusals = {
         "Feature names must be in the same order": frame[frame.columns[::-1]],
