@@ -22,7 +22,10 @@ from gandetect.readers.values import BLANKS, MISSING, parse_column, with_blanks,
 from gandetect.schema import Column, Kind
 
 _MIN_NUMBERS = 20
-"""From how many different numbers on a word that all of them share is a unit, and not a part of a category's name."""
+"""From how many different numbers on a word that all of them share is a unit, and not a part of a category's name.
+
+Where the caller says that a column holds numbers, one is enough.
+"""
 
 # Powers such as m3, min-1 and s^-2, one after the other or with a mark between them, as in 1/min and l/100km.
 _POWER = r"°?[^\W\d_]{1,8}(?:\^?-?[0-9])?"
@@ -75,7 +78,7 @@ def _are_numbers(words: NDArray[np.object_], decimal: str) -> bool:
     return not parse_column(words, column)[1].any()
 
 
-def find_form(words: Iterable[str], decimal: str, *, is_certain: bool = False) -> NumberForm:
+def find_form(words: Iterable[str], decimal: str, *, is_certain: bool = False, are_numbers: bool = False) -> NumberForm:
     """Find the form that most words share.
 
     Parameters
@@ -86,6 +89,8 @@ def find_form(words: Iterable[str], decimal: str, *, is_certain: bool = False) -
         The decimal mark of numbers.
     is_certain : bool
         Whether the caller named that mark, so that the other one can only separate thousands.
+    are_numbers : bool
+        Whether the caller said that these are numbers, so that a few different ones with a unit are enough.
 
     Returns
     -------
@@ -97,7 +102,7 @@ def find_form(words: Iterable[str], decimal: str, *, is_certain: bool = False) -
     if not units:
         return PLAIN
     unit, n_words = units.most_common(1)[0]
-    if any(unit) and n_words < _MIN_NUMBERS:
+    if any(unit) and n_words < _MIN_NUMBERS and not are_numbers:
         return PLAIN
     alike = [match for match in written if _unit(match) == unit]
     prefix, suffix = (alike[0][part] or "" for part in ("prefix", "suffix"))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from gandetect.errors import InputError, quoted
 from gandetect.readers.kinds import TIME_FORMATS, ColumnValues, Finding, find_kind, time_formats, time_in
+from gandetect.readers.number_forms import find_form
 from gandetect.readers.values import BLANKS, ON_ERROR, parse_times
 from gandetect.schema import LEARNABLE, Column, Kind, Role, Schema
 
@@ -143,7 +144,8 @@ def _forced(values: ColumnValues, kind: str, name: str) -> Finding:
     if kind == Kind.TIME:
         return _forced_time(values)
     if kind == Kind.NUMBER:
-        return Finding(Kind.NUMBER, form=values.form)
+        form = find_form(values.different, values.decimal, is_certain=values.is_certain, are_numbers=True)
+        return Finding(Kind.NUMBER, form=form)
     return Finding(Kind(kind), "" if kind in LEARNABLE else f"chosen as {kind}")
 
 

@@ -150,6 +150,13 @@ def test_few_different_numbers_with_a_word_are_categories():
     assert found(*["5 kg", "10 kg", "20 kg"] * 20).kind is Kind.CATEGORY
 
 
+@pytest.mark.parametrize("unit", ["kg", "m3/h"])
+def test_few_different_numbers_with_a_unit_are_numbers_where_the_caller_says_so(unit):
+    words = [f"5 {unit}", f"10 {unit}"] * 20
+    assert read(found(*words, kinds={"x": "number"}), *words[:2]) == [5.0, 10.0]
+    assert found("5", "10", f"7 {unit}", kinds={"x": "number"}).suffix == ""
+
+
 def test_a_unit_is_the_same_in_the_whole_column():
     assert found(*(f"{i} {'kg' if i % 2 else 'g'}" for i in range(40))).kind is not Kind.NUMBER
 
