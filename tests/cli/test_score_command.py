@@ -2,6 +2,7 @@ import csv
 import gzip
 import io
 import json
+import os
 import select
 from pathlib import Path
 
@@ -421,14 +422,14 @@ def test_a_line_buffered_stream_is_answered_while_it_is_open(start, machines_new
     header, first, second, *_ = machines_new.read_bytes().splitlines(keepends=True)
     process = start("score", "-", "-m", small_model, "--line-buffered")
 
-    def answer():
-        assert select.select([process.stdout], [], [], 60)[0], "no answer"
-        return process.stdout.readline()
-
     process.stdin.write(header + first)
     process.stdin.flush()
-    assert answer().startswith(header.rstrip())
-    assert answer().startswith(first.rstrip())
+    answers = b""
+    while answers.count(b"\n") < 2:
+        assert select.select([process.stdout], [], [], 60)[0], "no answer"
+        answers += os.read(process.stdout.fileno(), 1 << 16)
+    for answer, line in zip(answers.splitlines(), (header, first), strict=True):
+        assert answer.startswith(line.rstrip())
     out, _ = process.communicate(second)
     assert out.startswith(second.rstrip())
     assert process.returncode == 0
