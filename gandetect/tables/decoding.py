@@ -61,7 +61,7 @@ def level_likelihood(category: CategoryEncoding) -> tuple[list[str], Floats, Flo
     weight : array of shape (width, n_names)
     bias : array of shape (n_names,)
     """
-    share = -category.block[-1] / category.step
+    share = -category.block.min(0) / category.step
     own = np.rint(category.block[:-1] / category.step + share)  # (n_levels, width) of zeros and ones
     one_hot, first, counts = np.unique(own, axis=0, return_index=True, return_counts=True)
     # A level without an entry of its own is what the others leave over.

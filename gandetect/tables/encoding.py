@@ -12,7 +12,7 @@ kind       what the graph computes
 number     ``clip((x - centre) / scale, -8, 8)``; NaN and infinities are missing
 time       sine and cosine per cycle (day, week, year) that the training data covers, each scaled like a number
 category   one-hot over the frequent levels and one entry for all rare ones, centred, times 0.25, or up to 1 where
-           nothing else varies; an unknown level is none of them
+           nothing else varies; an unknown level counts as a rare one, and is none of them where no level is rare
 missing    0 in every entry of the block, and 0 in `present`: the networks complete it, they never judge it
 given      as all others, but a level rises 4 times as much; never any excess: what is given is not judged
 excess     how far outside the training range a number is, how surprising it is that a constant left its value or that
@@ -84,7 +84,7 @@ class CategoryEncoding:
     levels : tuple of str
         All levels of the training data, frequent ones first.
     block : array of shape (n_levels + 1, width)
-        A sample's entries for every level; the last row is that of an unknown one.
+        A sample's entries for every level; the last row is that of an unknown one: of a rare level, if there is any.
     unknown_excess : float
         Excess of an unknown level: ``log(1 + 1 / q)``, q being the Good-Turing estimate of the share of unseen levels.
     """
@@ -95,8 +95,8 @@ class CategoryEncoding:
 
     @property
     def step(self) -> float:
-        """What a level's entry rises by; 1 where there is no level."""
-        return float((self.block[:-1] - self.block[-1]).max(initial=0.0)) or 1.0
+        """What a level's entry rises by; 1 where no level differs from another or from an unknown one."""
+        return float(np.ptp(self.block, axis=0).max(initial=0.0)) or 1.0
 
 
 ColumnEncoding = NumberEncoding | TimeEncoding | CategoryEncoding

@@ -128,9 +128,13 @@ def _fit_category(values: NDArray[Any]) -> CategoryEncoding:
     names, counts = names[order], counts[order]
     n_values = max(1, counts.sum())
     frequent = int(np.sum(counts[:MAX_LEVELS] >= max(2, n_values / 500)))
-    # Levels beyond the frequent ones share one entry; the unknown level has a row of zeros.
+    # Levels beyond the frequent ones share one entry.
     own = np.minimum(np.arange(len(names)), frequent)
-    one_hot = np.vstack([np.eye(frequent + 1)[own], np.zeros(frequent + 1)])[:, : own.max(initial=0) + 1]
+    entries = np.eye(frequent + 1)[own, : own.max(initial=0) + 1]
+    # No training row has a level that none of them has: the networks could only guess what an unknown one means. Where
+    # there are rare levels it is one of them; its excess alone tells that it is new, and is calibrated out of fold.
+    unknown = entries[-1] if frequent < len(names) else np.zeros(entries.shape[1])
+    one_hot = np.vstack([entries, unknown])
     if one_hot.shape[1] == 2:
         one_hot = one_hot[:, 1:]  # one entry tells two levels apart
     share = counts @ one_hot[:-1] / n_values if len(names) else np.zeros(one_hot.shape[1])

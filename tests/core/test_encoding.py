@@ -204,6 +204,21 @@ def test_frequent_levels_have_entries_of_their_own_and_rare_ones_share_one():
     assert len(np.unique(samples, axis=0)) == 3
 
 
+def test_an_unknown_level_counts_as_a_rare_one():
+    training = ["a"] * 50 + ["b"] * 30 + ["c", "d"]
+    np.testing.assert_array_equal(*encoded_column(Kind.CATEGORY, training, ["new", "c"]).samples)
+
+
+def test_an_unknown_level_is_unlike_all_others_where_none_is_rare():
+    unknown, *known = encoded_column(Kind.CATEGORY, ["a", "b", "c"] * 20, ["new", "a", "b", "c"]).samples
+    assert all((unknown != level).any() for level in known)
+
+
+def test_networks_see_nothing_in_an_unknown_level_where_every_level_is_rare():
+    samples = encoded_column(Kind.CATEGORY, [f"level {i}" for i in range(200)], ["level 0", "new"]).samples
+    np.testing.assert_array_equal(*samples)
+
+
 def test_a_category_of_many_levels_has_a_bounded_width():
     values = [f"level {i}" for i in range(300) for _ in range(5)]
     assert encoded_column(Kind.CATEGORY, values).samples.shape[1] == MAX_LEVELS + 1
