@@ -1,6 +1,7 @@
 """Out-of-fold scores to evidence, p-values and thresholds.
 
-Every training row is scored by the one member that never saw it. From these out-of-fold values come, in this order:
+Every training row is scored by the one member that never saw it; for the p-value, rows on islands by all members that
+never did. From these out-of-fold values come, in this order:
 
 * *evidence*: each component's value turned into ``-log p`` of its own tail, as a continuous function;
 * the *anomaly score*: a weighted sum of the evidence, in which strong evidence can weigh more;

@@ -68,13 +68,16 @@ class TableWeights:
 
     def member(self, index: int) -> TableWeights:
         """Return an ensemble of one member."""
-        one = slice(index, index + 1)
+        return self.members(np.array([index]))
+
+    def members(self, chosen: NDArray[np.int64], votes: Floats | None = None) -> TableWeights:
+        """Return an ensemble of some members, with votes of their own."""
         discriminator, generator = (
-            tuple((weight[one], bias[one]) for weight, bias in layers)
+            tuple((weight[chosen], bias[chosen]) for weight, bias in layers)
             for layers in (self.discriminator, self.generator)
         )
-        memory, typical = self.memory[one], self.typical[one]
-        return TableWeights(discriminator, generator, memory, typical, self.given, linear=self.linear)
+        memory, typical = self.memory[chosen], self.typical[chosen]
+        return TableWeights(discriminator, generator, memory, typical, self.given, votes, self.linear)
 
 
 @dataclass(frozen=True)

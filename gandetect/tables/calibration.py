@@ -49,7 +49,10 @@ _ENCODED = ("samples", "present", "growth", "excess")
 def calibrated(
     rows: TableRows, schema: Schema, encoding: Encoding, weights: TableWeights, settings: TableSettings
 ) -> tuple[Learned, Floats]:
-    """Score every training row by the member that never saw it, and calibrate on these scores."""
+    """Score every training row by the member that never saw it, and calibrate on these scores.
+
+    Returns what was learned, and the scores of the members by themselves.
+    """
     answers = _out_of_fold(rows, encoding, weights)
     answers = _unseen(answers, rows.samples, np.arange(len(rows.samples)), encoding, weights)
     column_errors = answers["column_errors"]
@@ -72,7 +75,8 @@ def calibrated(
     )
     evidence = fit_evidence(components.astype(np.float64), *evidence_weights, smallest)
     scores = _scores(components, evidence)
-    calibration = calibrate(scores, _disagreement(rows, encoding, weights, feeds, error_scale, evidence))
+    cautious = _with_caution(scores, rows, encoding, weights, feeds, error_scale, evidence)
+    calibration = calibrate(cautious, _disagreement(cautious, rows, encoding, weights, feeds, error_scale, evidence))
     return Learned(schema, encoding, weights, error_scale, evidence, calibration), scores
 
 
@@ -102,11 +106,43 @@ def _unseen(
     return {"values": values, "column_errors": column_errors}
 
 
+def _with_caution(
+    scores: Floats,
+    rows: TableRows,
+    encoding: Encoding,
+    weights: TableWeights,
+    feeds: dict[str, Floats],
+    error_scale: Floats,
+    evidence: Evidence,
+) -> Floats:
+    """Score the rows of islands by all members that never saw them: that of their fold, and the cautious ones.
+
+    These have most of the votes on new rows, and would judge but a fold of the training rows: new rows like those of an
+    island would look odder than most of the island's own.
+    """
+    if rows.votes is None:
+        return scores
+    votes, scores = rows.votes.copy(), scores.copy()
+    votes[~rows.cautious] = votes[~rows.cautious].sum()  # the one that never saw a row stands for all the others
+    for member in range(weights.n_members):
+        own = np.flatnonzero(rows.islands & (rows.folds == member))
+        if not len(own):
+            continue
+        blind = np.flatnonzero(rows.cautious | (np.arange(weights.n_members) == member))
+        ensemble = weights.members(blind, votes[blind] / votes[blind].sum())
+        answers = _run_member(rows.encoded(own), encoding, ensemble, ["values", "column_errors"])
+        answers = _unseen(answers, rows.samples[own], own, encoding, weights)
+        judged = {name: values[own] for name, values in feeds.items()} | answers
+        scores[own] = _scores(_components(judged, error_scale), evidence)
+    return scores
+
+
 MAX_COMPARED = 20_000
 """Training rows on which the members are compared."""
 
 
 def _disagreement(
+    unseen_scores: Floats,
     rows: TableRows,
     encoding: Encoding,
     weights: TableWeights,
@@ -114,7 +150,7 @@ def _disagreement(
     error_scale: Floats,
     evidence: Evidence,
 ) -> Disagreement:
-    """Score rows by every member that saw them, and compare."""
+    """Score rows by every member that saw them, and compare; `unseen_scores` are those of members that never did."""
     chosen = np.arange(len(rows.samples))[:: -(-len(rows.samples) // MAX_COMPARED)]
     some = {name: values[chosen] for name, values in feeds.items()}
 
@@ -127,7 +163,7 @@ def _disagreement(
             for m in range(weights.n_members)
         ]
     )
-    return Disagreement.between(by_member, scores(some["values"]), rows.folds[chosen])
+    return Disagreement.between(by_member, unseen_scores[chosen], rows.folds[chosen])
 
 
 def certified(
