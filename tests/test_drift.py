@@ -147,5 +147,5 @@ def test_a_tolerance_that_is_no_share_is_refused(tolerance):
 
 def test_a_model_for_pictures_is_refused():
     model = Path(__file__).parents[1] / "models" / "digit_pictures.onnx"
-    with pytest.raises(InputError, match=r"^Expected a model for tables, found one for images; name "):
+    with pytest.raises(InputError, match=r"^Expected a model for tables, found one for pictures; name "):
         DriftMonitor(Scorer(model))
