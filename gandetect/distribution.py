@@ -76,7 +76,8 @@ class Distribution:
                 frozenset(column.summary.get("known", ())),
                 *(tuple(float(share) for share in stored.get(name, ())) for name in ("training", "generated")),
             )
-            if any(len(shares) not in (0, len(bins.labels)) for shares in (bins.training, bins.generated)):
+            n_bins = len(bins.labels)
+            if len(bins.training) != n_bins or len(bins.generated) not in (0, n_bins):
                 raise ValueError
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ModelFileError(

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping
-from types import UnionType
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, get_args, get_origin
 
 from gandetect.core_schema import CoreSchema
 from gandetect.guard import shown
 from gandetect.image_schema import IMAGE_SIZES, ImageSchema
 from gandetect.modality import Modality
-from gandetect.schema import Schema
+from gandetect.schema import KNOWN_ANOMALIES, QUANTILES, Schema
 from gandetect.wire import RefusedError
 
-_Types = Mapping[str, type | UnionType]
+_Types = Mapping[str, Any]
+"""Types by key, also of what lists and objects hold; a key that ends with a question mark may be absent."""
 
 _MANIFEST_TYPES: _Types = {
     "modality": str,
@@ -22,31 +22,64 @@ _MANIFEST_TYPES: _Types = {
     "training": dict,
     "calibration": dict,
     "health": dict,
-    "certificate": dict,
     "golden": dict,
-    "export": dict,
-    "backbone": dict,
+    "certificate?": dict,
+    "export?": dict,
+    "backbone?": dict,
 }
-_REQUIRED = ("modality", "training", "calibration", "health", "golden")
 _PART_TYPES: Mapping[str, _Types] = {
     "training": {"n_rows": int, "seed": int, "contamination": float | str, "settings": dict},
-    "calibration": {"n": int, "alpha": float, "threshold": float | None, "critical_score": float},
+    "calibration": {
+        "n": int,
+        "alpha": float,
+        "threshold": float | None,
+        "critical_score": float,
+        "percentiles?": list[float],
+    },
+    "health": {
+        "diagnoses?": list[str],
+        "restarted?": list[int],
+        "members?": list[dict[str, float | list[str] | None]],
+        "realness_real?": list[float],
+        "realness_generated?": list[float],
+    },
     "backbone": {"name": str},
+}
+_SETTINGS_TYPES: _Types = {"loss": str, "n_steps": int, "n_members": int}
+_CERTIFICATE_TYPES: _Types = {
+    "alpha": float,
+    "strengths": dict[str, float],
+    "n_planted": int,
+    "false_alarm_rate": dict[str, float],
+    "power": dict[str, dict[str, float]],
 }
 _TABLE_TRAINING_TYPES: _Types = {"named": bool, "n_known_anomalies": int, "trimmed_share": float}
 _COLUMN_TYPES: _Types = {
     "name": str,
     "kind": str,
     "role": str,
-    "reason": str,
-    "time_format": str,
-    "decimal": str,
-    "grouping": str,
-    "prefix": str,
-    "suffix": str,
-    "summary": dict,
-    "input": str,
+    "reason?": str,
+    "time_format?": str,
+    "decimal?": str,
+    "grouping?": str,
+    "prefix?": str,
+    "suffix?": str,
+    "summary?": dict,
+    "input?": str,
 }
+_SUMMARY_TYPES: _Types = {
+    "missing?": float,
+    "quantiles?": list[float],
+    "levels?": dict[str, float],
+    "known?": list[str],
+    f"{KNOWN_ANOMALIES}?": list[str],
+}
+_IMAGE_TRAINING_TYPES: _Types = {
+    "image_shape?": list[int] | None,
+    "feature_names?": list[str],
+    "overlapping_share?": float,
+}
+_IMAGE_TYPES: _Types = dict.fromkeys(IMAGE_SIZES, int) | {"folders?": list[str]}
 
 
 def manifest_json(manifest: dict[str, Any]) -> str:
@@ -103,24 +136,41 @@ def checked_modality(manifest: dict[str, Any]) -> Modality:
     RefusedError
         Something is missing or has another type, or describes data that cannot be.
     """
-    _check_types(manifest, _MANIFEST_TYPES, _REQUIRED)
+    _check_types(manifest, _MANIFEST_TYPES)
     for part, types in _PART_TYPES.items():
         if part in manifest:
-            _check_types(manifest[part], types, types)
-    if manifest["calibration"]["n"] < 1 or not 0 < manifest["calibration"]["alpha"] < 1:
+            _check_types(manifest[part], types)
+    _check_types(manifest["training"]["settings"], _SETTINGS_TYPES)
+    calibration = manifest["calibration"]
+    if calibration["n"] < 1 or not 0 < calibration["alpha"] < 1:
         raise RefusedError("a calibration on no rows or at an impossible rate")
+    if len(calibration.get("percentiles", [])) == 1:
+        raise RefusedError("one percentile alone")
+    if manifest.get("certificate"):  # it is empty where there were too few rows
+        _check_certificate(manifest["certificate"])
     if manifest["modality"] not in _MODALITIES:
         raise RefusedError(f"the modality {shown(manifest['modality'])}")
     return modality_of(manifest)
 
 
+def _check_certificate(certificate: Mapping[str, Any]) -> None:
+    _check_types(certificate, _CERTIFICATE_TYPES)
+    kinds, detectors = certificate["strengths"].keys(), certificate["false_alarm_rate"].keys()
+    power = certificate["power"]
+    if (
+        "gandetect" not in detectors
+        or power.keys() != kinds
+        or any(found.keys() != detectors for found in power.values())
+    ):
+        raise RefusedError("a certificate whose parts speak of different kinds or detectors")
+
+
 def _table(manifest: dict[str, Any]) -> Schema:
-    _check_types(manifest["training"], _TABLE_TRAINING_TYPES, _TABLE_TRAINING_TYPES)
-    _check_types(manifest, {"columns": list}, ("columns",))
+    _check_types(manifest["training"], _TABLE_TRAINING_TYPES)
+    _check_types(manifest, {"columns": list[dict[str, object]]})
     for column in manifest["columns"]:
-        if not isinstance(column, dict):
-            raise RefusedError("a column that is no JSON object")
-        _check_types(column, _COLUMN_TYPES, ("name", "kind", "role"))
+        _check_types(column, _COLUMN_TYPES)
+        _check_summary(column.get("summary", {}))
     if len({column["name"] for column in manifest["columns"]}) < len(manifest["columns"]):
         raise RefusedError("two columns of the same name")
     try:
@@ -133,25 +183,28 @@ def _table(manifest: dict[str, Any]) -> Schema:
     return schema
 
 
+def _check_summary(summary: Mapping[str, Any]) -> None:
+    _check_types(summary, _SUMMARY_TYPES)
+    if len(summary.get("quantiles", [])) not in (0, len(QUANTILES)):
+        raise RefusedError(f"quantiles that are not {len(QUANTILES)}")
+
+
 def _image(manifest: dict[str, Any]) -> ImageSchema:
-    shape = manifest["training"].get("image_shape") or []
-    if not isinstance(shape, list) or not all(isinstance(size, int) for size in shape):
-        raise RefusedError("an image_shape that is no list of sizes")
-    _check_types(manifest, {"image": dict}, ("image",))
-    _check_types(manifest["image"], dict.fromkeys(IMAGE_SIZES, int), IMAGE_SIZES)
-    folders = manifest["image"].get("folders", [])
-    if not isinstance(folders, list) or not all(isinstance(name, str) for name in folders):
-        raise RefusedError("folders that are no list of names")
+    _check_types(manifest["training"], _IMAGE_TRAINING_TYPES)
+    _check_types(manifest, {"image": dict})
+    image = manifest["image"]
+    _check_types(image, _IMAGE_TYPES)
+    folders = image.get("folders", [])
     if len(folders) == 1 or len(set(folders)) < len(folders):
         raise RefusedError("a folder twice, or one alone")
     try:
-        return ImageSchema(**{name: manifest["image"][name] for name in IMAGE_SIZES}, folders=tuple(folders))
+        return ImageSchema(**{name: image[name] for name in IMAGE_SIZES}, folders=tuple(folders))
     except ValueError:
         raise RefusedError("an image of impossible size") from None
 
 
 def _encoded_row(manifest: dict[str, Any]) -> CoreSchema:
-    _check_types(manifest, {"n_features": int}, ("n_features",))
+    _check_types(manifest, {"n_features": int})
     return CoreSchema(manifest["n_features"], _table(manifest))
 
 
@@ -163,11 +216,23 @@ _MODALITIES: dict[str, Callable[[dict[str, Any]], Modality]] = {
 """What a model of this format may be for, and how its manifest says what raw data it takes."""
 
 
-def _check_types(found: Mapping[str, Any], types: _Types, required: Collection[str]) -> None:
-    for key, expected in types.items():
-        if key not in found and key not in required:
-            continue
-        if key not in found:
+def _check_types(found: Mapping[str, Any], types: _Types) -> None:
+    for name, expected in types.items():
+        key = name.removesuffix("?")
+        if key not in found and key == name:
             raise RefusedError(f"no {key}")
-        if not isinstance(found[key], expected):
-            raise RefusedError(f"a {key} that is no {getattr(expected, '__name__', expected)}")
+        if key in found and not _fits(found[key], expected):
+            words = expected.__name__ if isinstance(expected, type) and not get_args(expected) else expected
+            raise RefusedError(f"a {key} that is no {words}")
+
+
+def _fits(value: Any, expected: Any) -> bool:
+    """Tell whether a JSON value is of a type, and all that a list or an object holds is."""
+    origin, inner = get_origin(expected), get_args(expected)
+    if origin is None:
+        return isinstance(value, expected)
+    if origin not in (list, dict):  # a union
+        return any(_fits(value, one) for one in inner)
+    return isinstance(value, origin) and all(
+        _fits(item, inner[-1]) for item in (value.values() if origin is dict else value)
+    )

@@ -121,8 +121,8 @@ def read_model(source: str | os.PathLike[str] | bytes) -> tuple[bytes, dict[str,
     model : bytes
         The bytes that were checked. Run these: the file could be another one a moment later.
     manifest : dict
-        What the model says of itself. `gandetect.manifest.modality_of` accepts it; whatever else is there has the
-        right JSON type at its top level and is otherwise unchecked.
+        What the model says of itself. `gandetect.manifest.modality_of` accepts it, and all that gandetect reads of it
+        has the right JSON types; golden rows, bins of distributions and whatever else is there are unchecked.
 
     Raises
     ------

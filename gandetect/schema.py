@@ -26,9 +26,11 @@ OUTPUTS = (*DEFAULT_OUTPUTS, *EXPECTATIONS)
 INPUT_PREFIX = "column/"
 """Put before a column's name where the name itself cannot be an input's name."""
 
-
 KNOWN_ANOMALIES = "known_anomalies"
 """Where the summary of a column of labels keeps those that mean a known anomaly."""
+
+QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
+"""Those of the training values that the summary of a column of numbers or times keeps."""
 
 
 class Kind(StrEnum):

@@ -109,7 +109,7 @@ class Scorer:
         ModelFileError
             A difference is larger than 1e-5 for tables or 1e-4 for images, or there are no golden rows.
         """
-        inputs, expected = self._golden()
+        inputs, expected = self.golden_rows()
         answers = self(inputs)
         largest = {name: self._difference(values, name, expected[name]) for name, values in answers.items()}
         for name, difference in largest.items():
@@ -120,8 +120,22 @@ class Scorer:
                 )
         return max(largest.values())
 
-    def _golden(self) -> tuple[Any, dict[str, NDArray[np.float64]]]:
-        """Return the golden rows, as what the scorer takes, and the stored outputs."""
+    def golden_rows(self) -> tuple[Any, dict[str, NDArray[np.float64]]]:
+        """Return the rows or images that the model file holds for checks, none of them real, and its answers.
+
+        Returns
+        -------
+        raw : mapping or array
+            As the scorer takes them.
+        answers : dict of str to array
+            Of the schema's `default_outputs`, as they were where the model was trained; of heat maps and
+            reconstructions every eighth pixel.
+
+        Raises
+        ------
+        ModelFileError
+            There are none that can be used.
+        """
         try:
             golden = self.manifest["golden"]
             inputs = self.schema.raw_from_json(golden["inputs"])

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from gandetect.schema import NUMERIC, Column, Kind
+from gandetect.schema import NUMERIC, QUANTILES, Column, Kind
 
-_USUAL = (1, 5)
-"""Positions, among the quantiles of a column's summary, of the ends of what is usual: 5 % and 95 %."""
+_USUAL = (QUANTILES.index(0.05), QUANTILES.index(0.95))
+"""Positions, among the quantiles of a column's summary, of the ends of what is usual."""
 
 ISO = "%Y-%m-%dT%H:%M:%SZ"
 """How a time is written for machines."""

@@ -36,7 +36,12 @@ def image_model(channels=1, scores=tuple(range(20)), threshold=None):
         "modality": "image",
         "gandetect_version": "0.1.0",
         "image": {"height": SIDE, "width": SIDE, "channels": channels},
-        "training": {"n_rows": 20, "seed": 0, "contamination": "auto", "settings": {}},
+        "training": {
+            "n_rows": 20,
+            "seed": 0,
+            "contamination": "auto",
+            "settings": {"loss": "logistic", "n_steps": 1, "n_members": 2},
+        },
         "calibration": {"n": 20, "alpha": 0.05, "threshold": threshold, "critical_score": 19.0},
         "health": {},
         "golden": {},

@@ -34,7 +34,7 @@ def manifest(**changes):
             "n_rows": 100,
             "seed": 0,
             "contamination": "auto",
-            "settings": {},
+            "settings": {"loss": "logistic", "n_steps": 1, "n_members": 2},
             "named": True,
             "n_known_anomalies": 0,
             "trimmed_share": 0.0,

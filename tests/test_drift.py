@@ -88,9 +88,20 @@ def test_generated_rows_are_counted_in_the_same_bins():
     assert bins.training[-2] == 0
 
 
-@pytest.mark.parametrize("stored", [{}, {"edges": [1, 2], "training": [1]}, {"edges": ["x"]}, [], {"levels": 3}])
-def test_a_summary_that_says_nothing_is_an_error(stored):
-    summary = {"distribution": stored} if stored != {} else {}
+@pytest.mark.parametrize(
+    "summary",
+    [
+        {},
+        *(
+            {"distribution": stored}
+            for stored in (
+                *({}, [], {"levels": 3}, {"edges": ["x"]}, {"edges": [1, 2]}, {"edges": [1, 2], "training": [1]}),
+                {"edges": [1, 2], "training": [0, 1, 0, 0], "generated": [1]},
+            )
+        ),
+    ],
+)
+def test_a_summary_that_says_nothing_is_an_error(summary):
     with pytest.raises(
         ModelFileError, match=r"^Expected the model file to say how the values of column 'a' are spread"
     ):

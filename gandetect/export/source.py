@@ -64,7 +64,7 @@ class Source:
     InputError
         The model is a variant already, is not for tables, or has given columns.
     ModelFileError
-        It is no model file, or one without the labels that an export starts from.
+        It is no model file, or one without the labels or the golden rows that an export starts from.
     """
 
     def __init__(self, model: bytes, columns: Columns | None = None) -> None:
@@ -79,6 +79,7 @@ class Source:
         self.encoding = _read_encoding(self.open, self.schema)
         self.column_of = self.encoding.column_of
         self.n_columns, self.sample_dim = len(self.schema.features), len(self.column_of)
+        self.golden: Columns = self.scorer.golden_rows()[0]
         self.base = self._base(columns)
 
     def _base(self, columns: Columns | None) -> Floats:

@@ -226,12 +226,11 @@ def export_model(
 
 def _core_manifest(source: Source, manifest: dict[str, Any]) -> dict[str, Any]:
     """Return what a core model says of itself: its golden rows are encoded ones."""
-    golden = manifest["golden"]
-    rows = features(source, source.schema.raw_from_json(golden["inputs"]))
+    rows = features(source, source.golden)
     return manifest | {
         "modality": "encoded row",
         "n_features": rows.shape[1],
-        "golden": golden | {"inputs": {FEATURES: rows.tolist()}},
+        "golden": {"inputs": {FEATURES: rows.tolist()}},
     }
 
 
@@ -246,18 +245,17 @@ def _sealed(model: OpenModel, manifest: dict[str, Any]) -> bytes:
         return seal(model.saved(unsealed_metadata(manifest)))
 
     scorer = Scorer(file(manifest))
-    inputs, names = manifest["golden"]["inputs"], list(manifest["golden"]["outputs"])
-    answers = scorer(scorer.schema.raw_from_json(inputs), names)
+    inputs = manifest["golden"]["inputs"]
+    answers = scorer(scorer.schema.raw_from_json(inputs))
     outputs = {name: values.tolist() for name, values in answers.items()}
     return file(manifest | {"golden": {"inputs": inputs, "outputs": outputs}})
 
 
 def compare(source: Source, before: bytes, after: bytes, seed: int = 0) -> Comparison:
     """Let two models answer a source's golden rows and fresh ones; a core model gets them encoded."""
-    golden = source.schema.raw_from_json(source.scorer.manifest["golden"]["inputs"])
     n_fresh = source.at_most(N_FRESH)
     fresh = source.rows(n_fresh, np.random.default_rng([seed, 9]))
-    rows = {name: np.concatenate([golden[name], fresh[name]]) for name in golden}
+    rows = {name: np.concatenate([values, fresh[name]]) for name, values in source.golden.items()}
     scorers = Scorer(before), Scorer(after)
     theirs, its = (scorer(_taken(source, scorer, rows), VERDICT) for scorer in scorers)
     scores = [answers["anomaly_score"].astype(np.float64) for answers in (theirs, its)]

@@ -285,7 +285,7 @@ def _format_seconds(text: str, time_format: str) -> float | None:
 def _moment(read: Callable[[str], datetime], text: str) -> float | None:
     try:
         moment = read(text)
-    except ValueError:
+    except (ValueError, re.error):  # the latter of a format that names a part twice
         return None
     return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH).total_seconds()
 

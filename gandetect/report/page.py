@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gandetect.distribution import Distribution
 from gandetect.drift import Drift
-from gandetect.errors import MissingExtraError
+from gandetect.errors import MissingExtraError, ModelFileError
 from gandetect.explanation import explain
 from gandetect.report.charts import HEIGHT, WIDTH, Bars, Line, column_bars, curve, over_time, score_bars
 from gandetect.report.rows import ReportRows
@@ -93,7 +93,7 @@ def render_report(
     schema, manifest = table_of(scorer.schema), scorer.manifest
     labelled = _labelled(rows, is_anomaly) if rows is not None and is_anomaly is not None else None
     drift = rows.monitor.result() if rows is not None and rows.n_rows else None
-    shown = _shown(schema, drift)
+    shown, certificate = _shown(schema, drift), manifest.get("certificate", {})
     page: str = _page().render(
         title=title or "gandetect",
         manifest=manifest,
@@ -106,12 +106,12 @@ def render_report(
         drift=drift,
         training=_training(manifest),
         scores=_scores(manifest, rows, alpha),
-        power=_power(manifest),
-        verdicts=verdicts(manifest.get("certificate", {})),
+        certificate=certificate,
+        verdicts=verdicts(certificate),
         suspects=_suspects(scorer, rows, alpha) if rows is not None else [],
         columns=_columns(shown, rows, drift),
         labelled=labelled,
-        generated=_generated(schema, shown, manifest),
+        generated=_generated(scorer, shown),
     )
     return page.lstrip()
 
@@ -171,12 +171,6 @@ def _critical(rows: ReportRows, alpha: float) -> float:
     return float(flagged.min(initial=math.inf))
 
 
-def _power(manifest: Mapping[str, Any]) -> dict[str, dict[str, float]]:
-    """Return the share of planted anomalies found, by kind and detector."""
-    power: dict[str, dict[str, float]] = manifest.get("certificate", {}).get("power", {})
-    return power
-
-
 def _suspects(scorer: Scorer, rows: ReportRows, alpha: float | None) -> list[Suspect]:
     columns, lines = rows.top
     if not lines:
@@ -227,20 +221,22 @@ def _labelled(rows: ReportRows, is_anomaly: NDArray[np.bool_]) -> Labelled:
     )
 
 
-def _generated(schema: Schema, shown: Sequence[Column], manifest: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
-    """Return generated rows, column by column: those of the rows to be verified that a generator made."""
-    inputs = manifest["golden"].get("inputs", {})
-    names = [column.name for column in schema.used if column.name in inputs]
-    made = [
-        i for i, row in enumerate(zip(*(inputs[name] for name in names), strict=True)) if not any(map(_is_hard, row))
-    ]
+def _generated(scorer: Scorer, shown: Sequence[Column]) -> list[tuple[str, list[str]]]:
+    """Return generated rows, column by column: those of the golden rows that a generator made."""
+    try:
+        columns, _ = scorer.golden_rows()
+    except ModelFileError:
+        return []
+    made = np.flatnonzero(~np.any([_are_hard(values) for values in columns.values()], axis=0))[:MAX_GENERATED]
     return [
-        (column.name, [value_in_words(column, inputs[column.name][i]) for i in made[:MAX_GENERATED]])
+        (column.name, [value_in_words(column, value) for value in columns[column.name][made].tolist()])
         for column in shown
-        if column.name in names and made
+        if len(made)
     ]
 
 
-def _is_hard(value: Any) -> bool:
-    """Tell a missing, huge or unheard of value, which tests a machine and comes from no generator."""
-    return value in (None, "") or (value.startswith("\u2400") if isinstance(value, str) else abs(value) >= 1e30)
+def _are_hard(values: NDArray[Any]) -> NDArray[np.bool_]:
+    """Tell missing, huge and unheard of values, which test a machine and come from no generator."""
+    if values.dtype == object:
+        return np.array([not text or text.startswith("\u2400") for text in values], dtype=bool)
+    return np.asarray(np.isnan(values) | (np.abs(values) >= 1e30))

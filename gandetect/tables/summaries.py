@@ -8,10 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gandetect.schema import NUMERIC, Schema
-
-QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
-"""Of the training values of a number or time."""
+from gandetect.schema import NUMERIC, QUANTILES, Schema
 
 MAX_LEVELS = 24
 """Levels of a category whose shares are remembered: the most frequent ones."""
@@ -30,8 +27,9 @@ def column_summaries(columns: Mapping[str, NDArray[Any]], schema: Schema) -> dic
     Returns
     -------
     dict of str to dict
-        By column: ``missing``, the share of missing values; of a number or time ``quantiles``, those at `QUANTILES`; of
-        any other ``levels``, the shares of the most frequent ones, and ``known``, all of them.
+        By column: ``missing``, the share of missing values; of a number or time ``quantiles``, those at
+        `gandetect.schema.QUANTILES`; of any other ``levels``, the shares of the most frequent ones, and ``known``, all
+        of them.
     """
     return {
         column.name: (_of_numbers if column.kind in NUMERIC else _of_levels)(columns[column.name])

@@ -273,7 +273,10 @@ def test_a_browser_shows_hostile_names_as_text_within_the_width_of_a_phone(cli, 
 def test_a_model_file_with_a_certificate_shows_its_power(small_model):
     scorer = Scorer(small_model)
     scorer.manifest["certificate"] = {
-        "power": {"local": {"gandetect": 0.9, "<i>kNN</i>": 0.95}, "global": {"gandetect": 1.0, "<i>kNN</i>": 0.5}}
+        "alpha": 0.05,
+        "strengths": {"local": 5.0, "global": 1.1},
+        "false_alarm_rate": {"gandetect": 0.05, "<i>kNN</i>": 0.04},
+        "power": {"local": {"gandetect": 0.9, "<i>kNN</i>": 0.95}, "global": {"gandetect": 1.0, "<i>kNN</i>": 0.5}},
     }
     page = Page(gandetect.render_report(scorer))
     assert "What it finds: planted anomalies" in page.text

@@ -158,6 +158,11 @@ def test_times_in_another_format():
     assert parse_times(texts("1970-01-01 02 +0200"), "%Y-%m-%d %H %z")[0][0] == 0.0
 
 
+@pytest.mark.parametrize("time_format", ["%d%d", "%", "%Q", "("])
+def test_a_format_that_none_is_reads_nothing(time_format):
+    assert list(parse_times(texts("01", "("), time_format)[1][:1]) == [True]
+
+
 def test_yes_no_words_become_one_of_two():
     column = texts("t", "T", "true", "TRUE", "Yes", "y", "on", "1", " yes ", "f", "False", "NO", "n", "Off", "0")
     values, unreadable = parse_column(column, Column("x", Kind.YES_NO))
