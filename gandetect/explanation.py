@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandetect.modality import VERDICT
-from gandetect.schema import EXPECTATIONS, NUMERIC, Schema, table_of
+from gandetect.schema import EXPECTATIONS, Schema, table_of
 from gandetect.scorer import Scorer
 from gandetect.wording import is_expected, reason
 
@@ -211,10 +211,7 @@ def explain(scorer: Scorer, columns: Columns, alpha: float | None = None) -> Exp
     """
     schema = table_of(scorer.schema)
     answers = scorer(columns, EXPLAINED, alpha)
-    values = {
-        column.name: np.asarray(columns[column.name], dtype=np.float64 if column.kind in NUMERIC else object)
-        for column in schema.used
-    }
+    values = schema.checked(columns)
     blame = answers["contributions"].astype(np.float64)
     repaired = np.zeros(blame.shape, dtype=bool)
     repaired_values = {name: column.copy() for name, column in values.items()}

@@ -159,7 +159,13 @@ class ImageSchema:
             )
 
     def _checked_images(self, raw: Any) -> NDArray[np.uint8]:
-        images = np.asarray(raw)
+        try:
+            images = np.asarray(raw)
+        except ValueError:
+            raise InputError(
+                "Expected uint8 images of shape (n, height, width, channels), found several shapes; pass those of "
+                "each shape by themselves."
+            ) from None
         if images.dtype != np.uint8 or images.ndim != 4 or 0 in images.shape[1:]:
             raise InputError(
                 "Expected uint8 images of shape (n, height, width, channels), found "

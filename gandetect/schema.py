@@ -151,7 +151,10 @@ class Column:
         InputError
             They are of another kind.
         """
-        values = np.asarray(values)
+        try:
+            values = np.asarray(values)
+        except ValueError:
+            raise InputError(f"Expected column {self.name!r} to have one dimension, found lists in it.") from None
         if values.ndim != 1:
             raise InputError(f"Expected column {self.name!r} to have one dimension, found shape {values.shape}.")
         if self.kind in NUMERIC:
@@ -280,7 +283,7 @@ class Schema:
         Parameters
         ----------
         raw : mapping of str to array-like of shape (n_rows,)
-            Raw columns by name; more than are needed are ignored.
+            As for `checked`.
 
         Returns
         -------
@@ -290,19 +293,42 @@ class Schema:
         Raises
         ------
         InputError
-            A column is missing or of another type, or columns differ in length.
+            As for `checked`.
         """
+        columns = self.checked(raw)
+        return {column.input_name: columns[column.name] for column in self.used}
+
+    def checked(self, raw: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Check and convert the columns that a model needs.
+
+        Parameters
+        ----------
+        raw : mapping of str to array-like of shape (n_rows,)
+            Raw columns by name; more than are needed are ignored.
+
+        Returns
+        -------
+        dict of str to array of shape (n_rows,)
+            By name.
+
+        Raises
+        ------
+        InputError
+            There are no columns by name, one is missing or of another type, or they differ in length.
+        """
+        if not hasattr(raw, "keys"):  # a data frame is no mapping, but has keys
+            raise InputError(f"Expected raw columns by name, found {type(raw).__name__}; pass a mapping to arrays.")
         absent = [column.name for column in self.used if column.name not in raw]
         if absent:
             raise InputError(
                 f"Expected the columns that the model learns from, found no {quoted(absent)} "
                 f"among {quoted(raw)}; add what is missing or rename a column."
             )
-        feeds = {column.input_name: column.converted(raw[column.name]) for column in self.used}
-        lengths = {len(values) for values in feeds.values()}
+        columns = {column.name: column.converted(raw[column.name]) for column in self.used}
+        lengths = {len(values) for values in columns.values()}
         if len(lengths) > 1:
             raise InputError(f"Expected columns of one length, found lengths {sorted(lengths)}.")
-        return feeds
+        return columns
 
     def chunk_size(self, feeds: Mapping[str, NDArray[Any]]) -> int:
         """Return how many rows go into one run.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,8 @@ class Scorer:
         The file cannot be read.
     ModelFileError
         It is not a model file, is damaged, or needs a newer gandetect.
+    InputError
+        `threads` is no whole number of at least 1.
 
     Notes
     -----
@@ -51,23 +54,25 @@ class Scorer:
     """
 
     def __init__(self, model: str | os.PathLike[str] | bytes, *, threads: int = 1) -> None:
+        self._threads = _checked_threads(threads)
         self._contents, self.manifest = read_model(model)
         self.schema = modality_of(self.manifest)
-        self._threads = threads
         self._sessions: dict[frozenset[str], onnxruntime.InferenceSession] = {}
         self._opening = threading.Lock()
 
     def __call__(
-        self, raw: Any, outputs: Sequence[str] | None = None, alpha: float | None = None
+        self, raw: Any, outputs: str | Sequence[str] | None = None, alpha: float | None = None
     ) -> dict[str, NDArray[Any]]:
         """Score rows or images.
 
         Parameters
         ----------
-        raw : mapping of str to array of shape (n,), or array of shape (n, height, width, channels)
+        raw : mapping of str to array of shape (n,), or array
             For a table raw columns by name: float64 with NaN for missing, or str with '' for missing. More columns than
-            the model's are ignored. For images uint8 of any height and width.
-        outputs : sequence of str, optional
+            the model's are ignored. For images uint8 of shape (n, height, width, channels), of any height and width,
+            and with their folders ``{"images": ..., "folder": ...}`` where they are judged given these. For a core
+            model encoded rows, float32 of shape (n, n_features).
+        outputs : str or sequence of str, optional
             What to compute, out of the model's outputs; nothing else is. Without it those of
             its schema's `default_outputs`.
         alpha : float, optional
@@ -86,7 +91,9 @@ class Scorer:
         ModelFileError
             ONNX Runtime cannot load the model.
         """
-        outputs = self.schema.default_outputs if outputs is None else outputs
+        if outputs is None:
+            outputs = self.schema.default_outputs
+        outputs = [outputs] if isinstance(outputs, str) or not isinstance(outputs, Iterable) else list(outputs)
         unknown = [name for name in outputs if name not in self.schema.outputs]
         if unknown or not outputs:
             found = quoted(unknown) or "none"
@@ -238,7 +245,13 @@ def _two_rows(values: NDArray[Any]) -> NDArray[Any]:
     return row.repeat(2, axis=0)
 
 
+def _checked_threads(threads: int) -> int:
+    if not (isinstance(threads, Integral) and 1 <= threads < 2**31) or isinstance(threads, bool):
+        raise InputError(f"Expected threads to be a whole number of at least 1, found {threads!r}.")
+    return int(threads)
+
+
 def _checked_alpha(alpha: float) -> float:
-    if not 0 < alpha < 1:
+    if not (isinstance(alpha, Real) and 0 < alpha < 1):
         raise InputError(f"Expected a false-alarm rate alpha between 0 and 1, found {alpha!r}.")
     return alpha

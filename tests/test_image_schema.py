@@ -27,6 +27,7 @@ def test_another_number_of_channels_is_refused():
         np.zeros((8, 8, 1), np.uint8),
         np.zeros((2, 0, 8, 1), np.uint8),
         np.zeros((2, 8, 8), np.uint8),
+        [np.zeros((8, 8, 1), np.uint8), np.zeros((9, 8, 1), np.uint8)],
     ],
 )
 def test_what_is_no_batch_of_images_is_refused(images):

@@ -162,8 +162,7 @@ def _raw(columns: Columns, schema: Schema) -> dict[str, NDArray[Any]]:
             f"Expected columns to learn from of the kinds {kinds}, found {quoted(unfit)} of others; "
             "choose their kinds, or leave them out."
         )
-    feeds = schema.feeds(columns)
-    return {column.name: feeds[column.input_name] for column in schema.used}
+    return schema.checked(columns)
 
 
 def _require_rows(columns: Columns, schema: Schema, n_members: int) -> None:

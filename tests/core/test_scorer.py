@@ -118,6 +118,28 @@ def test_one_scorer_may_be_shared_by_several_threads(mixed, scorer):
             assert_same(found, wanted)
 
 
+def test_a_name_alone_asks_for_one_output(scorer, columns):
+    assert_same(scorer(columns, "p_value"), scorer(columns, ["p_value"]))
+
+
+@pytest.mark.parametrize("threads", [0, -1, 2.5, "2", None, True, 2**31])
+def test_threads_are_a_whole_number_of_at_least_one(mixed, threads):
+    message = f"Expected threads to be a whole number of at least 1, found {threads!r}."
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        Scorer(mixed.model, threads=threads)
+
+
+@pytest.mark.parametrize("columns", [None, 5, "amount", [1.0], np.zeros((2, 3))])
+def test_what_has_no_columns_by_name_is_refused(scorer, columns):
+    found = type(columns).__name__
+    refused(scorer, f"Expected raw columns by name, found {found}; pass a mapping to arrays.", columns)
+
+
+def test_lists_in_a_column_are_refused(scorer, columns):
+    message = "Expected column 'amount' to have one dimension, found lists in it."
+    refused(scorer, message, columns | {"amount": [[1.0, 2.0], [3.0]]})
+
+
 def test_scoring_leaves_the_columns_as_they_are(scorer, columns):
     before = {name: values.copy() for name, values in columns.items()}
     scorer(columns)
@@ -187,9 +209,10 @@ def test_unknown_outputs_are_refused(scorer, columns):
     message = f"Expected outputs out of {', '.join(map(repr, OUTPUTS))}, found 'score'."
     refused(scorer, message, columns, ["p_value", "score"])
     refused(scorer, message.replace("'score'", "none"), columns, [])
+    refused(scorer, message.replace("'score'", "5"), columns, 5)
 
 
-@pytest.mark.parametrize("alpha", [0, 1, -0.1, 5, float("nan")])
+@pytest.mark.parametrize("alpha", [0, 1, -0.1, 5, float("nan"), "0.05", [0.05], 1j])
 def test_an_alpha_out_of_range_is_refused(scorer, columns, alpha):
     message = f"Expected a false-alarm rate alpha between 0 and 1, found {alpha!r}."
     refused(scorer, message, columns, alpha=alpha)
