@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -118,8 +119,8 @@ class DriftMonitor:
     """
 
     def __init__(self, scorer: Scorer) -> None:
-        used = table_of(scorer.schema).used
-        self.distributions = {column.name: Distribution.of(column) for column in used}
+        self._schema = table_of(scorer.schema)
+        self.distributions = {column.name: Distribution.of(column) for column in self._schema.used}
         self.counts = {name: np.zeros(len(bins.labels), dtype=np.int64) for name, bins in self.distributions.items()}
         self.p_values = PValueCounts()
         calibration = scorer.manifest["calibration"]
@@ -134,10 +135,20 @@ class DriftMonitor:
             Raw columns by name: float64 with NaN for missing, or str with '' for missing.
         p_values : array-like of shape (n_rows,)
             Their p-values.
+
+        Raises
+        ------
+        InputError
+            A column is missing or of another type, or there is not one p-value from 0 to 1 for each row; nothing is
+            counted then.
         """
-        for name, bins in self.distributions.items():
-            self.counts[name] += bins.count(columns[name])
+        checked = self._schema.checked(columns)
+        n_rows, n_p_values = len(next(iter(checked.values()))), np.size(p_values)
+        if n_rows != n_p_values:
+            raise InputError(f"Expected a p-value for each of {n_rows} rows, found {n_p_values}.")
         self.p_values.add(p_values)
+        for name, bins in self.distributions.items():
+            self.counts[name] += bins.count(checked[name])
 
     def result(self, tolerance: float = TOLERANCE) -> Drift:
         """Compare what was counted with the training rows.
@@ -156,7 +167,7 @@ class DriftMonitor:
         InputError
             The tolerance is no share.
         """
-        if not 0 <= tolerance <= 1:
+        if not (isinstance(tolerance, Real) and 0 <= tolerance <= 1):
             raise InputError(f"Expected a tolerance between 0 and 1, a share of the rows, found {tolerance!r}.")
         n_rows, n_tests = self.p_values.n_rows, len(self.distributions) + 1
         columns = [self._compared(name, tolerance, CHANCE / n_tests) for name in self.distributions]

@@ -99,9 +99,12 @@ def evaluate_scores(
     Raises
     ------
     InputError
-        The labels are all the same.
+        The labels are all the same, or there is not one finite score and one p-value for each of them.
     """
     labels = _checked_labels(is_anomaly)
+    scores, p_values = (
+        _checked_numbers(values, len(labels), what) for values, what in ((scores, "scores"), (p_values, "p-values"))
+    )
     return Evaluation(
         len(labels),
         int(labels.sum()),
@@ -273,6 +276,16 @@ def _threshold(p_values: NDArray[np.float32], labels: NDArray[np.bool_], alpha: 
     flagged = p_values <= np.float32(alpha)
     n_alarms, n_hits = int(flagged.sum()), int((flagged & labels).sum())
     return Threshold(alpha, n_alarms, n_hits, n_hits / n_alarms if n_alarms else None, n_hits / int(labels.sum()))
+
+
+def _checked_numbers(values: ArrayLike, n_rows: int, what: str) -> NDArray[np.float64]:
+    try:
+        numbers = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        numbers = np.array(np.nan)
+    if numbers.shape != (n_rows,) or not np.isfinite(numbers).all():
+        raise InputError(f"Expected {n_rows} {what}, one finite number for each label, found others.")
+    return numbers
 
 
 def _checked_labels(is_anomaly: ArrayLike) -> NDArray[np.bool_]:

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from numbers import Real
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from gandetect.errors import InputError
 
 Floats = NDArray[np.float64]
 
@@ -37,8 +40,13 @@ class PValueCounts:
         ----------
         p_values : array-like of shape (n_rows,)
             As a model file gives them.
+
+        Raises
+        ------
+        InputError
+            They are no numbers from 0 to 1, one for each row.
         """
-        self._waiting.append(np.array(p_values, dtype=np.float64))
+        self._waiting.append(_checked(p_values))
         self.n_rows += self._waiting[-1].size
         self._n_waiting += self._waiting[-1].size
         if self._n_waiting > MOST_WAITING:
@@ -88,7 +96,13 @@ class PValueCounts:
         -------
         float
             A p-value that occurs, or 0.
+
+        Raises
+        ------
+        InputError
+            The rate is not between 0 and 1.
         """
+        _require_rate(rate)
         values: Floats = np.array(sorted(self._counts))
         n_at_most = np.cumsum([self._counts[value] for value in values.tolist()])
         passed = values * self.n_rows <= rate * n_at_most
@@ -108,7 +122,13 @@ class PValueCounts:
         -------
         int
             Rows.
+
+        Raises
+        ------
+        InputError
+            The rate is not between 0 and 1.
         """
+        _require_rate(rate)
         return int(np.ceil(self.n_rows / (rate * (n_calibration + 1))))
 
     def chance_of_so_many(self, alpha: float, n_calibration: int) -> float:
@@ -135,6 +155,21 @@ class PValueCounts:
         # Beyond so many rows only the calibration rows' chance is left.
         n_rows = min(self.n_rows, MAX_ROWS)
         return _beta_binomial_tail(n_small * n_rows // self.n_rows, n_rows, rank, n_calibration + 1 - rank)
+
+
+def _checked(p_values: ArrayLike) -> Floats:
+    try:
+        values = np.array(p_values, dtype=np.float64)
+    except (TypeError, ValueError):
+        values = np.array(np.nan)
+    if values.ndim != 1 or not ((values >= 0) & (values <= 1)).all():
+        raise InputError("Expected p-values from 0 to 1, one for each row, found others; pass those of a scorer.")
+    return values
+
+
+def _require_rate(rate: float) -> None:
+    if not (isinstance(rate, Real) and 0 < rate < 1):
+        raise InputError(f"Expected a false discovery rate between 0 and 1, found {rate!r}.")
 
 
 MOST_WAITING = 2**14

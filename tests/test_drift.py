@@ -149,7 +149,31 @@ def test_no_rows_have_not_drifted():
     assert not monitor(100, a=np.arange(100.0)).result().drifted
 
 
-@pytest.mark.parametrize("tolerance", [np.nan, -0.1, 1.1])
+@pytest.mark.parametrize(
+    ("rows", "p_values", "sentence"),
+    [
+        ({}, [0.5], "Expected the columns that the model learns from, found no 'a', 'b' among "),
+        ({"a": ["x"], "b": ["x"]}, [0.5], "Expected numbers in column 'a', found "),
+        ({"a": [1.0], "b": [None]}, [0.5], "Expected text in column 'b', found other values"),
+        ({"a": [1.0, 2.0], "b": ["x", "y"]}, [0.5], "Expected a p-value for each of 2 rows, found 1."),
+        ({"a": [1.0], "b": ["x"]}, [1.5], "Expected p-values from 0 to 1, one for each row, found others"),
+    ],
+)
+def test_rows_that_do_not_fit_are_refused_and_not_counted(rows, p_values, sentence):
+    watch = monitor(50, a=np.arange(50.0), b=texts(*"xy" * 25))
+    with pytest.raises(InputError, match=f"^{re.escape(sentence)}"):
+        watch.add(rows, p_values)
+    assert [counts.sum() for counts in watch.counts.values()] == [0, 0]
+    assert watch.result().n_rows == 0
+
+
+def test_lists_are_counted_like_arrays():
+    watch = monitor(50, a=np.arange(50.0), b=texts(*"xy" * 25))
+    watch.add({"a": [1.0, np.nan], "b": ["x", ""]}, [0.5, 0.1])
+    assert [counts[-1] for counts in watch.counts.values()] == [1, 1]
+
+
+@pytest.mark.parametrize("tolerance", [np.nan, -0.1, 1.1, "0.1", None])
 def test_a_tolerance_that_is_no_share_is_refused(tolerance):
     sentence = f"Expected a tolerance between 0 and 1, a share of the rows, found {tolerance!r}."
     with pytest.raises(InputError, match=f"^{re.escape(sentence)}$"):

@@ -150,6 +150,18 @@ def test_scores_that_tie_give_the_average_precision_of_scikit_learn():
     assert ours == pytest.approx(average_precision_score(labels, scores))
 
 
+@pytest.mark.parametrize("values", [[1, 2], [1, 2, np.nan], [1, 2, np.inf], ["a", "b", "c"], [[1, 2, 3]], None])
+def test_scores_and_p_values_are_one_finite_number_for_each_label(values):
+    for arguments, what in (
+        (([*values] if values else values, [0.1] * 3), "scores"),
+        (([1, 2, 3], values), "p-values"),
+    ):
+        with pytest.raises(
+            gandetect.InputError, match=f"^Expected 3 {what}, one finite number for each label, found others.$"
+        ):
+            evaluate_scores(*arguments, [0, 1, 0])
+
+
 def test_a_perfect_order_has_the_interval_of_a_point_and_one_anomaly_a_wide_one():
     assert auroc_interval([1, 2, 3, 4], [0, 0, 1, 1]) == (1.0, 1.0)
     low, high = auroc_interval([1, 2, 3, 4, 5], [0, 0, 0, 1, 0])

@@ -1,3 +1,6 @@
+"""How often p-values occur, and what that says of many rows together."""
+
+import re
 import tracemalloc
 
 import numpy as np
@@ -6,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import betabinom, false_discovery_control
 
-from gandetect import PValueCounts
+from gandetect import InputError, PValueCounts
 
 
 def counted(p_values, n_chunks=1):
@@ -26,6 +29,22 @@ def test_discoveries_are_those_of_scipy(ranks, rate, n_chunks):
     adjusted = false_discovery_control(p_values.astype(np.float64))
     clear = np.abs(adjusted - rate) > 1e-9
     assert np.array_equal((p_values <= limit)[clear], (adjusted <= rate)[clear])
+
+
+@pytest.mark.parametrize("p_values", ["0.1", None, 0.1, ["small"], [1.1], [-0.1], [np.nan], [[0.1]], [[0.1], [1, 2]]])
+def test_what_are_no_p_values_is_refused_and_not_counted(p_values):
+    counts = counted([0.5])
+    with pytest.raises(InputError, match=r"^Expected p-values from 0 to 1, one for each row, found others; "):
+        counts.add(p_values)
+    assert (counts.n_rows, counts.at_most(1)) == (1, 1)
+
+
+@pytest.mark.parametrize("rate", [0, 1, -0.1, np.nan, "0.1", None])
+def test_a_rate_of_false_discoveries_is_a_share(rate):
+    sentence = f"Expected a false discovery rate between 0 and 1, found {rate!r}."
+    for ask in (counted([0.5]).discovery_limit, lambda rate: counted([0.5]).fewest_discoveries(rate, 99)):
+        with pytest.raises(InputError, match=f"^{re.escape(sentence)}$"):
+            ask(rate)
 
 
 def test_without_rows_nothing_is_a_discovery():

@@ -213,9 +213,9 @@ def _labelled(rows: ReportRows, is_anomaly: NDArray[np.bool_]) -> Labelled:
             f"Expected the package {error.name} to compare with labels, found none; "
             "install it with: pip install 'gandetect[train]'"
         ) from error
-    points = curves(rows.scores, is_anomaly)
+    evaluation, points = evaluate_scores(rows.scores, rows.p_values, is_anomaly), curves(rows.scores, is_anomaly)
     return Labelled(
-        evaluate_scores(rows.scores, rows.p_values, is_anomaly),
+        evaluation,
         curve("new", "ROC", points["roc"]),
         curve("new", "precision and recall", points["precision_recall"]),
     )

@@ -40,7 +40,7 @@ FLOORS = {
     "model_file": {"errors", "files", "guard", "manifest", "onnx_layout", "wire"},
     "pruning": {"wire"},
     "scorer": {"errors", "modality", "manifest", "model_file", "pruning"},
-    "significance": set(),
+    "significance": {"errors"},
     "wording": {"schema"},
     "explanation": {"modality", "schema", "scorer", "wording"},
     "distribution": {"errors", "schema"},
