@@ -46,9 +46,9 @@ def doubts(features: Mapping[str, Values], n_rows: int, times: Collection[str] =
             f"columns are called {quoted(numbers)}: if the table has no line of names, its first row was taken for it, "
             "so put the names above it"
         )
-    if counters := [name for name, values in features.items() if name not in times and _only_grows(values)]:
+    if counters := [name for name, values in features.items() if name not in times and _runs_away(values)]:
         found.append(
-            f"{', '.join(map(repr, counters))} never {'falls' if len(counters) == 1 else 'fall'} from row to row: if "
+            f"in every quarter of the rows most values of {', '.join(map(repr, counters))} are beyond all before: if "
             "that is a clock or a counter, new rows lie beyond all that is learned and will be flagged, so leave it "
             "out with --drop"
         )
@@ -78,12 +78,18 @@ def _may_be_id(values: Values) -> bool:
     return len(set(values)) == len(values)
 
 
-def _only_grows(values: Values) -> bool:
-    """Tell whether numbers may be a clock or a counter: they never fall, and most of them rise."""
-    if len(values) < MIN_DIFFERENT or values.dtype.kind != "f":
+def _runs_away(values: Values) -> bool:
+    """Tell whether most numbers of every quarter are above all before, or below, as a clock's or a counter's are."""
+    if values.dtype.kind != "f":
         return False
-    steps = np.diff(values[np.isfinite(values)])
-    return bool((steps >= 0).all() and np.count_nonzero(steps) > len(values) / 2)
+    known = values[np.isfinite(values)]
+    return len(np.unique(known)) >= MIN_DIFFERENT and (_climbs(known) or _climbs(-known))
+
+
+def _climbs(numbers: Values) -> bool:
+    quarters = np.array_split(numbers, 4)
+    highest = np.maximum.accumulate([quarter.max() for quarter in quarters])
+    return all(np.median(quarter) > before for quarter, before in zip(quarters[1:], highest[:-1], strict=True))
 
 
 def _moves_on(values: Values) -> bool:

@@ -50,15 +50,28 @@ def test_names_that_are_measurements_are_no_names():
 
 def test_clocks_and_counters_are_named_for_new_rows_lie_beyond_them():
     meter = np.repeat(np.cumsum(np.abs(NUMBERS)), [1, 1, 2] * 10)
-    table = {"meter": meter, "at": 2500 * np.arange(40.0), "turned": meter[::-1], "stuck": np.arange(40.0) // 10}
+    sorted_levels, swings = np.arange(40.0) // 10, np.sin(np.arange(40.0))
+    table = {"meter": meter, "at": 2500 * np.arange(40.0), "levels": sorted_levels, "swings": swings}
     (sentence,) = doubts(table, 40, times={"at"})
     assert sentence == (
-        "'meter' never falls from row to row: if that is a clock or a counter, new rows lie beyond all that is learned "
-        "and will be flagged, so leave it out with --drop"
+        "in every quarter of the rows most values of 'meter' are beyond all before: if that is a clock or a counter, "
+        "new rows lie beyond all that is learned and will be flagged, so leave it out with --drop"
     )
-    both = doubts({"meter": meter, "with a gap": np.append(np.nan, meter[1:])}, 40)
-    assert both[0].startswith("'meter', 'with a gap' never fall from row to row: ")
-    assert doubts({"reset": np.append(meter, 0.0), "mostly unknown": np.append(meter, np.full(40, np.nan))}, 80) == []
+
+
+@pytest.mark.parametrize("order", ["oldest first", "newest first"])
+def test_a_clock_is_one_with_ties_gaps_and_late_rows(order):
+    minutes = np.repeat(1.7e12 + 60_000 * np.arange(50.0), 4)  # four devices report every minute
+    late = minutes.copy()
+    late[[20, 30]] = late[[30, 20]]
+    gap = np.append(np.nan, minutes[1:])
+    step = 1 if order == "oldest first" else -1
+    (sentence,) = doubts({"a": minutes[::step], "b": late[::step], "c": gap[::step]}, 200)
+    assert "most values of 'a', 'b', 'c' are beyond all before" in sentence
+
+
+def test_a_counter_that_starts_anew_again_and_again_is_no_counter_to_leave_out():
+    assert doubts({"uptime": np.arange(300.0) % 100}, 300) == []
 
 
 def test_categories_that_move_on_are_named_but_not_those_of_which_many_are_rare():
