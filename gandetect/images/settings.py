@@ -122,7 +122,7 @@ class ImageSettings:
             ("effort", effort, EFFORTS),
             ("loss", loss, LOSSES),
         ):
-            if value not in known:
+            if value not in list(known):
                 raise InputError(f"Expected {name} to be one of {quoted(known)}, found {value!r}.")
         defaults = dict(DEFAULTS[detector])
         defaults["n_steps"] = round(defaults["n_steps"] * EFFORTS[effort])

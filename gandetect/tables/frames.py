@@ -36,7 +36,7 @@ def as_frame(X: Any) -> Any:
 
 
 def frame_schema(frame: pd.DataFrame) -> Schema:
-    """Let the dtypes decide: numbers, booleans, times; everything else is a category.
+    """Let the dtypes decide: numbers, booleans, times and periods; everything else is a category.
 
     Where a dtype is object, or one of Arrow, the values decide: decimals, whole numbers and floats are numbers, dates
     are times.
@@ -60,7 +60,7 @@ def array_schema(n_columns: int) -> Schema:
 
 _DURATIONS = frozenset({"timedelta64", "timedelta"})
 _NUMBERS = frozenset({"integer", "floating", "mixed-integer-float", "decimal", "complex"})
-_TIMES = frozenset({"datetime64", "datetime", "date"})
+_TIMES = frozenset({"datetime64", "datetime", "date", "period"})
 _KINDS = dict.fromkeys(_NUMBERS | _DURATIONS, Kind.NUMBER) | dict.fromkeys(_TIMES, Kind.TIME) | {"boolean": Kind.YES_NO}
 """Kinds by what pandas infers of a column."""
 _TEXT = frozenset({"string", "mixed", "mixed-integer"})
@@ -133,6 +133,8 @@ def _raw(values: pd.Series[Any], column: Column) -> NDArray[Any]:
             return _seconds(values)
         if column.kind is Kind.NUMBER:
             return _numbers(values)
+        if _inferred(values) == "bytes":
+            raise TypeError("only who knows their encoding can decode them, with .str.decode('utf-8') for instance")
     except (TypeError, ValueError, OverflowError) as error:
         raise InputError(
             f"Expected values of kind {column.kind.value} in column {column.name!r}, found {values.dtype}: {error}."
@@ -160,12 +162,14 @@ def _numbers(values: pd.Series[Any]) -> NDArray[np.float64]:
 
 
 def _seconds(values: pd.Series[Any]) -> NDArray[np.float64]:
-    """Seconds since 1970 UTC; naive times are taken as UTC."""
+    """Seconds since 1970 UTC; naive times are taken as UTC, a period as its beginning."""
     if _kind(values) in (Kind.NUMBER, Kind.YES_NO):
         raise TypeError("a number has no unit of time")
     if _inferred(values) == "date":  # pandas refuses the year 9999, which often stands for never
         moments = values.astype(object).where(values.notna(), None).to_numpy().astype("datetime64[us]")
         return np.asarray((moments - np.datetime64(0, "us")) / np.timedelta64(1, "s"), dtype=np.float64)
+    if _inferred(values) == "period":
+        values = pd.Series(pd.PeriodIndex(values).to_timestamp())
     times = pd.to_datetime(values, utc=True)
     seconds = (times - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
     return np.asarray(seconds, dtype=np.float64)

@@ -135,7 +135,7 @@ class TableSettings:
         InputError
             There is no such effort.
         """
-        if effort not in EFFORTS:
+        if effort not in list(EFFORTS):
             raise InputError(f"Expected effort to be one of {quoted(EFFORTS)}, found {effort!r}.")
         return cls(effort=effort, **EFFORTS[effort] | {n: v for n, v in given.items() if v is not None})
 

@@ -458,6 +458,36 @@ def test_a_date_that_stands_for_never_is_a_time(objects):
     assert quick(n_steps=2).fit(held).scorer_.schema["day"].kind is Kind.TIME
 
 
+@pytest.mark.parametrize("dtype", [None, object])
+def test_a_period_is_the_time_of_its_beginning(dtype):
+    months = pd.period_range("2020-01", periods=40, freq="M")
+    numbers = np.arange(40) % 7
+    held = pd.DataFrame({"n": numbers, "month": pd.Series(months, dtype=dtype)})
+    plain = pd.DataFrame({"n": numbers, "month": months.to_timestamp()})
+    for frame in (held, plain):
+        frame.loc[3, "month"] = None
+    fitted = quick(n_steps=2).fit(held)
+    assert fitted.scorer_.schema["month"].kind is Kind.TIME
+    np.testing.assert_array_equal(fitted.score_samples(held), quick(n_steps=2).fit(plain).score_samples(plain))
+
+
+def test_bytes_are_refused_since_they_are_no_text_yet():
+    held = pd.DataFrame({"n": np.arange(20) % 7, "code": [b"a", b"b"] * 10})
+    with pytest.raises(
+        InputError, match=r"^Expected values of kind category in column 'code', found object: only who "
+    ):
+        quick(n_steps=2).fit(held)
+    text = held.assign(code=held["code"].str.decode("utf-8"))
+    with pytest.raises(InputError, match=r" in column 'code', found object: only who knows their encoding "):
+        quick(n_steps=2).fit(text).predict(held)
+
+
+@pytest.mark.parametrize("effort", [None, ["low"]])
+def test_an_effort_is_one_of_the_known(effort):
+    with pytest.raises(InputError, match=r"^Expected effort to be one of 'low', 'default', 'high', found "):
+        quick(effort=effort).fit(X)
+
+
 def test_explanations_name_the_columns_of_the_frame(fitted_on_frame, frame):
     explanation = fitted_on_frame.explain(frame.iloc[10:15])
     assert list(explanation.expected) == list(frame.columns)
