@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandetect.errors import InputError
-from gandetect.modality import CHUNK_ROWS, GraphInput
-from gandetect.schema import DEFAULT_OUTPUTS, Schema
+from gandetect.modality import CHUNK_ROWS, GraphInput, Modality
+from gandetect.schema import DEFAULT_OUTPUTS, Schema, table_of
 
 FEATURES = "features"
 """Name of the input of a core model."""
@@ -21,6 +21,17 @@ FEATURES = "features"
 def encoding_beside(path: str) -> str:
     """Return the path of the file that says how to encode for the core model at `path`."""
     return str(Path(path).with_suffix(".encoding.json"))
+
+
+def columns_of(schema: Modality) -> Schema:
+    """Return the columns that a model for tables learned from, also where they are encoded before it.
+
+    Raises
+    ------
+    InputError
+        The model is for something else.
+    """
+    return schema.table if isinstance(schema, CoreSchema) else table_of(schema)
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ Examples:
 
 Say of every flagged row which columns are most to blame, what the generator expected there given all other columns,
 and the smallest set of changes found that would make the row normal. Columns to blame that hold what was expected are
-passed over where others are to blame, but not with --json.
+passed over where others are to blame.
 """
 }
 
@@ -107,7 +107,7 @@ def _json(explanation: Explanation, row: int, line: int, top: int) -> str:
             "expected": _json_value(schema.features[feature], explanation.expected_of(row, feature)),
             "reason": explanation.reason(row, feature),
         }
-        for feature in explanation.most_to_blame(row, top)
+        for feature in explanation.to_name(row, top)
     ]
     repair = {name: _json_value(schema[name], value) for name, value in explanation.repair(row).items()}
     return json.dumps(told | {"reasons": reasons, "repair": repair}, ensure_ascii=False) + "\n"

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 import gandetect
-from gandetect.core_schema import encoding_beside
+from gandetect.core_schema import columns_of, encoding_beside
 from gandetect.manifest import modality_of
 from gandetect.readers.values import parse_columns
-from gandetect.schema import Schema, table_of
+from gandetect.schema import Schema
 from gandetect.wording import plain
 from gandetect_cli import options
 from gandetect_cli.output import emit, require_other_files, require_writable
@@ -66,7 +66,7 @@ def export(
     contents, manifest = gandetect.read_model(model)
     for path in outputs:
         require_writable(path)
-    columns = None if data is None else _columns(data, table_of(modality_of(manifest)))
+    columns = None if data is None else _columns(data, columns_of(modality_of(manifest)))
     with ProgressBar("teaching", quiet=quiet) as bar:
         course = _Course(Reporter(quiet), bar)
         exported = gandetect.export_model(

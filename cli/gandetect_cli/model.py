@@ -9,11 +9,10 @@ from dataclasses import asdict
 from typing import Any
 
 import gandetect
-from gandetect.core_schema import CoreSchema
+from gandetect.core_schema import columns_of
 from gandetect.image_schema import ImageSchema
 from gandetect.manifest import modality_of
-from gandetect.modality import Modality
-from gandetect.schema import Column, Role, Schema, table_of
+from gandetect.schema import Column, Role, Schema
 from gandetect.wording import missing_in_words, plain, training_in_words, verdicts
 from gandetect_cli.options import MODEL_FILE, Json, ModelArgument, Threads, Timing
 from gandetect_cli.output import emit
@@ -76,7 +75,7 @@ def _text(file: dict[str, Any], manifest: dict[str, Any]) -> str:
         f"sha256 {file['sha256']}",
     ]
     schema = modality_of(manifest)
-    described = _images(schema) if isinstance(schema, ImageSchema) else _columns(_table(schema))
+    described = _images(schema) if isinstance(schema, ImageSchema) else _columns(columns_of(schema))
     parts = ["".join(f"{plain(line)}\n" for line in head), *described]
     parts += [
         f"{name}\n{_listed(manifest[name])}"
@@ -88,10 +87,6 @@ def _text(file: dict[str, Any], manifest: dict[str, Any]) -> str:
     if manifest.get("health"):
         parts.append(_health(manifest["health"]))
     return "\n".join(parts)
-
-
-def _table(schema: Modality) -> Schema:
-    return schema.table if isinstance(schema, CoreSchema) else table_of(schema)
 
 
 def _columns(schema: Schema) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -154,7 +155,7 @@ class Exported:
 
 
 def export_model(
-    model: bytes,
+    model: str | os.PathLike[str] | bytes,
     *,
     storage: str | None = None,
     distill: bool = False,
@@ -167,8 +168,8 @@ def export_model(
 
     Parameters
     ----------
-    model : bytes
-        Contents of the model file, the source.
+    model : str, os.PathLike or bytes
+        Path or contents of the model file, the source.
     storage : {"fp32", "fp16"}, optional
         "fp16" stores the weights in half the space; they are unpacked when the file is opened, and as fast. Without it
         only those of a distilled model are stored so, of which it loses nothing, and not in a core model.
@@ -195,6 +196,8 @@ def export_model(
         for something else than tables or one with given columns.
     ModelFileError
         The source is no model file that can be exported, or the variant that was made is outside its bound.
+    FileAccessError
+        The source cannot be read.
     """
     storage = storage or ("fp16" if distill and not core else "fp32")
     if storage not in STORAGES:
@@ -205,10 +208,10 @@ def export_model(
             "--distill or --core)."
         )
     seed = checked_seed(seed)
+    model, manifest = read_model(model)
     source = Source(model, columns)
     changed, calibration = distilled(source, None, seed, callback) if distill else (source.open, {})
     about = {"kind": "distilled" if distill else "stored", "storage": storage, "core": core, "source": _digest(model)}
-    manifest = source.scorer.manifest
     manifest = manifest | {"calibration": manifest["calibration"] | calibration, "export": about}
     if core:
         # Whatever else is changed: this step changes next to nothing.

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 
 import gandetect
 
@@ -27,6 +28,14 @@ def test_json_holds_the_same_rows_as_score_flags(cli, machines_new, small_model)
         assert len(row["reasons"]) == 3
         assert row["reasons"][0]["share"] >= row["reasons"][1]["share"]
         assert row["repair"].keys() <= names
+
+
+def test_json_gives_the_reasons_that_words_give(cli, machines_new, small_model):
+    options = machines_new, "-m", small_model, "--all", "--top", 5
+    told = [json.loads(line) for line in cli("explain", *options, "--json").out.splitlines()]
+    said = re.findall(r"^ +\d+ %  (.*)$", cli("explain", *options).out, re.MULTILINE)
+    assert [reason["reason"] for row in told for reason in row["reasons"]] == said
+    assert not [reason for reason in said if reason.endswith(", as expected")]
 
 
 def test_a_repair_that_is_made_leaves_no_anomaly(cli, machines_new, small_model):

@@ -41,6 +41,15 @@ def test_export_writes_no_core_model_where_its_encoding_cannot_be_written(cli, s
     assert not Path("core.onnx").exists()
 
 
+def test_export_from_a_variant_is_refused_as_such_also_with_rows_to_teach_with(cli, small_model, machines_train):
+    assert cli("export", small_model, "--core", "-o", "core.onnx").code == 0
+    for options in ((), ("--data", machines_train)):
+        result = cli("export", "core.onnx", "--distill", *options, "-o", "small.onnx")
+        assert result.code == 2
+        sentence = "Expected an original model file, found a variant already; export from its original."
+        assert result.err == f"gandetect: {sentence}\n"
+
+
 def test_export_without_a_variant_or_with_rows_that_nothing_is_taught_with_is_refused(cli, small_model):
     shutil.copy(small_model, "gandetect.onnx")
     result = cli("export", "-o", "small.onnx")

@@ -55,6 +55,10 @@ def new_rows(machines_new, source):
     return parse_columns(chunk.columns, chunk.lines, source.schema).columns
 
 
+def test_the_source_may_be_named_by_its_path(small_model, half):
+    assert export_model(small_model, storage="fp16").model == half.model
+
+
 def test_half_precision_takes_little_more_than_half_the_space_and_changes_scores_by_less_than_its_bound(
     half, model, source, new_rows
 ):
