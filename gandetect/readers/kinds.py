@@ -13,8 +13,9 @@ id           whole numbers, all different, no leading zeros, and one of: 20 or m
              20 or more and the name has a word such as id, key or index, or is one that data frames give to their
              index; 20 or more and some beyond 2**53; such a name of an index and they grow by one
 number       all values are numbers, none a whole number with leading zeros (such a column holds codes, unless others
-             of its numbers have decimals); or 20 or more different numbers with the same unit ($, %, kg, ...), or
-             numbers with thousands separators (`gandetect.readers.number_forms`)
+             of its numbers have decimals), and of the different ones fewer than half are limits (``<18`` and ``>65``
+             alone are groups); or 20 or more different numbers with the same unit ($, %, kg, ...), or numbers with
+             thousands separators (`gandetect.readers.number_forms`)
 time         all values are ISO 8601 dates or times, or all are written in one of `TIME_FORMATS`, or each
              in some of these
 id           20 or more values, all different, each a single word
@@ -44,6 +45,7 @@ from gandetect.readers.number_forms import PLAIN, NumberForm, are_pairs, find_fo
 from gandetect.readers.values import (
     BLANKS,
     YES_NO_PAIRS,
+    is_limit,
     is_missing,
     parse_column,
     parse_number,
@@ -177,7 +179,7 @@ def find_kind(values: ColumnValues, on_error: str) -> Finding:
         return Finding(Kind.EMPTY, "every value is missing")
     if any({word.lower() for word in values.counts}.issubset(pair) for pair in YES_NO_PAIRS):
         return Finding(Kind.YES_NO)
-    if _are_codes(values):
+    if _are_codes(values) or _are_limits(values):
         return _find_words(values)
     numbers, not_numbers = parse_numbers(values.different, values.decimal)
     if not not_numbers.any():
@@ -198,6 +200,11 @@ def _are_codes(values: ColumnValues) -> bool:
     return any(_LEADING_ZERO.fullmatch(word) for word in values.counts) and all(
         _WHOLE_NUMBER.fullmatch(word) or parse_number(word, values.decimal) is None for word in values.counts
     )
+
+
+def _are_limits(values: ColumnValues) -> bool:
+    """Tell whether half of the different values or more are limits, such as those of groups: <18 and >65."""
+    return 2 * sum(map(is_limit, values.counts)) >= len(values.counts)
 
 
 def _find_numbers(values: ColumnValues, numbers: NDArray[np.float64]) -> Finding:

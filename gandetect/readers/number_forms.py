@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gandetect.readers.values import BLANKS, MISSING, parse_column, with_blanks, with_sign_first
+from gandetect.readers.values import BLANKS, MISSING, bare_sign, parse_column, with_blanks
 from gandetect.schema import Column, Kind
 
 _MIN_NUMBERS = 20
@@ -97,7 +97,7 @@ def find_form(words: Iterable[str], decimal: str, *, is_certain: bool = False, a
     NumberForm
         `PLAIN` where the words have no other form in common.
     """
-    written = [match for word in words if (match := _WRITTEN.fullmatch(with_sign_first(with_blanks(word))))]
+    written = [match for word in words if (match := _WRITTEN.fullmatch(bare_sign(with_blanks(word))))]
     units = Counter(_unit(match) for match in written)
     if not units:
         return PLAIN

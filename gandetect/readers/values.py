@@ -4,9 +4,10 @@
 kind           what is read
 =============  ==================================================================================================
 number         decimal digits, optional sign, decimal mark and exponent; ``inf`` and ``infinity``; blanks around it; and
-               the column's unit and thousands separators, where it has any; as bookkeepers write what is negative,
-               ``1.50-`` or ``(1.50)``, but not without decimals: ``1-`` may be a grade, ``(1)`` a note, and ``5.-``
-               is a price of 5
+               the column's unit and thousands separators, where it has any, and in ``1,234.50``, which can be
+               nothing else, where it has none; as bookkeepers write what is negative, ``1.50-`` or ``(1.50)``, but
+               not without decimals: ``1-`` may be a grade, ``(1)`` a note, and ``5.-`` is a price of 5; the limit of
+               what is beyond one, as laboratories write it: ``<0.5`` is 0.5
 yes/no         true/false, t/f, yes/no, y/n, on/off, 1/0 in any case become ``yes`` and ``no``; other text stays
 category       the text as it is; only the empty text is missing
 time           ISO 8601 dates and times, or one ``strptime`` format; without an offset from UTC it is UTC
@@ -54,6 +55,7 @@ _NUMBER = re.compile(
     r"[+-]?(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf(?:inity)?)", re.IGNORECASE | re.ASCII
 )
 _MARK = re.compile(r"[.,][0-9]")
+_LIMIT = re.compile(r"\A(?:[<>]=?|[≤≥]) ?")
 # Over these characters alone, Python's float() reads exactly the numbers above.
 _PLAIN = re.compile(r"[0-9.eE+\- \t]*")
 
@@ -156,12 +158,23 @@ def parse_column(texts: NDArray[np.object_], column: Column) -> tuple[NDArray[np
         True where the text is not of the column's kind; the value there is missing.
     """
     if column.kind is Kind.NUMBER:
-        return parse_numbers(texts if column.is_plain_number else bare_numbers(texts, column), column.decimal)
+        return _parse_written_numbers(texts, column)
     if column.kind is Kind.TIME:
         return parse_times(texts, column.time_format)
     if column.kind is Kind.YES_NO:
         texts = np.array([_yes_no(text) for text in texts], dtype=object)
     return texts, np.zeros(len(texts), dtype=np.bool_)
+
+
+def _parse_written_numbers(texts: NDArray[np.object_], column: Column) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    if not column.is_plain_number:
+        return parse_numbers(bare_numbers(texts, column), column.decimal)
+    values, unreadable = parse_numbers(texts, column.decimal)
+    if unreadable.any():
+        values[unreadable], unreadable[unreadable] = parse_numbers(
+            bare_numbers(texts[unreadable], column), column.decimal
+        )
+    return values, unreadable
 
 
 def is_missing(texts: NDArray[np.object_]) -> NDArray[np.bool_]:
@@ -171,14 +184,17 @@ def is_missing(texts: NDArray[np.object_]) -> NDArray[np.bool_]:
 
 def bare_numbers(texts: NDArray[np.object_], column: Column) -> NDArray[np.object_]:
     """Take a column's unit and thousands separators out of numbers; what is not written so becomes no number."""
-    written = _written(column.prefix.strip(), column.suffix.strip(), column.grouping, column.decimal)
+    grouping = column.grouping or ("," if column.decimal == "." else ".")
+    written = _written(
+        column.prefix.strip(), column.suffix.strip(), grouping, column.decimal, must_show=not column.grouping
+    )
 
     def bare(text: str) -> str:
         word = with_blanks(text).strip(BLANKS)
-        match = written.fullmatch(with_sign_first(word))
+        match = written.fullmatch(bare_sign(word))
         if match is None:
             return word if word in MISSING else _NO_NUMBER
-        return match["sign"] + match["number"].replace(column.grouping or " ", "")
+        return match["sign"] + match["number"].replace(grouping, "")
 
     return np.array([bare(text) for text in texts], dtype=object)
 
@@ -188,20 +204,28 @@ def with_blanks(text: str) -> str:
     return text.translate(_HARD_BLANKS)
 
 
-def with_sign_first(text: str) -> str:
-    """Write a minus sign, ``1.50-`` and ``(1.50)`` as a plain minus before the number; leave other text alone."""
-    text = text.replace("\u2212", "-")
+def bare_sign(text: str) -> str:
+    """Write a minus sign, ``1.50-`` and ``(1.50)`` as a plain minus before the number, and ``<0.5`` as the limit."""
+    text = _LIMIT.sub("", text.replace("\u2212", "-"))
     inner = text[1:-1] if text[:1] == "(" and text[-1:] == ")" else text[:-1] if text[-1:] == "-" else ""
     return f"-{inner.strip(BLANKS)}" if _MARK.search(inner) else text
 
 
+def is_limit(text: str) -> bool:
+    """Tell whether a text starts as a value beyond a limit does, such as ``<0.5`` or ``>= 1000``."""
+    return _LIMIT.match(text) is not None
+
+
 @lru_cache
-def _written(prefix: str, suffix: str, grouping: str, decimal: str) -> re.Pattern[str]:
+def _written(prefix: str, suffix: str, grouping: str, decimal: str, *, must_show: bool) -> re.Pattern[str]:
+    """Return how numbers are written; where decimals must show what separates thousands, ``1,234`` is none."""
     blanks = " +" if suffix[:1].isdigit() else " *"  # 101/min is not 10 1/min
+    blank = " *" if prefix or suffix else ""
     prefix, suffix, grouping, decimal = map(re.escape, (prefix, suffix, grouping, decimal))
-    whole = f"(?:[0-9]{{1,3}}(?:{grouping}[0-9]{{3}})+|[0-9]+)" if grouping else "[0-9]+"
+    shown = f"(?={decimal}[0-9])" if must_show else ""
+    whole = f"(?:[0-9]{{1,3}}(?:{grouping}[0-9]{{3}})+{shown}|[0-9]+)"
     number = f"(?:{whole}(?:{decimal}[0-9]*)?|{decimal}[0-9]+)(?:[eE][+-]?[0-9]+)?"
-    return re.compile(f"(?P<sign>[+-]?){prefix} *(?P<number>[+-]?{number}){blanks}{suffix}")
+    return re.compile(f"(?P<sign>[+-]?){prefix}{blank}(?P<number>[+-]?{number}){blanks}{suffix}")
 
 
 _NO_NUMBER = "no number"
@@ -209,7 +233,7 @@ _NO_NUMBER = "no number"
 
 def parse_number(text: str, decimal: str = ".") -> float | None:
     """Read one number, or return None; `text` has no blanks around it and is not missing."""
-    text = with_sign_first(text)
+    text = bare_sign(text)
     if decimal != ".":
         text = _with_point(text, decimal)
     return float(text) if _NUMBER.fullmatch(text) else None

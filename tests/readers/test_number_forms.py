@@ -207,6 +207,30 @@ def test_a_named_decimal_mark_makes_no_thousands_of_other_digits(words):
         found(*words, is_decimal_certain=True)
 
 
+@pytest.mark.parametrize(("decimal", "unit"), [(".", ""), (",", ""), (".", " kg"), (",", "%")])
+def test_thousands_are_read_where_no_training_value_had_any_if_decimals_show_what_separates_them(decimal, unit):
+    words = [f"{i}{decimal}25{unit}" for i in range(40)]
+    column = found(*words, decimal=decimal)
+    other = "," if decimal == "." else "."
+    large, unclear = f"1{other}234{other}567{decimal}5{unit}", f"1{other}234{unit}"
+    assert read(column, large, f"-{large}", unclear, words[7]) == [1234567.5, -1234567.5, None, 7.25]
+
+
+@pytest.mark.parametrize("unit", ["", " mg/l"])
+@pytest.mark.parametrize("sign", ["<", "> ", "<=", "≥"])
+def test_values_beyond_a_limit_are_the_limit(sign, unit):
+    words = [f"{i},5{unit}" for i in range(40)]
+    column = found(*words, f"{sign}0,5{unit}", decimal=",")
+    assert column.kind is Kind.NUMBER
+    assert read(column, f"{sign}0,5{unit}", f"{sign}-3{unit}", words[7]) == [0.5, -3.0, 7.5]
+    assert read(column, f"<<1{unit}", "<", f"1<{unit}", "<NA>") == [None] * 4
+
+
+@pytest.mark.parametrize("words", [["<5", ">=5"], ["<18", "18", ">65"], ["<1", "<2", "<3", "4", "5", "6"]])
+def test_groups_that_are_called_by_their_limits_are_categories(words):
+    assert found(*words * 20).kind is Kind.CATEGORY
+
+
 @pytest.mark.parametrize("word", ["1,23", "12,34.5", "1,2345", "1,234,56", ",234", "1,234.", "1 234"])
 def test_separators_stand_between_thousands_only(word):
     column = Column("x", Kind.NUMBER, grouping=",")
