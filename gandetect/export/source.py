@@ -17,7 +17,15 @@ from gandetect.modality import INTERNAL_PREFIX
 from gandetect.schema import Kind, Schema, table_of
 from gandetect.scorer import Scorer, open_session, run_in_chunks
 from gandetect.tables.decoding import decode
-from gandetect.tables.encoding import CLIP, CategoryEncoding, ColumnEncoding, Encoding, NumberEncoding, TimeEncoding
+from gandetect.tables.encoding import (
+    CLIP,
+    CategoryEncoding,
+    ColumnEncoding,
+    EncodedRows,
+    Encoding,
+    NumberEncoding,
+    TimeEncoding,
+)
 
 Floats = NDArray[np.float32]
 Columns = Mapping[str, NDArray[Any]]
@@ -38,15 +46,6 @@ class Drawn(NamedTuple):
 
     samples: Floats
     present: Floats
-
-
-class Encoded(NamedTuple):
-    """All that a raw row becomes: samples (n, sample_dim); presence, growth and excess (n, n_columns)."""
-
-    samples: Floats
-    present: Floats
-    growth: Floats
-    excess: Floats
 
 
 class Source:
@@ -98,13 +97,15 @@ class Source:
         n_rows = int(self.scorer.manifest["calibration"]["n"])
         return Calibration(scores[np.isfinite(scores)], self.open.constant("calibration/p_values"), n_rows)
 
-    def encode(self, columns: Columns) -> Encoded:
+    def encode(self, columns: Columns) -> EncodedRows:
         """Return raw columns as the file encodes them."""
-        return Encoded(*run_in_chunks(self._encoder, _names(*Encoded._fields), self.schema.feeds(columns)).values())
+        return EncodedRows(
+            *run_in_chunks(self._encoder, _names(*EncodedRows._fields), self.schema.feeds(columns)).values()
+        )
 
     @cached_property
     def _encoder(self) -> Any:
-        return open_session(self.open.excerpt({}, Encoded._fields))
+        return open_session(self.open.excerpt({}, EncodedRows._fields))
 
     @cached_property
     def _generators(self) -> Any:

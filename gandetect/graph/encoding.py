@@ -9,18 +9,20 @@ import numpy as np
 
 from gandetect.graph.builder import GraphBuilder
 from gandetect.schema import NUMERIC, Schema
-from gandetect.tables.encoding import CLIP, EXCESS_FREE, CategoryEncoding, Encoding, NumberEncoding, TimeEncoding
+from gandetect.tables.encoding import (
+    CLIP,
+    EXCESS_FREE,
+    CategoryEncoding,
+    EncodedRows,
+    Encoding,
+    NumberEncoding,
+    TimeEncoding,
+)
 
 
 @dataclass(frozen=True)
-class Encoded:
-    """Names of the tensors that encoding makes, all float32.
-
-    Shape
-    -----
-    samples (n, sample_dim); present (n, n_columns) with 0 = missing; growth (n, n_columns): of numbers far outside the
-    training range; excess (n, n_columns): growth and surprise together
-    """
+class EncodedTensors:
+    """Names of the tensors that hold what `gandetect.tables.encoding.EncodedRows` has, all float32."""
 
     samples: str
     present: str
@@ -36,7 +38,7 @@ def add_inputs(builder: GraphBuilder, schema: Schema) -> dict[str, str]:
     }
 
 
-def add_encoding(builder: GraphBuilder, encoding: Encoding, inputs: dict[str, str]) -> Encoded:
+def add_encoding(builder: GraphBuilder, encoding: Encoding, inputs: dict[str, str]) -> EncodedTensors:
     """Add the nodes that compute samples, presence and excess of every row.
 
     Parameters
@@ -57,7 +59,9 @@ def add_encoding(builder: GraphBuilder, encoding: Encoding, inputs: dict[str, st
         )
         if (chosen := encoding.of_kind(kind))
     ]
-    samples, present, growth, excess = (_joined(builder, [getattr(part, name) for part in parts]) for name in _PARTS)
+    samples, present, growth, excess = (
+        _joined(builder, [getattr(part, name) for part in parts]) for name in EncodedRows._fields
+    )
     # Numbers, times and categories were computed together; put the columns back into the schema's order.
     computed = [name for kind in (NumberEncoding, TimeEncoding, CategoryEncoding) for name in encoding.of_kind(kind)]
     order = [computed.index(name) for name in encoding.columns]
@@ -69,10 +73,9 @@ def add_encoding(builder: GraphBuilder, encoding: Encoding, inputs: dict[str, st
         judged = builder.floats(~encoding.is_given)
         growth, excess = (builder.node("Mul", tensor, judged) for tensor in (growth, excess))
     tensors = (samples, present, growth, excess)
-    return Encoded(*(builder.labelled(tensor, name) for tensor, name in zip(tensors, _PARTS, strict=True)))
-
-
-_PARTS = ("samples", "present", "growth", "excess")
+    return EncodedTensors(
+        *(builder.labelled(tensor, name) for tensor, name in zip(tensors, EncodedRows._fields, strict=True))
+    )
 
 
 def _joined(builder: GraphBuilder, tensors: list[str]) -> str:
@@ -81,7 +84,7 @@ def _joined(builder: GraphBuilder, tensors: list[str]) -> str:
 
 def _add_numbers(
     builder: GraphBuilder, encoding: dict[str, NumberEncoding], inputs: list[str], departure: float
-) -> Encoded:
+) -> EncodedTensors:
     doubles = _Doubles(builder)
     centre, scale, middle, half_range = (
         doubles.constant([getattr(number, field) for number in encoding.values()], f"number/{field}")
@@ -99,10 +102,10 @@ def _add_numbers(
         left = builder.node("Cast", builder.node("Greater", away, scale), to=1)
         surprise = builder.node("Mul", left, builder.floats(departure * np.array(constant)))
         excess = builder.node("Add", growth, surprise)
-    return Encoded(doubles.to_float(doubles.clip(scaled, -CLIP, CLIP)), present, growth, excess)
+    return EncodedTensors(doubles.to_float(doubles.clip(scaled, -CLIP, CLIP)), present, growth, excess)
 
 
-def _add_times(builder: GraphBuilder, encoding: dict[str, TimeEncoding], inputs: list[str]) -> Encoded:
+def _add_times(builder: GraphBuilder, encoding: dict[str, TimeEncoding], inputs: list[str]) -> EncodedTensors:
     doubles = _Doubles(builder)
     values, present = doubles.finite(inputs, doubles.constant(0.0))
     blocks = []
@@ -121,10 +124,10 @@ def _add_times(builder: GraphBuilder, encoding: dict[str, TimeEncoding], inputs:
         own = builder.node("Gather", present, builder.ints([position]), axis=1)
         blocks.append(builder.node("Mul", clipped, own))
     none = builder.node("Mul", present, builder.floats(0.0))
-    return Encoded(_joined(builder, blocks), present, none, none)
+    return EncodedTensors(_joined(builder, blocks), present, none, none)
 
 
-def _add_categories(builder: GraphBuilder, encoding: dict[str, CategoryEncoding], inputs: list[str]) -> Encoded:
+def _add_categories(builder: GraphBuilder, encoding: dict[str, CategoryEncoding], inputs: list[str]) -> EncodedTensors:
     rows = []
     for position, (category, name) in enumerate(zip(encoding.values(), inputs, strict=True)):
         n_levels = len(category.levels)
@@ -146,7 +149,7 @@ def _add_categories(builder: GraphBuilder, encoding: dict[str, CategoryEncoding]
     samples, present, excess = (
         builder.node("Gather", table, builder.ints(chosen), axis=1) for chosen in (entries, ends - 2, ends - 1)
     )
-    return Encoded(samples, present, builder.node("Mul", excess, builder.floats(0.0)), excess)
+    return EncodedTensors(samples, present, builder.node("Mul", excess, builder.floats(0.0)), excess)
 
 
 def _table(category: CategoryEncoding) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandetect.graph.builder import GraphBuilder
-from gandetect.graph.encoding import Encoded
+from gandetect.graph.encoding import EncodedTensors
 from gandetect.graph.layers import (
     Floats,
     Layer,
@@ -98,7 +98,7 @@ class Components:
 
 
 def add_networks(
-    builder: GraphBuilder, encoded: Encoded, weights: TableWeights, column_of: NDArray[np.int64]
+    builder: GraphBuilder, encoded: EncodedTensors, weights: TableWeights, column_of: NDArray[np.int64]
 ) -> Components:
     """Add both networks of all members.
 
@@ -106,7 +106,7 @@ def add_networks(
     ----------
     builder : GraphBuilder
         Gets the nodes.
-    encoded : Encoded
+    encoded : EncodedTensors
         Samples and presence.
     weights : TableWeights
         The ensemble.
@@ -147,7 +147,12 @@ def _first_activation(builder: GraphBuilder, x: str, layer: Layer) -> str:
 
 
 def _complete(
-    builder: GraphBuilder, encoded: Encoded, masked: str, seen: str, weights: TableWeights, column_of: NDArray[np.int64]
+    builder: GraphBuilder,
+    encoded: EncodedTensors,
+    masked: str,
+    seen: str,
+    weights: TableWeights,
+    column_of: NDArray[np.int64],
 ) -> str:
     """Fill missing cells with what each member's generator expects there, and append a one: (members, n, ... + 1)."""
     filled = _generate(builder, seen, weights)
@@ -163,7 +168,7 @@ def _generate(builder: GraphBuilder, seen: str, weights: TableWeights) -> str:
 
 
 def _typical(
-    builder: GraphBuilder, encoded: Encoded, masked: str, weights: TableWeights, column_of: NDArray[np.int64]
+    builder: GraphBuilder, encoded: EncodedTensors, masked: str, weights: TableWeights, column_of: NDArray[np.int64]
 ) -> str:
     """Return what each member expects of a row of which it sees only what is given: (members, n or 1, ... + 1)."""
     if not weights.given.any():

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gandetect.calibration import Disagreement, Evidence, calibrate, fit_evidence
 from gandetect.graph.builder import GraphBuilder
-from gandetect.graph.encoding import Encoded, add_encoding, add_inputs
+from gandetect.graph.encoding import EncodedTensors, add_encoding, add_inputs
 from gandetect.graph.layers import NEAR
 from gandetect.graph.score import add_measures, add_score
 from gandetect.graph.tables import TableWeights, add_networks
@@ -18,7 +18,7 @@ from gandetect.schema import Schema
 from gandetect.scorer import open_session, run_in_chunks
 from gandetect.tables.assembly import Learned
 from gandetect.tables.certificate import FEWEST, MAX_ROWS, PLAIN, Scores, certificate, plant, scores_of
-from gandetect.tables.encoding import CategoryEncoding, Encoding
+from gandetect.tables.encoding import CategoryEncoding, EncodedRows, Encoding
 from gandetect.tables.ensemble import TableRows
 from gandetect.tables.settings import TableSettings
 
@@ -32,18 +32,14 @@ Columns = Mapping[str, NDArray[Any]]
 Floats = NDArray[np.float32]
 
 
-def run_encoding(columns: Columns, schema: Schema, encoding: Encoding) -> tuple[Floats, ...]:
-    """Return samples, presence, growth and excess of raw columns, as the model file computes them."""
+def run_encoding(columns: Columns, schema: Schema, encoding: Encoding) -> EncodedRows:
+    """Encode raw columns as the model file does."""
     builder = GraphBuilder()
     encoded = add_encoding(builder, encoding, add_inputs(builder, schema))
-    for name in _ENCODED:
+    for name in EncodedRows._fields:
         builder.output(name, getattr(encoded, name), np.float32, ["n", None])
     feeds = {column.input_name: columns[column.name] for column in schema.used}
-    answers = run_in_chunks(open_session(builder.build()), _ENCODED, feeds)
-    return tuple(answers.values())
-
-
-_ENCODED = ("samples", "present", "growth", "excess")
+    return EncodedRows(**run_in_chunks(open_session(builder.build()), EncodedRows._fields, feeds))
 
 
 def calibrated(
@@ -183,24 +179,24 @@ def certified(
     if not planted:
         return {}
     together = {name: np.concatenate([kind[name] for kind in planted.values()]) for name in learned.encoding.columns}
-    encoded = dict(zip(_ENCODED, run_encoding(together, learned.schema, learned.encoding), strict=True))
+    encoded = run_encoding(together, learned.schema, learned.encoding)
     folds, planted_folds = rows.folds[compared], np.tile(rows.folds[chosen], len(planted))
     own = _scores_of_folds(encoded, np.tile(chosen, len(planted)), planted_folds, learned)
     by_detector = {"gandetect": Scores(scores.astype(np.float64), rows.folds, own)}
     for name, fit in PLAIN.items():
-        normal, found = scores_of(fit, rows.samples[compared], folds, encoded["samples"], planted_folds)
+        normal, found = scores_of(fit, rows.samples[compared], folds, encoded.samples, planted_folds)
         by_detector[name] = Scores(normal, folds, found)
     return certificate(alpha, list(planted), by_detector)
 
 
 def _scores_of_folds(
-    encoded: dict[str, Floats], sources: NDArray[np.int64], folds: NDArray[np.int64], learned: Learned
+    encoded: EncodedRows, sources: NDArray[np.int64], folds: NDArray[np.int64], learned: Learned
 ) -> NDArray[np.float64]:
     """Score rows that were made from training rows by the members that never saw their folds."""
     scores = np.empty(len(folds))
     for member in np.unique(folds):
         own = folds == member
-        parts = {name: values[own] for name, values in encoded.items()}
+        parts = {name: values[own] for name, values in encoded._asdict().items()}
         answers = _run_member(parts, learned.encoding, learned.weights.member(int(member)), ["values", "column_errors"])
         answers = _unseen(answers, parts["samples"], sources[own], learned.encoding, learned.weights)
         feeds = answers | {name: parts[name] for name in ("present", "growth", "excess")}
@@ -215,7 +211,9 @@ def _run_member(
     """Run one member, as an ensemble of its own, on samples with their presence."""
     builder = GraphBuilder()
     samples, present = (builder.input(name, np.float32, ["n", None]) for name in ("samples", "present"))
-    components = add_networks(builder, Encoded(samples, present, growth="", excess=""), member, encoding.column_of)
+    components = add_networks(
+        builder, EncodedTensors(samples, present, growth="", excess=""), member, encoding.column_of
+    )
     for name in names:
         builder.output(name, getattr(components, name), np.float32, ["n", None])
     feeds = {name: encoded[name] for name in ("samples", "present")}

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,6 +97,21 @@ class CategoryEncoding:
     def step(self) -> float:
         """What a level's entry rises by; 1 where no level differs from another or from an unknown one."""
         return float(np.ptp(self.block, axis=0).max(initial=0.0)) or 1.0
+
+
+class EncodedRows(NamedTuple):
+    """All that raw rows become; float32.
+
+    Shape
+    -----
+    samples (n, sample_dim); present (n, n_columns) with 0 = missing; growth (n, n_columns): of numbers far outside the
+    training range; excess (n, n_columns): growth and surprise together
+    """
+
+    samples: NDArray[np.float32]
+    present: NDArray[np.float32]
+    growth: NDArray[np.float32]
+    excess: NDArray[np.float32]
 
 
 ColumnEncoding = NumberEncoding | TimeEncoding | CategoryEncoding

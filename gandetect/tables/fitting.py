@@ -118,7 +118,7 @@ def fit_table(
     schema = schema.with_summaries(column_summaries(columns, schema))
     rows = _encode(columns, schema, encoding, seed, settings.n_members)
     if known is not None:
-        rows = replace(rows, known=run_encoding(known, schema, encoding)[0])
+        rows = replace(rows, known=run_encoding(known, schema, encoding).samples)
     encoding = replace(encoding, departure=rows.departure)
     where = find_device(device)
     learned_from = rows.samples, rows.present, rows.known, rows.given
@@ -216,7 +216,7 @@ def _encode(columns: Columns, schema: Schema, encoding: Encoding, seed: int, n_m
         own = folds == member
         seen, unseen = ({name: values[rows] for name, values in columns.items()} for rows in (~own, own))
         blind = fit_encoding(seen, schema)
-        surprise = run_encoding(unseen, schema, blind)[3]
+        surprise = run_encoding(unseen, schema, blind).excess
         excess[own] = surprise * blind.is_category
         departed[own] = (surprise > 0) & blind.is_constant
     departure = float(np.log1p((n_rows + 1) / (departed.any(1).sum() + 1)))

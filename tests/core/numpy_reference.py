@@ -9,15 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gandetect.calibration import STRONG, UNSEEN_SLOPE
-from gandetect.tables.encoding import CategoryEncoding, NumberEncoding, TimeEncoding
-
-
-@dataclass
-class Encoded:
-    samples: np.ndarray
-    present: np.ndarray
-    growth: np.ndarray
-    excess: np.ndarray
+from gandetect.tables.encoding import CategoryEncoding, EncodedRows, NumberEncoding, TimeEncoding
 
 
 def encode(encoding, columns):
@@ -26,7 +18,7 @@ def encode(encoding, columns):
     kinds = (NumberEncoding, TimeEncoding, CategoryEncoding)
     samples = [blocks[name][0] for kind in kinds for name, c in encoding.columns.items() if type(c) is kind]
     present, growth, excess = (np.stack([block[i] for block in blocks.values()], axis=1) for i in (1, 2, 3))
-    return Encoded(np.concatenate(samples, axis=1), present.astype(float), growth, excess)
+    return EncodedRows(np.concatenate(samples, axis=1), present.astype(float), growth, excess)
 
 
 def _block(column, values, departure):

@@ -11,23 +11,21 @@ from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.encoding import add_encoding, add_inputs
 from gandetect.schema import Column, Kind, Schema
 from gandetect.scorer import open_session, run_in_chunks
-from gandetect.tables.encoding import CLIP, Encoding
+from gandetect.tables.encoding import CLIP, EncodedRows, Encoding
 from gandetect.tables.encoding_fitting import MAX_LEVELS, fit_encoding
-
-PARTS = ("samples", "present", "growth", "excess")
 
 
 def encoder(encoding, schema):
     """Return a function from raw columns to what the graph computes of them."""
     builder = GraphBuilder()
     encoded = add_encoding(builder, encoding, add_inputs(builder, schema))
-    for name in PARTS:
+    for name in EncodedRows._fields:
         builder.output(name, getattr(encoded, name), np.float32, ["n", None])
     session = open_session(builder.build())
 
     def encode(columns):
         feeds = {column.input_name: columns[column.name] for column in schema.features}
-        return reference.Encoded(**run_in_chunks(session, PARTS, feeds))
+        return EncodedRows(**run_in_chunks(session, EncodedRows._fields, feeds))
 
     return encode
 
@@ -41,7 +39,7 @@ def encoded_column(kind, training, scored=None):
 
 
 def assert_same(computed, expected, tolerance):
-    for name in PARTS:
+    for name in EncodedRows._fields:
         a, b = getattr(computed, name), getattr(expected, name)
         assert a.shape == b.shape
         assert a.dtype == np.float32
@@ -89,10 +87,10 @@ def test_a_rows_samples_do_not_depend_on_its_neighbours(encode_mixed):
     together = encode_mixed(columns)
     order = np.random.default_rng(0).permutation(40)
     shuffled = encode_mixed(taken(columns, order))
-    assert_same(shuffled, reference.Encoded(*(getattr(together, name)[order] for name in PARTS)), 1e-5)
+    assert_same(shuffled, EncodedRows(*(getattr(together, name)[order] for name in EncodedRows._fields)), 1e-5)
     for i in (0, 7, 39):
         alone = encode_mixed(taken(columns, [i]))
-        assert_same(alone, reference.Encoded(*(getattr(together, name)[[i]] for name in PARTS)), 1e-5)
+        assert_same(alone, EncodedRows(*(getattr(together, name)[[i]] for name in EncodedRows._fields)), 1e-5)
 
 
 def test_other_values_of_the_neighbours_change_no_bit_of_a_row(encode_mixed):
@@ -100,7 +98,7 @@ def test_other_values_of_the_neighbours_change_no_bit_of_a_row(encode_mixed):
     kept = np.arange(40) % 3 == 0
     mixture = {name: np.where(kept, values, others[name]) for name, values in columns.items()}
     together, between = encode_mixed(columns), encode_mixed(mixture)
-    for name in PARTS:
+    for name in EncodedRows._fields:
         np.testing.assert_array_equal(getattr(between, name)[kept], getattr(together, name)[kept])
 
 
@@ -126,7 +124,7 @@ def test_every_entry_belongs_to_its_column(mixed_encoding, encode_mixed):
 )
 def test_missing_is_zero_everywhere(kind, training, missing):
     encoded = encoded_column(kind, training, missing)
-    for name in PARTS:
+    for name in EncodedRows._fields:
         assert not getattr(encoded, name).any(), name
 
 
