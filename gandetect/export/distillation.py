@@ -40,8 +40,8 @@ Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Lessons:
-    """How long and with what a student learns.
+class StudentSettings:
+    """How large a student is, and how long it learns.
 
     Parameters
     ----------
@@ -77,10 +77,10 @@ class Student(nn.Module):
     the entries that are left to the networks
     """
 
-    def __init__(self, source: Source, n_logits: int, lessons: Lessons) -> None:
+    def __init__(self, source: Source, n_logits: int, settings: StudentSettings) -> None:
         super().__init__()
         n_inputs = 2 * source.sample_dim + source.n_columns
-        dims = [n_inputs, *[lessons.width] * lessons.depth, n_logits + len(source.learned)]
+        dims = [n_inputs, *[settings.width] * settings.depth, n_logits + len(source.learned)]
         self._layers = nn.ModuleList(nn.Linear(i, o) for i, o in pairwise(dims))
         self._n_logits = n_logits
 
@@ -173,23 +173,23 @@ def _answers(session: InferenceSession, rows: Drawn, labels: Sequence[str]) -> l
 
 
 def taught(
-    source: Source, lessons: Lessons, seed: int, callback: Callable[[int, int], None] | None = None
+    source: Source, settings: StudentSettings, seed: int, callback: Callable[[int, int], None] | None = None
 ) -> tuple[Student, Teacher]:
     """Train a student on unlimited rows of the source's own making."""
     teacher, random = Teacher(source), np.random.default_rng([seed, 7])
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        student = Student(source, teacher.n_logits, lessons)
-    n_steps = math.ceil(BESIDE_PATH * lessons.n_steps) if len(source.numbers) else lessons.n_steps
-    optimizer = torch.optim.AdamW(student.parameters(), lr=lessons.learning_rate, weight_decay=1e-4)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lessons.learning_rate, n_steps, pct_start=0.1)
+        student = Student(source, teacher.n_logits, settings)
+    n_steps = math.ceil(BESIDE_PATH * settings.n_steps) if len(source.numbers) else settings.n_steps
+    optimizer = torch.optim.AdamW(student.parameters(), lr=settings.learning_rate, weight_decay=1e-4)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.learning_rate, n_steps, pct_start=0.1)
     with one_thread():
         for step in range(n_steps):
             if step % _ROUND == 0:
-                rows = source.draw(_ROUND * lessons.batch_size, random)
+                rows = source.draw(_ROUND * settings.batch_size, random)
                 order = torch.from_numpy(random.permutation(len(rows.samples)))
                 whole = [torch.from_numpy(part) for part in rows] + list(teacher(rows))
-                batches = [torch.split(part[order], lessons.batch_size) for part in whole]
+                batches = [torch.split(part[order], settings.batch_size) for part in whole]
             loss = _loss(student, teacher, *(part[step % _ROUND] for part in batches))
             optimizer.zero_grad()
             torch.autograd.backward(loss)
@@ -227,7 +227,7 @@ def _loss(
 
 def distilled(
     source: Source,
-    lessons: Lessons | None = None,
+    settings: StudentSettings | None = None,
     seed: int = 0,
     callback: Callable[[int, int], None] | None = None,
 ) -> tuple[OpenModel, dict[str, float | None]]:
@@ -237,7 +237,7 @@ def distilled(
     ----------
     source : Source
         The model file and the rows that it can make.
-    lessons : Lessons, optional
+    settings : StudentSettings, optional
         How it is taught; the defaults without it.
     seed : int
         Of the student's weights and rows.
@@ -251,7 +251,7 @@ def distilled(
     calibration : dict
         What the manifest says of the student's critical score and threshold.
     """
-    student, teacher = taught(source, lessons or Lessons(), seed, callback)
+    student, teacher = taught(source, settings or StudentSettings(), seed, callback)
     model = OpenModel(source.open.replace(_student_part(student, source, seed), ("values", "expected")))
     calibration = _calibrated(source, teacher, model, seed)
     for label, value in calibration_constants(calibration).items():

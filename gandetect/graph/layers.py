@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from gandetect.graph.builder import GraphBuilder
 
 Floats = NDArray[np.float32]
-Layer = tuple[Floats, Floats]
+
+AffineLayer = tuple[Floats, Floats]
+"""Weight and bias."""
 
 NEAR = 0.01
 """So many times the number of entries is added to a distance before its logarithm: it is small beside usual ones."""
@@ -28,7 +30,7 @@ def silu(builder: GraphBuilder, x: str) -> str:
     return builder.node("Mul", x, builder.node("Sigmoid", x))
 
 
-def hidden_layers(builder: GraphBuilder, x: str, layers: Sequence[Layer], *, per_mask: bool = False) -> str:
+def hidden_layers(builder: GraphBuilder, x: str, layers: Sequence[AffineLayer], *, per_mask: bool = False) -> str:
     """Pass through affine layers with SiLU after each; `per_mask` adds the mask's axis behind the members'."""
     for weight, bias in layers:
         if per_mask:

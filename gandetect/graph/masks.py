@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandetect.graph.builder import GraphBuilder
-from gandetect.graph.layers import Layer, hidden_layers, silu
+from gandetect.graph.layers import AffineLayer, hidden_layers, silu
 
 MAX_MASKS = 16
 """To measure a row's reconstruction error its columns are hidden in at most this many groups, one by one."""
@@ -53,7 +53,7 @@ class Masks:
 def add_expected(
     builder: GraphBuilder,
     seen: str,
-    generator: tuple[Layer, ...],
+    generator: tuple[AffineLayer, ...],
     column_of: NDArray[np.int64],
     given: NDArray[np.bool_],
 ) -> str:
@@ -91,7 +91,7 @@ def add_expected(
     return builder.node("Add", gathered, builder.floats(bias))
 
 
-def _hiding(builder: GraphBuilder, layer: Layer, masks: Masks) -> str:
+def _hiding(builder: GraphBuilder, layer: AffineLayer, masks: Masks) -> str:
     """Weights of the generator's first layer, in every pass without those of what is hidden.
 
     Returns a tensor of shape (members, passes, inputs + 1, width); what the mask says is in the last row, the bias.

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandetect.graph.builder import GraphBuilder
-from gandetect.graph.layers import Floats, Layer, affine, filled_in, hidden_layers, in_order, logarithm, with_one
+from gandetect.graph.layers import AffineLayer, Floats, affine, filled_in, hidden_layers, in_order, logarithm, with_one
 from gandetect.graph.linear import EXPECTED, FAR
 from gandetect.modality import INTERNAL_PREFIX
 
@@ -33,7 +33,7 @@ class StudentWeights:
         Entries that the model's linear path expects; none where it has no such path.
     """
 
-    layers: tuple[Layer, ...]
+    layers: tuple[AffineLayer, ...]
     memory: Floats
     typical: Floats
     numbers: NDArray[np.int64]

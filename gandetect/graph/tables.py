@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.encoding import EncodedTensors
 from gandetect.graph.layers import (
+    AffineLayer,
     Floats,
-    Layer,
     affine,
     filled_in,
     hidden_layers,
@@ -53,8 +53,8 @@ class TableWeights:
         typical one.
     """
 
-    discriminator: tuple[Layer, ...]
-    generator: tuple[Layer, ...]
+    discriminator: tuple[AffineLayer, ...]
+    generator: tuple[AffineLayer, ...]
     memory: Floats
     typical: Floats
     given: NDArray[np.bool_]
@@ -141,7 +141,7 @@ def add_networks(
     return Components(values, column_errors, expected)
 
 
-def _first_activation(builder: GraphBuilder, x: str, layer: Layer) -> str:
+def _first_activation(builder: GraphBuilder, x: str, layer: AffineLayer) -> str:
     """Pass `x`, which ends with a one, through an affine layer and SiLU."""
     return silu(builder, builder.node("MatMul", x, builder.floats(np.concatenate(layer, axis=-2))))
 

@@ -8,7 +8,7 @@ from sklearn.neighbors import NearestNeighbors
 from threadpoolctl import threadpool_limits
 
 from gandetect import explain, export_model
-from gandetect.export.distillation import Lessons, distilled
+from gandetect.export.distillation import StudentSettings, distilled
 from gandetect.export.source import Source
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.linear import AXES, add_linear_path
@@ -194,7 +194,7 @@ def test_a_row_is_repaired_in_the_column_that_contradicts_the_others(scorer):
     assert explanation.repaired[:, 7].all()
 
 
-LESSONS = Lessons(width=16, depth=1, n_steps=80, batch_size=64)
+SETTINGS = StudentSettings(width=16, depth=1, n_steps=80, batch_size=64)
 
 
 def in_range(opened, source, rows, labels):
@@ -208,7 +208,7 @@ def in_range(opened, source, rows, labels):
 
 def test_a_student_keeps_the_path_and_no_memory(model):
     source = Source(model)
-    student, _ = distilled(source, LESSONS)
+    student, _ = distilled(source, SETTINGS)
     rows = source.encode(by_column(wide_rows(40, seed=2)))
     (expected, values), (its_expected, its_values) = (
         in_range(opened, source, rows, ["expected", "values"]) for opened in (source.open, student)
@@ -225,7 +225,7 @@ def test_a_student_beside_a_path_learns_what_the_path_does_not_expect():
     more = {"colour": np.tile(np.array(["red", "green", "blue"], dtype=object), 30)}
     schema = Schema((Column("colour", Kind.CATEGORY), *WIDE.columns))
     source = Source(fit_table(by_column(wide_rows(90)) | more, schema, settings=quick()))
-    student, _ = distilled(source, LESSONS)
+    student, _ = distilled(source, SETTINGS)
     rows = source.encode(by_column(wide_rows(90, seed=2)) | more)
     (expected,), (its_expected,) = (in_range(o, source, rows, ["expected"]) for o in (source.open, student))
     assert len(source.learned) == source.sample_dim - N_COLUMNS > 0
@@ -237,7 +237,7 @@ def test_a_student_beside_a_path_learns_what_the_path_does_not_expect():
 
 def test_a_distilled_model_with_a_path_is_much_smaller_and_agrees_with_its_source(model, monkeypatch):
     monkeypatch.setattr(
-        "gandetect.export.variants.distilled", lambda source, _, *more: distilled(source, LESSONS, *more)
+        "gandetect.export.variants.distilled", lambda source, _, *more: distilled(source, SETTINGS, *more)
     )
     exported = export_model(model, distill=True)
     assert exported.comparison.n_bytes[1] < 0.6 * len(model)

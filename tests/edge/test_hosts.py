@@ -11,7 +11,7 @@ from hosts import HostError
 from gandetect import Scorer, export_model, fit_images
 from gandetect.core_schema import encoding_beside
 from gandetect.export import variants
-from gandetect.export.distillation import Lessons, distilled
+from gandetect.export.distillation import StudentSettings, distilled
 from gandetect.readers.tables import read_table
 from gandetect.readers.values import parse_columns
 from gandetect.schema import NUMERIC
@@ -96,9 +96,9 @@ def test_every_host_gives_the_answers_of_the_scorer(host, scorer, columns, tmp_p
 @pytest.fixture(scope="session")
 def variant(tmp_path_factory):
     """Return the path of a model that was distilled for a moment; its weights are stored in half precision."""
-    path, lessons = tmp_path_factory.mktemp("models") / "variant.onnx", Lessons(n_steps=100)
+    path, settings = tmp_path_factory.mktemp("models") / "variant.onnx", StudentSettings(n_steps=100)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(variants, "distilled", lambda source, _, *more: distilled(source, lessons, *more))
+        patch.setattr(variants, "distilled", lambda source, _, *more: distilled(source, settings, *more))
         patch.setitem(variants.BOUNDS, "distilled", variants.Bound(np.inf, 1.0, -1.0))
         export_model(MODEL.read_bytes(), distill=True).write(str(path))
     return path

@@ -14,7 +14,7 @@ import torch
 from gandetect import FileAccessError, GANDetector, InputError, Scorer, explain, export_model, read_model
 from gandetect.export import variants
 from gandetect.export.core import features
-from gandetect.export.distillation import Lessons, distilled
+from gandetect.export.distillation import StudentSettings, distilled
 from gandetect.export.source import Source
 from gandetect.graph.core import OPERATORS
 from gandetect.readers.tables import read_table
@@ -44,8 +44,8 @@ def exported(small_model):
 @pytest.fixture(scope="module")
 def taught(small_model):
     with pytest.MonkeyPatch.context() as patch:
-        lessons = Lessons(width=48, depth=2, n_steps=200, batch_size=256)
-        patch.setattr(variants, "distilled", lambda source, _, *more: distilled(source, lessons, *more))
+        settings = StudentSettings(width=48, depth=2, n_steps=200, batch_size=256)
+        patch.setattr(variants, "distilled", lambda source, _, *more: distilled(source, settings, *more))
         patch.setitem(variants.BOUNDS, "distilled", variants.Bound(np.inf, 0.3, 0.5))
         yield functools.partial(export_model, small_model.read_bytes(), distill=True)
 

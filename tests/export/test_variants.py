@@ -10,7 +10,7 @@ from gandetect.calibration import calibrate
 from gandetect.export import variants
 from gandetect.export.distillation import (
     MAX_CODES,
-    Lessons,
+    StudentSettings,
     Teacher,
     _answers,
     _condensed,
@@ -26,7 +26,7 @@ from gandetect.readers.values import parse_columns
 from gandetect.schema import OUTPUTS
 from gandetect.tables.decoding import decode
 
-QUICK = Lessons(width=48, depth=2, n_steps=120, batch_size=256)
+QUICK = StudentSettings(width=48, depth=2, n_steps=120, batch_size=256)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -192,8 +192,8 @@ def test_few_codes_stay_and_many_are_told_by_their_centres_on_one_thread():
 def test_a_student_is_taught_on_one_thread_since_its_bits_would_depend_on_their_number(source):
     before, threads = torch.get_num_threads(), set()
     torch.set_num_threads(2)
-    lessons = Lessons(width=8, depth=1, n_steps=3, batch_size=16)
-    taught(source, lessons, 0, lambda *progress: threads.add(torch.get_num_threads()))
+    settings = StudentSettings(width=8, depth=1, n_steps=3, batch_size=16)
+    taught(source, settings, 0, lambda *progress: threads.add(torch.get_num_threads()))
     assert (threads, torch.get_num_threads()) == ({1}, 2)
     torch.set_num_threads(before)
 
@@ -203,7 +203,7 @@ def test_a_student_agrees_with_its_teacher_the_more_the_longer_it_is_taught(sour
     samples, present = (torch.from_numpy(part) for part in rows)
 
     def error(n_steps):
-        learner, teacher = taught(source, Lessons(width=48, depth=2, n_steps=n_steps, batch_size=256), 0)
+        learner, teacher = taught(source, StudentSettings(width=48, depth=2, n_steps=n_steps, batch_size=256), 0)
         values, _, theirs = teacher(rows)
         with torch.no_grad():
             unreal, expected = learner(samples, 1 - present)
