@@ -68,16 +68,16 @@ def export(
         require_writable(path)
     columns = None if data is None else _columns(data, columns_of(modality_of(manifest)))
     with ProgressBar("teaching", quiet=quiet) as bar:
-        course = _Course(Reporter(quiet), bar)
+        teaching = _Teaching(Reporter(quiet), bar)
         exported = gandetect.export_model(
-            contents, storage=storage, distill=distill, core=core, columns=columns, seed=seed, callback=course
+            contents, storage=storage, distill=distill, core=core, columns=columns, seed=seed, callback=teaching
         )
     written, found = exported.write(output), exported.comparison
     names = dict(zip(("model", "encoding"), written, strict=False))
     emit(json.dumps(names | asdict(found)) + "\n" if as_json else _text(" and ".join(written), found))
 
 
-class _Course:
+class _Teaching:
     """Says how far teaching is: drawn on a terminal, and in three lines for everybody."""
 
     def __init__(self, reporter: Reporter, bar: ProgressBar) -> None:

@@ -12,11 +12,11 @@ import gandetect
 from gandetect_cli import options
 from gandetect_cli.fit_pictures import learn_pictures
 from gandetect_cli.learning import contamination_of, emit_summary, learn, require_output
-from gandetect_cli.lesson import Lesson, read_lesson
 from gandetect_cli.pictures import are_pictures
 from gandetect_cli.source import Table
 from gandetect_cli.stopping import unbroken
 from gandetect_cli.terminal import Reporter
+from gandetect_cli.training_table import TrainingTable, read_training_table
 
 HELP = {
     "fit": """\
@@ -79,7 +79,7 @@ def fit(
         learn_pictures(data, given, output, sheet, settings | arguments, quiet=quiet, as_json=as_json)
         return
     options.refuse_others(context, "tables")
-    lesson = read_lesson(
+    table = read_training_table(
         Table(data, delimiter),
         max_rows=max_rows,
         seed=seed,
@@ -94,10 +94,10 @@ def fit(
         quiet=quiet,
     )
     reporter = Reporter(quiet)
-    lesson.report(reporter)
-    model = learn(_fitting(lesson, settings, reporter), output, arguments, "NEW.csv", reporter, quiet=quiet)
+    table.report(reporter)
+    model = learn(_fitting(table, settings, reporter), output, arguments, "NEW.csv", reporter, quiet=quiet)
     if as_json:
-        emit_summary(model, output, _about(lesson, model), reporter)
+        emit_summary(model, output, _about(table, model), reporter)
 
 
 def _require_sheet_elsewhere(sheet: str | None, data: str) -> None:
@@ -107,14 +107,14 @@ def _require_sheet_elsewhere(sheet: str | None, data: str) -> None:
         )
 
 
-def _fitting(lesson: Lesson, settings: dict[str, Any], reporter: Reporter) -> Callable[..., bytes]:
+def _fitting(table: TrainingTable, settings: dict[str, Any], reporter: Reporter) -> Callable[..., bytes]:
     """Return what fits the table, and says what it left out."""
     with unbroken():  # an import that was cut short would look like a broken installation
         fit_table, chosen = gandetect.fit_table, gandetect.TableSettings.of_effort(**settings)
-    known = lesson.rows(known=True) if lesson.known.any() else None
+    known = table.rows(known=True) if table.known.any() else None
 
     def fit_and_report(**arguments: Any) -> bytes:
-        model = fit_table(lesson.rows(known=False), lesson.schema, settings=chosen, known_anomalies=known, **arguments)
+        model = fit_table(table.rows(known=False), table.schema, settings=chosen, known_anomalies=known, **arguments)
         _report_trimmed(gandetect.read_model(model)[1]["training"], reporter)
         return model
 
@@ -132,20 +132,20 @@ def _report_trimmed(training: dict[str, Any], reporter: Reporter) -> None:
         )
 
 
-def _about(lesson: Lesson, model: bytes) -> dict[str, Any]:
+def _about(table: TrainingTable, model: bytes) -> dict[str, Any]:
     """Return what the table held, as JSON values."""
     n_learned = gandetect.read_model(model)[1]["training"]["n_rows"]
     return {
         "rows": {
-            "read": lesson.n_seen,
+            "read": table.n_seen,
             "learned": n_learned,
-            "trimmed": lesson.n_rows - n_learned,
-            "known_anomalies": int(lesson.known.sum()),
-            "skipped": lesson.n_skipped,
+            "trimmed": table.n_rows - n_learned,
+            "known_anomalies": int(table.known.sum()),
+            "skipped": table.n_skipped,
         },
-        "unreadable_fields": lesson.n_unreadable,
+        "unreadable_fields": table.n_unreadable,
         "columns": [
             {"name": column.name, "kind": column.kind, "role": column.role, "reason": column.reason}
-            for column in lesson.schema.columns
+            for column in table.schema.columns
         ],
     }

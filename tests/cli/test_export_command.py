@@ -3,7 +3,7 @@ import json
 import shutil
 from pathlib import Path
 
-from gandetect_cli.export import _Course
+from gandetect_cli.export import _Teaching
 from gandetect_cli.progress import ProgressBar
 from gandetect_cli.terminal import Reporter
 
@@ -61,9 +61,9 @@ def test_export_without_a_variant_or_with_rows_that_nothing_is_taught_with_is_re
 
 
 def test_teaching_says_on_stderr_how_far_it_is_also_where_no_bar_is_drawn(capsys):
-    course = _Course(Reporter(quiet=False), ProgressBar("teaching", quiet=True))
+    teaching = _Teaching(Reporter(quiet=False), ProgressBar("teaching", quiet=True))
     for done in range(1, 101):
-        course(done, 100)
+        teaching(done, 100)
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err == (

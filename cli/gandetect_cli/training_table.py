@@ -29,7 +29,7 @@ from gandetect_cli.terminal import BadLines, Reporter, counted, unreadable
 
 
 @dataclass(frozen=True)
-class Lesson:
+class TrainingTable:
     """Rows to learn from. Their text, many times as large, is not kept.
 
     Parameters
@@ -118,7 +118,7 @@ class Lesson:
             reporter.warn(sentence)
 
 
-def read_lesson(
+def read_training_table(
     table: Table,
     *,
     max_rows: int,
@@ -132,7 +132,7 @@ def read_lesson(
     decimal: str | None,
     on_error: str,
     quiet: bool,
-) -> Lesson:
+) -> TrainingTable:
     """Read a table and find what its columns are.
 
     Parameters
@@ -187,14 +187,14 @@ def read_lesson(
     parsed = parse_columns(sample.columns, sample.lines, schema, on_error=on_error, name=table.name)
     known, n_labels = _known_rows(sample, parsed, label, labels)
     schema = schema.with_known_anomalies(labels) if labels else schema
-    lesson = Lesson(
+    training = TrainingTable(
         table.name, schema, parsed.columns, known, n_seen, sample.n_rows, parsed.problems, n_labels, bad_lines
     )
-    if lesson.n_rows < MIN_ROWS:
+    if training.n_rows < MIN_ROWS:
         raise InputError(
-            f"{lesson.name}: expected at least {MIN_ROWS} rows to fit, found {lesson.n_rows}; add normal rows."
+            f"{training.name}: expected at least {MIN_ROWS} rows to fit, found {training.n_rows}; add normal rows."
         )
-    return lesson
+    return training
 
 
 def _names(text: str, option: str) -> list[str]:
