@@ -64,6 +64,7 @@ _COLUMN_TYPES: _Types = {
     "grouping?": str,
     "prefix?": str,
     "suffix?": str,
+    "missing?": list[float],
     "summary?": dict,
     "input?": str,
 }

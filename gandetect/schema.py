@@ -81,6 +81,8 @@ class Column:
         The decimal mark of numbers: ``"."`` or ``","``.
     grouping, prefix, suffix : str
         What stands between the thousands of numbers, before them and after them, such as ``" kg"``; mostly nothing.
+    missing : tuple of float
+        Numbers that stand for a missing value, such as -9999; readers make NaN of them.
     summary : dict
         What is remembered of the training values (no rows), as JSON values.
 
@@ -99,6 +101,7 @@ class Column:
     grouping: str = ""
     prefix: str = ""
     suffix: str = ""
+    missing: tuple[float, ...] = ()
     summary: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -107,6 +110,7 @@ class Column:
             if found not in list(known):
                 raise InputError(f"Expected the {name} of a column to be one of {words}, found {found!r}.")
             object.__setattr__(self, name, known(found))  # also from its value as text
+        object.__setattr__(self, "missing", tuple(self.missing))  # also from JSON
 
     @cached_property
     def input_name(self) -> str:
@@ -427,7 +431,9 @@ class Schema:
         list of dict
             One for each column.
         """
-        return [asdict(column) | {"input": column.input_name} for column in self.columns]
+        return [
+            asdict(column) | {"missing": list(column.missing), "input": column.input_name} for column in self.columns
+        ]
 
     @classmethod
     def from_json(cls, columns: Iterable[Mapping[str, Any]]) -> Schema:

@@ -53,6 +53,7 @@ def fit(
     given: options.Given = None,
     delimiter: options.Delimiter = None,
     decimal: options.Decimal = None,
+    missing: options.Missing = None,
     on_error: options.OnError = "fail",
     seed: options.Seed = 0,
     effort: options.Effort = "default",
@@ -90,6 +91,7 @@ def fit(
         only=columns,
         given=given,
         decimal=decimal,
+        missing=missing or [],
         on_error=on_error,
         quiet=quiet,
     )

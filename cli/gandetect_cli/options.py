@@ -81,6 +81,14 @@ Decimal = Annotated[
         show_default=False,
     ),
 ]
+Missing = Annotated[
+    list[str] | None,
+    _optional(
+        "[COLUMN=]NUMBER",
+        "A number that stands for a missing value, such as -9999, in this column or in all columns of numbers; "
+        "repeatable.",
+    ),
+]
 Seed = Annotated[int, typer.Option(min=0, help="Same data, seed and versions: same model file.")]
 Effort = Annotated[EffortChoice, typer.Option(help="Time for accuracy.")]
 Loss = Annotated[LossChoice, typer.Option(help="The adversarial game.")]
@@ -245,7 +253,7 @@ TeachingData = Annotated[
 _ONLY_FOR = {
     "tables": {
         *("anomaly", "columns", "decimal", "delimiter", "drop", "explain", "kind", "known_anomalies"),
-        *("label_column", "line_buffered", "max_rows", "on_error"),
+        *("label_column", "line_buffered", "max_rows", "missing", "on_error"),
     },
     "pictures": {"backbone", "detector", "heatmaps", "pixel_rate", "raw_maps", "sheet"},
 }

@@ -18,7 +18,7 @@ from gandetect.readers.number_forms import find_decimal
 from gandetect.readers.records import OnBadLine
 from gandetect.readers.schemas import find_schema
 from gandetect.readers.tables import Chunk
-from gandetect.readers.values import Parsed, parse_columns, shown
+from gandetect.readers.values import BLANKS, Parsed, parse_columns, parse_number, shown
 from gandetect.schema import Kind, Role, Schema
 from gandetect_cli.doubts import doubts
 from gandetect_cli.labels import among, labels_of
@@ -130,6 +130,7 @@ def read_training_table(
     only: str | None,
     given: str | None,
     decimal: str | None,
+    missing: Sequence[str],
     on_error: str,
     quiet: bool,
 ) -> TrainingTable:
@@ -151,6 +152,8 @@ def read_training_table(
         Columns to learn from, and those that are given, as one line of CSV.
     decimal : {".", ","} or None
         The decimal mark of numbers; found without it.
+    missing : sequence of str
+        Numbers that stand for a missing value, as ``NUMBER`` or ``COLUMN=NUMBER``.
     on_error : {"fail", "skip", "missing"}
         What a field that cannot be read does.
     quiet : bool
@@ -164,7 +167,7 @@ def read_training_table(
         The table cannot be read.
     """
     label, labels = _known_labels(known_anomalies, label)
-    kind_of = _kinds(kinds)
+    kind_of, missing_in = _kinds(kinds), _missing(missing)
     chosen = None if only is None else _names(only, "--columns")
     judged_among = () if given is None else _names(given, "--given")
     unwanted = [name for names in drop for name in _names(names, "--drop")]
@@ -181,6 +184,7 @@ def read_training_table(
         given=judged_among,
         decimal=decimal or _decimal_of(sample),
         is_decimal_certain=decimal is not None,
+        missing=missing_in,
         on_error=on_error,
         name=table.name,
     )
@@ -252,6 +256,20 @@ def _kinds(pairs: Sequence[str]) -> dict[str, str]:
             raise InputError(f"Expected --kind COLUMN=KIND, found {pair!r}; write the column's name first.")
         kinds[column] = kind
     return kinds
+
+
+def _missing(pairs: Sequence[str]) -> dict[str, list[float]]:
+    """Split ``NUMBER`` and ``COLUMN=NUMBER`` into the numbers of each column, those of all columns under ""."""
+    numbers: dict[str, list[float]] = {}
+    for pair in pairs:
+        column, _, text = pair.rpartition("=")
+        number = parse_number(text.strip(BLANKS))
+        if number is None:
+            raise InputError(
+                f"Expected --missing NUMBER or COLUMN=NUMBER, found {pair!r}; write the number with a point."
+            )
+        numbers.setdefault(column, []).append(number)
+    return numbers
 
 
 def _sample(

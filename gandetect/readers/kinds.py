@@ -165,6 +165,10 @@ class ColumnValues:
         """Which of the different values are no such numbers."""
         return parse_column(self.different, self.as_numbers)[1]
 
+    def are_all(self, numbers: Sequence[float]) -> bool:
+        """Tell whether the values are these numbers, and no others."""
+        return bool(np.isin(parse_column(self.different, self.as_numbers)[0], numbers).all())
+
     def count(self, chosen: NDArray[np.bool_]) -> int:
         """Count the values whose different one is chosen."""
         return sum(self.counts[word] for word in self.different[chosen])

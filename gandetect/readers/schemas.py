@@ -31,6 +31,7 @@ def find_schema(
     given: Collection[str] = (),
     decimal: str = ".",
     is_decimal_certain: bool = False,
+    missing: Mapping[str, Sequence[float]] | None = None,
     on_error: str = "fail",
     name: str = "data",
 ) -> Schema:
@@ -59,6 +60,8 @@ def find_schema(
         The decimal mark of numbers.
     is_decimal_certain : bool
         Whether a person named it: then ``1,234`` has a thousands separator where the mark is a point.
+    missing : mapping of str to sequence of float, optional
+        Numbers that stand for a missing value, such as -9999, by the column's name; those of "" in all columns.
     on_error : {"fail", "skip", "missing"}
         With "fail" a column of numbers, or of times, with a few other texts is refused; else it is taken as numbers
         or times.
@@ -76,24 +79,33 @@ def find_schema(
         If an argument names an unknown column or kind, a column is one of those that `gandetect.readers.kinds`
         refuses, or no column to learn from is left.
     """
-    kinds = kinds or {}
+    kinds, missing = kinds or {}, missing or {}
     if decimal not in (".", ","):
         raise InputError(f"{name}: expected the decimal mark '.' or ',', found {decimal!r}; pass one of them.")
     if on_error not in ON_ERROR:
         raise InputError(f"Expected on_error to be one of {quoted(ON_ERROR)}, found {on_error!r}.")
-    _require_known([*kinds, *drop, *(only or ()), *given, *([] if label is None else [label])], columns, name)
+    named = [*kinds, *drop, *(only or ()), *given, *filter(None, missing), *([] if label is None else [label])]
+    _require_known(named, columns, name)
     unwanted = _unwanted(columns, drop, only if only is None else [*only, *given])
     numbers = np.arange(len(lines)) if rows is None else np.asarray(rows, dtype=np.int64)
     found = []
     for key, texts in columns.items():
         values = ColumnValues(key, texts, decimal, numbers, is_certain=is_decimal_certain)
         finding = find_kind(values, on_error) if key not in kinds else _forced(values, kinds[key], name)
+        if key in missing and finding.kind is not Kind.NUMBER:
+            raise InputError(
+                f"{name}: expected numbers in column {key!r}, of which some stand for missing values, found the kind "
+                f"{finding.kind}; drop that --missing, or pass --kind '{key}=number'."
+            )
+        unknown = (*missing.get("", ()), *missing.get(key, ())) if finding.kind is Kind.NUMBER else ()
+        if unknown and values.are_all(unknown):
+            finding = Finding(Kind.EMPTY, "every value is missing")
         role, reason = _role(key, finding, label, unwanted)
         if finding.problem and role is Role.FEATURE:
             line = next(line for line, text in zip(lines, texts, strict=True) if text.strip(BLANKS) == finding.culprit)
             raise InputError(f"{name}, line {line}: {finding.problem}")
         mark = decimal if finding.kind is Kind.NUMBER else "."
-        found.append(Column(key, finding.kind, role, reason, finding.time_format, mark, *finding.form))
+        found.append(Column(key, finding.kind, role, reason, finding.time_format, mark, *finding.form, unknown))
     schema = Schema(tuple(found)).with_given(given)
     _require_feature(schema, name)
     return schema

@@ -13,7 +13,8 @@ category       the text as it is; only the empty text is missing
 time           ISO 8601 dates and times, or one ``strptime`` format; without an offset from UTC it is UTC
 =============  ==================================================================================================
 
-In number, yes/no and time columns the texts of `MISSING` are missing values, with or without blanks around them.
+In number, yes/no and time columns the texts of `MISSING` are missing values, with or without blanks around them; so are
+the numbers that a column's schema says are.
 Everything else is a problem: the caller chooses whether it fails, drops the row, or makes the value missing.
 """
 
@@ -129,6 +130,8 @@ def parse_columns(
     for index, column in enumerate(schema.used):
         if column.name not in raw:
             raw[column.name], unreadable[index] = parse_column(columns[column.name], column)
+        if column.missing:
+            raw[column.name][np.isin(raw[column.name], column.missing)] = np.nan
     if on_error == "fail" and unreadable.any():
         raise InputError(_first_problem(columns, lines, schema, unreadable, name))
     keep = np.ones(len(lines), dtype=np.bool_)

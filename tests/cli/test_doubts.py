@@ -70,6 +70,20 @@ def test_a_clock_is_one_with_ties_gaps_and_late_rows(order):
     assert "most values of 'a', 'b', 'c' are beyond all before" in sentence
 
 
+def test_a_number_that_may_stand_for_a_missing_value_is_named_with_what_to_pass():
+    marked = np.append(NUMBERS, [-9999.0, -9999.0])
+    rare, heavy = np.append(NUMBERS, [NUMBERS[0], -9999.0]), np.append(NUMBERS, [9.0, 9.0])
+    levels = np.repeat([0.0, 1.0, 2.0, 99.0], 8)
+    table = {"t": marked, "u": 3 * marked / 3, "rare": rare, "heavy": heavy, "levels": levels}
+    (sentence,) = doubts(table, 32)
+    assert sentence == (
+        "'t', 'u' hold -9999 again and again, far beyond all other numbers there: if it stands for a missing value "
+        "pass --missing -9999"
+    )
+    mostly = np.append(NUMBERS, np.full(300, -999.25))
+    assert doubts({"v": mostly}, 330)[0].startswith("'v' holds -999.25 again and again")
+
+
 def test_a_counter_that_starts_anew_again_and_again_is_no_counter_to_leave_out():
     assert doubts({"uptime": np.arange(300.0) % 100}, 300) == []
 

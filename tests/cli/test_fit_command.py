@@ -235,6 +235,37 @@ def test_a_named_decimal_mark_tells_what_separates_thousands(cli, tmp_path):
     assert gandetect.Scorer(tmp_path / "gandetect.onnx").schema["a"].grouping == ","
 
 
+def test_numbers_that_stand_for_missing_values_are_missing_in_training_and_in_scoring(cli, tmp_path):
+    marked = "".join(
+        f"{'-9999.0' if i % 9 == 0 else i % 13},{99 if i % 5 == 0 else i % 7},{i * 7 % 11}\n" for i in range(60)
+    )
+    bare = "".join(line.replace("-9999.0,", ",") for line in marked.splitlines(True)).replace(",99,", ",,")
+    header, files = "t,age,n\n", {}
+    for name, rows, options in (("marked", marked, ["--missing", -9999, "--missing", "age=99"]), ("bare", bare, [])):
+        result = cli("fit", "-", "--steps", 2, "-o", f"{name}.onnx", *options, stdin=(header + rows).encode())
+        assert result.code == 0
+        assert "again and again" not in result.err
+        files[name] = header + rows + "99,3,99\n"
+    scored = [cli("score", "-", "-m", f"{name}.onnx", stdin=rows.encode()) for name, rows in files.items()]
+    answers = [[line.split(",")[3:] for line in result.out.splitlines()] for result in scored]
+    assert answers[0] == answers[1]
+    assert "19 missing values" in scored[0].err
+
+
+def test_marks_of_missing_values_that_cannot_be_are_one_sentence(cli):
+    table = b"a,b\n" + b"1,x\n2,y\n" * 20
+    number = cli("fit", "-", "--missing", "a=k.A.", stdin=table)
+    assert number.err == (
+        "gandetect: Expected --missing NUMBER or COLUMN=NUMBER, found 'a=k.A.'; write the number with a point.\n"
+    )
+    column = cli("fit", "-", "--missing", "b=9", stdin=table)
+    assert column.code == 2
+    assert column.err.endswith(
+        "expected numbers in column 'b', of which some stand for missing values, found the kind category; drop that "
+        "--missing, or pass --kind 'b=number'.\n"
+    )
+
+
 def test_at_most_max_rows_are_learned_from(cli, numbers, tmp_path):
     options = ["--steps", 2, "--max-rows", 40]
     models = []

@@ -1,10 +1,12 @@
 """Callers choose the kinds and roles of columns, and are told what they got wrong."""
 
+import json
+
 import pytest
 from found_schemas import column_of, failure, schema_of
 
 from gandetect.errors import InputError
-from gandetect.schema import Role
+from gandetect.schema import Kind, Role, Schema
 
 
 @pytest.mark.parametrize("kind", ["number", "yes/no", "category", "time", "id", "text"])
@@ -79,3 +81,12 @@ def test_no_feature_left_is_refused():
 def test_unknown_options_are_refused():
     assert failure(["1"], decimal=";") == "data: expected the decimal mark '.' or ',', found ';'; pass one of them."
     assert failure(["1"], on_error="no") == "Expected on_error to be one of 'fail', 'skip', 'missing', found 'no'."
+
+
+def test_numbers_may_stand_for_missing_values_in_all_columns_or_in_one():
+    columns = {"a": ["1.5", "-99", "2"] * 9, "b": ["-99", "-99.0", "?"] * 9, "c": ["x", "-99", "y"] * 9}
+    schema = schema_of(columns, missing={"": [-99.0], "a": [2.0]})
+    assert [column.missing for column in schema.columns] == [(-99.0, 2.0), (-99.0,), ()]
+    assert [column.kind for column in schema.columns] == [Kind.NUMBER, Kind.EMPTY, Kind.CATEGORY]
+    assert schema["b"].reason == "every value is missing"
+    assert Schema.from_json(json.loads(json.dumps(schema.to_json()))) == schema
