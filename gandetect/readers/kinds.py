@@ -26,8 +26,9 @@ category     all others
 Refused, because a silent choice would be a wrong one: a column of which at least 90 % (and at least 10) of the values
 are numbers or ISO 8601 times while the others are not; numbers with another decimal mark, or with what may be one or
 a thousands separator where the caller did not name the mark. Left out, because only a person can tell: dates whose
-day and month may be swapped or that are written in several formats, and 20 or more times that lack more than an hour
-of a day.
+day and month may be swapped or that are written in several formats, 20 or more different ones with a year of two
+digits, which may be codes, 20 or more different ones like ``13:45``, which may be times of day or durations, and 20 or
+more times that lack more than an hour of a day.
 """
 
 from __future__ import annotations
@@ -66,6 +67,10 @@ TIME_FORMATS = (
     "%d/%b/%Y:%H:%M:%S %z",  # of web servers
 )
 """``datetime.strptime`` formats that are tried after ISO 8601."""
+
+_SHORT_DATES = ("%d.%m.%y", "%y.%m.%d", "%d/%m/%y", "%m/%d/%y", "%y/%m/%d")
+_SHORT_TIMES = tuple(f"{date}{clock}" for date in _SHORT_DATES for clock in ("", " %H:%M", " %H:%M:%S"))
+_SHORT_DATE = re.compile(r"([0-9]{2}\.[0-9]{2}\.[0-9]{2}|[0-9]{1,2}/[0-9]{1,2}/[0-9]{2})( .*)?")  # 1.2.10 is a version
 
 _SHORTEST_LOG = 23 * 3600.0
 """Seconds that a column's times cover at least: those of new rows will be of the other hours, too."""
@@ -194,6 +199,7 @@ def find_kind(values: ColumnValues, on_error: str) -> Finding:
         or _find_written_numbers(values, on_error)
         or _nearly_all(values, Kind.TIME, parse_times(values.different)[1], on_error)
         or _find_mixed_times(values)
+        or _find_short_dates(values)
         or _find_words(values)
     )
     return _without_short_log(values, finding) if finding.kind is Kind.TIME else finding
@@ -252,6 +258,17 @@ def _find_mixed_times(values: ColumnValues) -> Finding | None:
     category = f"--kind '{values.name}=category'"
     reason = f"times in several formats: write all of them in one, such as 2026-01-31, or pass {category}"
     return Finding(Kind.TIME, reason)
+
+
+def _find_short_dates(values: ColumnValues) -> Finding | None:
+    """Leave out what may be dates with a year of two digits."""
+    if len(values.counts) < MIN_DIFFERENT or not all(map(_SHORT_DATE.fullmatch, values.counts)):
+        return None
+    formats = [form for form in _SHORT_TIMES if not parse_times(values.different, form)[1].any()]
+    if not formats:
+        return None
+    choice = " or ".join(f"--kind '{values.name}={kind}'" for kind in (*(f"time:{f}" for f in formats), "category"))
+    return Finding(Kind.TIME, f"they may be dates with a year of two digits: pass {choice}")
 
 
 def _without_short_log(values: ColumnValues, finding: Finding) -> Finding:
@@ -323,6 +340,8 @@ def _find_words(values: ColumnValues) -> Finding:
         return Finding(Kind.ID, f"every value is different: an id{_hint(values)}")
     if n_values >= MIN_DIFFERENT and n_different > n_values / 2:
         return Finding(Kind.TEXT, f"more than half of its values are different: free text{_hint(values)}")
+    if n_different >= MIN_DIFFERENT and (hint := _clock_hint(values)):
+        return Finding(Kind.TIME, f"they may be times of day or durations{hint}")
     return Finding(Kind.CATEGORY)
 
 
@@ -332,6 +351,11 @@ def _hint(values: ColumnValues) -> str:
     if n_numbers > n_values / 2 and not _are_codes(values):
         kind = f"--kind '{values.name}=number' and --on-error missing"
         return f"; {n_numbers} of its {n_values} values are numbers: to learn from them pass {kind}"
+    return _clock_hint(values)
+
+
+def _clock_hint(values: ColumnValues) -> str:
+    """Say how a column of what may be times of day or durations may be read."""
     if not all(map(_CLOCK.fullmatch, values.counts)):
         return ""
     for clock in ("%H:%M", "%H:%M:%S"):

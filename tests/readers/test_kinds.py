@@ -230,6 +230,43 @@ def test_what_may_be_times_of_day_or_durations_is_left_to_the_caller(clock):
         assert ("or durations write them as numbers, in seconds" in column_of([*words, more]).reason) == asked
 
 
+@pytest.mark.parametrize("clock", ["%H:%M", "%H:%M:%S"])
+def test_many_different_times_of_day_are_no_category(clock):
+    words = [clock.replace("%H", str(i % 20)).replace("%M", "07").replace("%S", "00") for i in range(60)]
+    column = column_of(words)
+    assert (column.kind, column.role) == (Kind.TIME, Role.LEFT_OUT)
+    assert column.reason == (
+        f"they may be times of day or durations; if these are times of day pass --kind 'x=time:{clock}', durations "
+        "have to be written as numbers"
+    )
+    assert column_of([word for word in words if not word.startswith("7")]).kind is Kind.CATEGORY  # of few shifts
+
+
+@pytest.mark.parametrize(
+    ("written", "formats"),
+    [
+        ("{day:02}.{month:02}.26", ["%d.%m.%y", "%y.%m.%d"]),
+        ("{day:02}.{month:02}.99", ["%d.%m.%y"]),
+        ("{month}/{day}/26", ["%m/%d/%y"]),
+        ("{day:02}/{month:02}/26 13:05", ["%d/%m/%y %H:%M", "%y/%m/%d %H:%M"]),
+    ],
+)
+@pytest.mark.parametrize("often", [1, 3])
+def test_what_may_be_dates_with_a_year_of_two_digits_is_left_to_the_caller(written, formats, often):
+    values = [written.format(day=day, month=month) for month in (1, 12) for day in range(1, 32)] * often
+    column = column_of(values)
+    assert (column.kind, column.role) == (Kind.TIME, Role.LEFT_OUT)
+    kinds = [*(f"time:{form}" for form in formats), "category"]
+    choice = " or ".join(f"--kind 'x={kind}'" for kind in kinds)
+    assert column.reason == f"they may be dates with a year of two digits: pass {choice}"
+    assert column_of(values, kinds={"x": kinds[0]}).role is Role.FEATURE
+
+
+@pytest.mark.parametrize("written", ["1.{}.10", "01.{}.45", "{}.13.26"])
+def test_versions_and_few_codes_are_no_dates(written):
+    assert column_of([written.format(i) for i in range(10, 29 if "13" in written else 13)] * 20).kind is Kind.CATEGORY
+
+
 def test_a_column_of_times_with_a_few_words_is_refused():
     assert failure(["2026-01-31"] * 10 + ["2026-02-30"]) == (
         "data, line 12: expected a time in column 'x', as 10 of its 11 values are, found '2026-02-30'; mend the field, "
