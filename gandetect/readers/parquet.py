@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -19,8 +20,9 @@ SUFFIXES = (".parquet", ".pq")
 def open_batches(path: str | os.PathLike[str], n_rows: int) -> Iterator[tuple[list[str], Iterator[list[list[str]]]]]:
     """Open a Parquet file and give its column names and an iterator over batches of text columns.
 
-    Doubles are written as `repr` does, times as ISO 8601 (UTC, where the column knows its zone), booleans as ``true``
-    and ``false``, and null as the empty text.
+    Doubles are written as `repr` does, times as ISO 8601 (UTC, where the column knows its zone), durations in seconds,
+    booleans as ``true`` and ``false``, lists, structures and maps as JSON, bytes as UTF-8 (escaped where they
+    are none), and null as the empty text.
 
     Parameters
     ----------
@@ -40,7 +42,7 @@ def open_batches(path: str | os.PathLike[str], n_rows: int) -> Iterator[tuple[li
     FileAccessError
         If the file cannot be opened.
     InputError
-        If it is no Parquet file, is damaged, or holds values that have no text (lists, structures, raw bytes).
+        If it is no Parquet file, is damaged, or holds values that have no text.
     MissingExtraError
         If pyarrow is not installed.
     """
@@ -89,13 +91,25 @@ def _texts(values: Any, column: str, name: str) -> list[str]:
         return ["" if value is None else format(value, "f") for value in values.to_pylist()]
     if types.is_timestamp(values.type):
         return [_time_text(value) for value in _cast_timestamps(values, pyarrow).to_pylist()]
+    packed = (types.is_nested, types.is_binary, types.is_large_binary, types.is_fixed_size_binary)
+    if any(is_so(values.type) for is_so in packed):
+        return [_packed_text(value) for value in values.to_pylist()]
     try:
+        if types.is_duration(values.type):
+            nanoseconds = values.cast(pyarrow.duration("ns")).cast(pyarrow.int64()).to_pylist()
+            return ["" if value is None else repr(value / 1e9) for value in nanoseconds]
         return [value or "" for value in values.cast(pyarrow.string()).to_pylist()]
     except (pyarrow.ArrowNotImplementedError, pyarrow.ArrowInvalid) as error:
         raise InputError(
             f"{name}: expected numbers, text, booleans or times in column {column!r}, found values of type "
             f"{values.type}; turn them into text or remove the column."
         ) from error
+
+
+def _packed_text(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
+    return "" if value is None else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _cast_timestamps(values: Any, pyarrow: Any) -> Any:

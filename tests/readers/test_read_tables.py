@@ -5,7 +5,7 @@ import gzip
 import io
 import math
 import sys
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import numpy as np
@@ -614,14 +614,32 @@ def test_damage_inside_parquet_is_refused(tmp_path):
     assert failure(path) == f"{path}: expected a Parquet file, found other or damaged content; get the file again."
 
 
+def test_what_a_column_of_parquet_packs_is_text_and_stands_in_nobodys_way(tmp_path):
+    structure = {"price": Decimal("1.50"), "name": "é"}
+    columns = {
+        "list": pa.array([[1, None], [], None]),
+        "structure": pa.array([structure, None, structure]),
+        "map": pa.array([[("a", 1)], None, []], pa.map_(pa.string(), pa.int64())),
+        "bytes": pa.array([b"\xffa", b"text", None], pa.large_binary()),
+        "fixed": pa.array([b"ab", None, b"cd"], pa.binary(2)),
+        "lasting": pa.array([timedelta(days=1, seconds=0.5), timedelta(0), None]),
+    }
+    names, rows, _ = read(parquet_file(tmp_path / "t.parquet", columns))
+    packed = '{"price": "1.50", "name": "é"}'
+    assert names == tuple(columns)
+    assert rows == [
+        ("[1, null]", packed, '[["a", 1]]', "\\xffa", "ab", "86400.5"),
+        ("[]", "", "", "text", "", "0.0"),
+        ("", packed, "[]", "", "cd", ""),
+    ]
+
+
 def test_unusable_parquet_columns_are_refused(tmp_path):
-    nested = parquet_file(tmp_path / "list.parquet", {"a": [[1], [2]]})
-    assert failure(nested) == (
-        f"{nested}: expected numbers, text, booleans or times in column 'a', found values of type "
-        f"{pq.read_schema(nested).field('a').type}; turn them into text or remove the column."
+    eternal = parquet_file(tmp_path / "long.parquet", {"a": pa.array([2**62], pa.duration("s"))})
+    assert failure(eternal) == (
+        f"{eternal}: expected numbers, text, booleans or times in column 'a', found values of type duration[s]; turn "
+        "them into text or remove the column."
     )
-    raw = parquet_file(tmp_path / "bytes.parquet", {"a": [b"\xff"]})
-    assert "found values of type binary; turn them into text or remove the column." in failure(raw)
 
 
 def test_parquet_names_follow_the_rules_of_csv(tmp_path):
