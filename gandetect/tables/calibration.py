@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,25 @@ def run_encoding(columns: Columns, schema: Schema, encoding: Encoding) -> Encode
     return EncodedRows(**run_in_chunks(open_session(builder.build()), EncodedRows._fields, feeds))
 
 
+@dataclass(frozen=True)
+class _Judges:
+    """The members of an ensemble, and how what they answer becomes a score."""
+
+    encoding: Encoding
+    weights: TableWeights
+    error_scale: Floats
+    evidence: Evidence
+
+    def answers(self, encoded: dict[str, Floats], sources: NDArray[np.int64], blind: TableWeights) -> dict[str, Floats]:
+        """Ask members about samples from training rows that they never saw, `sources`, (n,)."""
+        answers = _run_member(encoded, self.encoding, blind, ["values", "column_errors"])
+        return _unseen(answers, encoded["samples"], sources, self.encoding, self.weights)
+
+    def scores(self, feeds: dict[str, Floats], growth: Floats | None = None) -> Floats:
+        """Return anomaly scores from what members answer and the rest that a score is made of."""
+        return _scores(_components(feeds, self.error_scale), self.evidence, growth)
+
+
 def calibrated(
     rows: TableRows, schema: Schema, encoding: Encoding, weights: TableWeights, settings: TableSettings
 ) -> tuple[Learned, Floats]:
@@ -71,8 +91,9 @@ def calibrated(
     )
     evidence = fit_evidence(components.astype(np.float64), *evidence_weights, smallest)
     scores = _scores(components, evidence)
-    cautious = _with_caution(scores, rows, encoding, weights, feeds, error_scale, evidence)
-    calibration = calibrate(cautious, _disagreement(cautious, rows, encoding, weights, feeds, error_scale, evidence))
+    judges = _Judges(encoding, weights, error_scale, evidence)
+    cautious = _with_caution(scores, rows, feeds, judges)
+    calibration = calibrate(cautious, _disagreement(cautious, rows, feeds, judges))
     return Learned(schema, encoding, weights, error_scale, evidence, calibration), scores
 
 
@@ -102,15 +123,7 @@ def _unseen(
     return {"values": values, "column_errors": column_errors}
 
 
-def _with_caution(
-    scores: Floats,
-    rows: TableRows,
-    encoding: Encoding,
-    weights: TableWeights,
-    feeds: dict[str, Floats],
-    error_scale: Floats,
-    evidence: Evidence,
-) -> Floats:
+def _with_caution(scores: Floats, rows: TableRows, feeds: dict[str, Floats], judges: _Judges) -> Floats:
     """Score the rows of islands by all members that never saw them: that of their fold, and the cautious ones.
 
     These have most of the votes on new rows, and would judge but a fold of the training rows: new rows like those of an
@@ -120,16 +133,14 @@ def _with_caution(
         return scores
     votes, scores = rows.votes.copy(), scores.copy()
     votes[~rows.cautious] = votes[~rows.cautious].sum()  # the one that never saw a row stands for all the others
-    for member in range(weights.n_members):
+    for member in range(judges.weights.n_members):
         own = np.flatnonzero(rows.islands & (rows.folds == member))
         if not len(own):
             continue
-        blind = np.flatnonzero(rows.cautious | (np.arange(weights.n_members) == member))
-        ensemble = weights.members(blind, votes[blind] / votes[blind].sum())
-        answers = _run_member(rows.encoded(own), encoding, ensemble, ["values", "column_errors"])
-        answers = _unseen(answers, rows.samples[own], own, encoding, weights)
-        judged = {name: values[own] for name, values in feeds.items()} | answers
-        scores[own] = _scores(_components(judged, error_scale), evidence)
+        blind = np.flatnonzero(rows.cautious | (np.arange(judges.weights.n_members) == member))
+        ensemble = judges.weights.members(blind, votes[blind] / votes[blind].sum())
+        answers = judges.answers(rows.encoded(own), own, ensemble)
+        scores[own] = judges.scores({name: values[own] for name, values in feeds.items()} | answers)
     return scores
 
 
@@ -137,26 +148,15 @@ MAX_COMPARED = 20_000
 """Training rows on which the members are compared."""
 
 
-def _disagreement(
-    unseen_scores: Floats,
-    rows: TableRows,
-    encoding: Encoding,
-    weights: TableWeights,
-    feeds: dict[str, Floats],
-    error_scale: Floats,
-    evidence: Evidence,
-) -> Disagreement:
+def _disagreement(unseen_scores: Floats, rows: TableRows, feeds: dict[str, Floats], judges: _Judges) -> Disagreement:
     """Score rows by every member that saw them, and compare; `unseen_scores` are those of members that never did."""
     chosen = np.arange(len(rows.samples))[:: -(-len(rows.samples) // MAX_COMPARED)]
     some = {name: values[chosen] for name, values in feeds.items()}
-
-    def scores(values: Floats) -> Floats:
-        return _scores(_components(some | {"values": values}, error_scale), evidence)
-
+    members = map(judges.weights.member, range(judges.weights.n_members))
     by_member = np.stack(
         [
-            scores(_run_member(rows.encoded(chosen), encoding, weights.member(m), ["values"])["values"])
-            for m in range(weights.n_members)
+            judges.scores(some | _run_member(rows.encoded(chosen), judges.encoding, member, ["values"]))
+            for member in members
         ]
     )
     return Disagreement.between(by_member, unseen_scores[chosen], rows.folds[chosen])
@@ -193,15 +193,15 @@ def _scores_of_folds(
     encoded: EncodedRows, sources: NDArray[np.int64], folds: NDArray[np.int64], learned: Learned
 ) -> NDArray[np.float64]:
     """Score rows that were made from training rows by the members that never saw their folds."""
+    judges = _Judges(learned.encoding, learned.weights, learned.error_scale, learned.evidence)
     scores = np.empty(len(folds))
     for member in np.unique(folds):
         own = folds == member
         parts = {name: values[own] for name, values in encoded._asdict().items()}
-        answers = _run_member(parts, learned.encoding, learned.weights.member(int(member)), ["values", "column_errors"])
-        answers = _unseen(answers, parts["samples"], sources[own], learned.encoding, learned.weights)
+        answers = judges.answers(parts, sources[own], judges.weights.member(int(member)))
         feeds = answers | {name: parts[name] for name in ("present", "growth", "excess")}
-        feeds["present"] = feeds["present"] * ~learned.encoding.is_given
-        scores[own] = _scores(_components(feeds, learned.error_scale), learned.evidence, feeds["growth"])
+        feeds["present"] = feeds["present"] * ~judges.encoding.is_given
+        scores[own] = judges.scores(feeds, feeds["growth"])
     return scores
 
 
