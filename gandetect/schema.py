@@ -82,7 +82,7 @@ class Column:
     grouping, prefix, suffix : str
         What stands between the thousands of numbers, before them and after them, such as ``" kg"``; mostly nothing.
     missing : tuple of float
-        Numbers that stand for a missing value, such as -9999; readers make NaN of them.
+        Numbers that stand for a missing value, such as -9999.
     summary : dict
         What is remembered of the training values (no rows), as JSON values.
 
@@ -138,6 +138,20 @@ class Column:
         sign, digits = ("-", number[1:]) if number.startswith("-") else ("", number)
         return f"{sign}{self.prefix}{digits.replace('.', self.decimal)}{self.suffix}"
 
+    def without_marks(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return numbers with NaN for those that stand for a missing value.
+
+        Parameters
+        ----------
+        values : array of float64 of shape (n_rows,)
+            Numbers with NaN for missing.
+
+        Returns
+        -------
+        array of float64 of shape (n_rows,)
+        """
+        return np.where(np.isin(values, self.missing), np.nan, values) if self.missing else values
+
     def converted(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return raw values as the graph takes them.
 
@@ -166,7 +180,7 @@ class Column:
                 raise InputError(
                     f"Expected numbers in column {self.name!r}, found {values.dtype}; convert them to float64."
                 )
-            return values.astype(np.float64, copy=False)
+            return self.without_marks(values.astype(np.float64, copy=False))
         if values.dtype.kind == "U":
             return values.astype(object)
         # ONNX Runtime would turn anything else into text without a word: None into 'None', 5 into '5'.

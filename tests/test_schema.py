@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 
 from gandetect import Column, InputError, Kind, Role, Schema
@@ -32,3 +33,12 @@ def test_two_columns_of_one_name_are_refused():
     message = "Expected columns with names of their own, found more than one of 'a'."
     with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
         Schema(columns)
+
+
+def test_numbers_that_stand_for_missing_values_are_nan_for_the_graph():
+    schema = Schema((Column("t", Kind.NUMBER, missing=(-9999.0, 99.0)), Column("u", Kind.NUMBER)))
+    values = np.array([1, -9999, 99])
+    feeds = schema.feeds({"t": values, "u": values})
+    assert np.array_equal(feeds["t"], [1.0, np.nan, np.nan], equal_nan=True)
+    assert np.array_equal(feeds["u"], values)
+    assert values.tolist() == [1, -9999, 99]

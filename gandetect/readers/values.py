@@ -130,8 +130,8 @@ def parse_columns(
     for index, column in enumerate(schema.used):
         if column.name not in raw:
             raw[column.name], unreadable[index] = parse_column(columns[column.name], column)
-        if column.missing:
-            raw[column.name][np.isin(raw[column.name], column.missing)] = np.nan
+        if column.kind is Kind.NUMBER:
+            raw[column.name] = column.without_marks(raw[column.name].astype(np.float64, copy=False))
     if on_error == "fail" and unreadable.any():
         raise InputError(_first_problem(columns, lines, schema, unreadable, name))
     keep = np.ones(len(lines), dtype=np.bool_)
