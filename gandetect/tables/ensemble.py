@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gandetect.networks.tables import Discriminator, Generator, TableBatch, TablePair
 from gandetect.tables.linear_path import LinearPath
-from gandetect.tables.negatives import REFERENCES, Batch, Cloud, around_known, references
+from gandetect.tables.negatives import REFERENCES, Batch, Cloud, Levels, around_known, references
 from gandetect.tables.settings import WIDE, TableSettings
 from gandetect.training.course import Course, Progress, State
 from gandetect.training.folds import Folded
@@ -186,10 +186,10 @@ def _new_pair(
         (~given).to(samples).cpu(),
         random,
     )
-    cloud = Cloud.of(samples)
+    cloud, levels = Cloud.of(samples), Levels.of(samples, column_of, is_level)
 
     def surround(real: Tensor, random: torch.Generator) -> Tensor:
-        batch = Batch(real, real.roll(1, dims=1), cloud, column_of, is_level, given[column_of], random)
+        batch = Batch(real, real.roll(1, dims=1), cloud, levels, column_of, is_level, given[column_of], random)
         made = references(batch)
         return torch.cat([made, around_known(batch, known)], dim=1) if len(known) else made
 

@@ -47,6 +47,36 @@ class Cloud:
 
 
 @dataclass(frozen=True)
+class Levels:
+    """The levels of all categories, to be drawn evenly.
+
+    Parameters
+    ----------
+    entries : Tensor of shape (most_levels, sample_dim)
+        At least one row: the first level of every category, the second one, and so on; zero where there is none.
+    counts : Tensor of shape (n_columns,)
+        Levels of each raw column; none of what is no category.
+    """
+
+    entries: Tensor
+    counts: Tensor
+
+    @classmethod
+    def of(cls, samples: Tensor, column_of: Tensor, is_level: Tensor) -> Levels:
+        """Find the levels of samples, (n_samples, sample_dim); what is missing, all entries being zero, is none."""
+        found = {}
+        for column in torch.unique(column_of[is_level]).tolist():
+            levels = torch.unique(samples[:, column_of == column], dim=0)
+            found[column] = levels[levels.any(dim=1)]
+        entries = samples.new_zeros(max([1, *map(len, found.values())]), samples.shape[1])
+        counts = column_of.new_zeros(int(column_of.max()) + 1)
+        for column, levels in found.items():
+            entries[: len(levels), column_of == column] = levels
+            counts[column] = len(levels)
+        return cls(entries, counts)
+
+
+@dataclass(frozen=True)
 class Batch:
     """What a kind of negative is made from.
 
@@ -56,6 +86,8 @@ class Batch:
         Real samples, and another real sample for each.
     cloud : Cloud
         The shape of the training samples.
+    levels : Levels
+        Their levels.
     column_of, is_level, is_given : Tensor of shape (sample_dim,)
         Raw column of each entry of a sample, whether it is a category's, and whether it is given.
     random : torch.Generator
@@ -65,6 +97,7 @@ class Batch:
     real: Tensor
     others: Tensor
     cloud: Cloud
+    levels: Levels
     column_of: Tensor
     is_level: Tensor
     is_given: Tensor
@@ -122,17 +155,31 @@ def shuffled(batch: Batch, largest_share: float = 1.0) -> Tensor:
     return torch.where(swap[..., batch.column_of], batch.others, batch.real)
 
 
+def any_levels(batch: Batch) -> Tensor:
+    """Real samples with a random share of their categories at any of their levels, a rare one as often as others."""
+    members, n_samples, sample_dim = batch.real.shape
+    counts = batch.levels.counts
+    swap = batch.uniform(members, n_samples, len(counts)) < batch.uniform(members, n_samples, 1)
+    level = (batch.uniform(members, n_samples, len(counts)) * counts).long()
+    drawn = batch.levels.entries[level[..., batch.column_of], torch.arange(sample_dim, device=level.device)]
+    return torch.where(swap[..., batch.column_of] & batch.is_level, drawn, batch.real)
+
+
 def references(batch: Batch) -> Tensor:
     """Make one block of negatives per kind, (members, kinds, n_samples, sample_dim), in the order of `REFERENCES`.
 
     Noise would give a category values that no row can have. They would give every negative away, and the discriminator
-    would look at nothing else; so categories change by taking the level of another row. What is given stays as it is:
-    the discriminator learns what is real given that.
+    would look at nothing else; so categories change by taking another level. Near the data it is that of another row,
+    and in a few columns; in the kinds of `ANY_LEVELS` any level may take the place of any, so that the discriminator
+    learns how rare a level is: where levels are as frequent among negatives as among rows it has no reason to. What is
+    given stays as it is: the discriminator learns what is real given that.
     """
-    negatives = [make(batch) for make in REFERENCES.values()]
+    negatives = {kind: make(batch) for kind, make in REFERENCES.items()}
     if batch.is_level.any():
-        negatives = [torch.where(batch.is_level, shuffled(batch, LEVEL_SHARE), negative) for negative in negatives]
-    return torch.where(batch.is_given, batch.real[:, None], torch.stack(negatives, dim=1))
+        for kind, negative in negatives.items():
+            levels = any_levels(batch) if kind in ANY_LEVELS else shuffled(batch, LEVEL_SHARE)
+            negatives[kind] = torch.where(batch.is_level, levels, negative)
+    return torch.where(batch.is_given, batch.real[:, None], torch.stack(list(negatives.values()), dim=1))
 
 
 def around_known(batch: Batch, known: Tensor) -> Tensor:
@@ -151,6 +198,9 @@ KNOWN_NOISE = 0.3
 
 LEVEL_SHARE = 0.2
 """Largest share of a negative's categories that another row's levels take the place of."""
+
+ANY_LEVELS = ("inflated", "uniform", "shuffled")
+"""Kinds that are far from the data, or mix its columns: their categories take any levels."""
 
 REFERENCES: dict[str, Callable[[Batch], Tensor]] = {
     "along-1": along_data(1.0),

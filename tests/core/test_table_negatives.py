@@ -3,7 +3,17 @@
 import pytest
 import torch
 
-from gandetect.tables.negatives import REFERENCES, SCORED, Batch, Cloud, around_known, references
+from gandetect.tables.negatives import (
+    ANY_LEVELS,
+    REFERENCES,
+    SCORED,
+    Batch,
+    Cloud,
+    Levels,
+    any_levels,
+    around_known,
+    references,
+)
 
 MEMBERS = 2
 
@@ -19,12 +29,15 @@ def batch_of(samples, seed=0, n_samples=2000, column_of=None, is_level=None, is_
     random = torch.Generator().manual_seed(seed)
     chosen = torch.randint(len(samples), (MEMBERS, n_samples), generator=random)
     entries = torch.arange(samples.shape[1])
+    column_of = entries if column_of is None else column_of
+    is_level = entries < 0 if is_level is None else is_level
     return Batch(
         real=samples[chosen],
         others=samples[chosen].roll(1, dims=1),
         cloud=Cloud.of(samples),
-        column_of=entries if column_of is None else column_of,
-        is_level=entries < 0 if is_level is None else is_level,
+        levels=Levels.of(samples, column_of, is_level),
+        column_of=column_of,
+        is_level=is_level,
         is_given=entries < 0 if is_given is None else is_given,
         random=random,
     )
@@ -162,8 +175,8 @@ def test_the_clouds_rank_is_bounded_and_keeps_the_widest_directions():
     torch.testing.assert_close(kept, widest.double(), rtol=0.02, atol=0.02)
 
 
-def test_every_scored_kind_is_a_reference():
-    assert set(SCORED) <= set(REFERENCES)
+def test_scored_kinds_and_those_with_any_levels_are_references():
+    assert set(SCORED) | set(ANY_LEVELS) <= set(REFERENCES)
 
 
 def test_all_kinds_are_made_at_once_in_their_order():
@@ -174,12 +187,51 @@ def test_all_kinds_are_made_at_once_in_their_order():
         assert torch.equal(together[:, kind], make(again))
 
 
-def test_categories_of_negatives_are_levels_that_real_samples_have():
-    samples = samples_of(sample_dim=4)
-    levels = torch.eye(3)[torch.arange(len(samples)) % 3]
-    samples = torch.cat([samples[:, :1], levels], dim=1)
-    negatives = references(
-        batch_of(samples, column_of=torch.tensor([0, 1, 1, 1]), is_level=torch.tensor([False, True, True, True]))
+def batch_with_categories(n_samples=40_000, missing=0.0):
+    """One number, a category of three levels (90, 9 and 1 %) in three entries, and one of two (95 and 5 %) in one."""
+    random = torch.Generator().manual_seed(0)
+    three = torch.eye(3)[torch.multinomial(torch.tensor([0.9, 0.09, 0.01]), 5000, replacement=True, generator=random)]
+    two = torch.where(torch.rand(5000, 1, generator=random) < 0.05, 0.95, -0.05)
+    samples = torch.cat([torch.randn(5000, 1, generator=random), three, two], dim=1)
+    samples[torch.rand(5000, generator=random) < missing, 1:] = 0
+    return batch_of(
+        samples,
+        n_samples=n_samples,
+        column_of=torch.tensor([0, 1, 1, 1, 2]),
+        is_level=torch.tensor([False, True, True, True, True]),
     )
-    assert torch.equal(negatives[..., 1:].sum(-1), torch.ones(negatives.shape[:-1]))
-    assert set(negatives[..., 1:].unique().tolist()) == {0.0, 1.0}
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+def test_categories_of_negatives_are_levels_that_real_samples_have(missing):
+    batch = batch_with_categories(2000, missing)
+    negatives = references(batch)
+    known = negatives[..., 1:4].any(-1)
+    assert (negatives[..., 1:4].sum(-1) == known).all()
+    assert set(negatives[..., 1:4].unique().tolist()) == {0.0, 1.0}
+    assert set(negatives[..., 4].unique().tolist()) == set(batch.real[..., 4].unique().tolist())
+    assert known.all() == (missing == 0)
+
+
+def test_rare_levels_are_drawn_as_often_as_others():
+    batch = batch_with_categories()
+    drawn = any_levels(batch)
+    assert torch.equal(drawn[..., 0], batch.real[..., 0])
+    # Half of the columns are changed on the mean.
+    even = torch.tensor([0.9 + 1 / 3, 0.09 + 1 / 3, 0.01 + 1 / 3]) / 2
+    torch.testing.assert_close(flat(drawn)[:, 1:4].mean(0), even, atol=0.01, rtol=0)
+    assert (drawn[..., 4] > 0).double().mean() == pytest.approx((0.05 + 0.5) / 2, abs=0.01)
+
+
+def test_levels_are_rarer_among_rows_than_among_negatives_that_are_far_or_mixed():
+    batch = batch_with_categories()
+    rarest = references(batch)[..., 3].mean((0, 2))
+    for kind, share in zip(REFERENCES, rarest.tolist(), strict=True):
+        assert share == pytest.approx((0.01 + 1 / 3) / 2 if kind in ANY_LEVELS else 0.01, abs=0.01)
+
+
+def test_a_category_without_any_known_level_stays_missing():
+    samples = torch.zeros(50, 2)
+    samples[:, 0] = torch.randn(50, generator=torch.Generator().manual_seed(0))
+    negatives = references(batch_of(samples, is_level=torch.tensor([False, True])))
+    assert not negatives[..., 1].any()

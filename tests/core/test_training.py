@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from gandetect.networks.tables import Discriminator, Generator, TableBatch, TablePair
-from gandetect.tables.negatives import REFERENCES, Batch, Cloud, references
+from gandetect.tables.negatives import REFERENCES, Batch, Cloud, Levels, references
 from gandetect.training.course import Plan
 from gandetect.training.loop import step_random, train
 from gandetect.training.losses import LOSSES, Logistic
@@ -33,10 +33,11 @@ def new_pair(seed=0):
     discriminator = Discriminator(MEMBERS, SAMPLE_DIM, 32, 3, N_HEADS, random)
     memory = SAMPLES[:20].expand(MEMBERS, -1, -1)
     generator = Generator(MEMBERS, SAMPLE_DIM, 32, 2, 4, column_of, memory, torch.ones(SAMPLE_DIM), random)
-    cloud = Cloud.of(SAMPLES)
+    cloud, levels = Cloud.of(SAMPLES), Levels.of(SAMPLES, column_of, column_of < 0)
 
     def surround(real, random):
-        return references(Batch(real, real.roll(1, dims=1), cloud, column_of, column_of < 0, column_of < 0, random))
+        batch = Batch(real, real.roll(1, dims=1), cloud, levels, column_of, column_of < 0, column_of < 0, random)
+        return references(batch)
 
     return TablePair(discriminator, generator, surround, torch.ones(SAMPLE_DIM, dtype=torch.bool))
 
