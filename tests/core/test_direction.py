@@ -6,6 +6,7 @@ from made_tables import by_column, numbers, quick
 from sklearn.datasets import load_breast_cancer, load_wine
 from sklearn.metrics import roc_auc_score
 
+from gandetect.schema import Column, Kind, Schema
 from gandetect.scorer import Scorer
 from gandetect.tables.fitting import fit_table
 from gandetect.training.losses import LOSSES
@@ -127,3 +128,18 @@ def test_real_anomalies_are_found_in_every_game(real, loss):
     assert roc_auc_score(labels, -answers["p_value"]) > 0.9
     assert roc_auc_score(labels, -answers["realness"]) > 0.8
     assert roc_auc_score(labels, answers["reconstruction_error"]) > 0.7
+
+
+def test_a_rare_level_is_more_anomalous_than_a_frequent_one_beside_numbers():
+    random = np.random.default_rng(0)
+    names = [f"x{i}" for i in range(6)]
+    schema = Schema((*(Column(name, Kind.NUMBER) for name in names), Column("kind", Kind.CATEGORY)))
+    columns = {name: random.normal(size=800) for name in names}
+    columns["kind"] = np.where(random.random(800) < 0.03, "seldom", "often").astype(object)
+    settings = quick(n_steps=600, width=32, depth=3, generator_width=32)
+    scorer = Scorer(fit_table(columns, schema, settings=settings))
+    rows = {name: random.normal(size=300) for name in names}
+    often, seldom = (
+        scorer(rows | {"kind": np.full(300, kind, dtype=object)})["anomaly_score"] for kind in ("often", "seldom")
+    )
+    assert roc_auc_score(np.repeat([0, 1], 300), np.concatenate([often, seldom])) > 0.7
