@@ -24,7 +24,8 @@ MAX_LEVELS = 24
 
 LEVEL_STEP = 0.25
 """What a level's entry rises by, in scales of a number. It is the same for rare and frequent levels: scaled by their
-deviation, rare ones would count as much as the most extreme numbers, and tables are full of rare but harmless flags."""
+deviation, rare ones would count as much as the most extreme numbers, and tables are full of rare but harmless flags.
+How rare a level is, the discriminator learns from `gandetect.tables.negatives`."""
 
 LONE_ROWS = 500
 """With so many rows a level's entry rises by 1 where no number or time varies, with fewer in proportion, at least by
