@@ -316,7 +316,12 @@ class ImageGANDetector(ModelFileDetector):
     def _arrays(self, X: Any, part: Literal["train", "test"]) -> Sequence[Image]:
         if isinstance(X, Sequence) and X and all(np.ndim(item) in (2, 3) for item in X):
             return [_pixels(np.asarray(item)) for item in X]
-        values = np.asarray(X)
+        try:
+            values = np.asarray(X)
+        except ValueError:
+            raise InputError(
+                "Expected images that are all arrays, or all paths, found what no array can hold; pass one of both."
+            ) from None
         if values.ndim == 2 or issparse(X):  # scikit-learn refuses the latter
             rows = validate_data(self, X, reset=part == "train", ensure_non_negative=True)
             return list(_pixels(self._unflattened(rows)))

@@ -222,9 +222,10 @@ def test_a_model_of_the_other_modality_is_refused(detector, tmp_path):
         (np.full((3, 8, 8), np.nan), "Expected pixel values from 0 to 255, found others; scale them."),
         (np.zeros(3), "Expected images of shape (n, height, width) or (n, height, width, channels), found shape (3,)"),
         (np.zeros((0, 8, 8, 1), np.uint8), "Expected at least one image, found none."),
+        (["good.png", ONES[0]], "Expected images that are all arrays, or all paths, found what no array can hold; "),
         (np.zeros((2, 8, 8, 3), np.uint8), "Expected images with 1 channel, as the model was trained on, found 3; "),
     ],
-    ids=["rows", "fractions", "negative", "missing", "no images", "empty", "colour"],
+    ids=["rows", "fractions", "negative", "missing", "no images", "empty", "mixed", "colour"],
 )
 def test_what_is_no_image_is_refused(detector, X, message):
     with pytest.raises(InputError) as caught:
