@@ -153,6 +153,15 @@ class Encoding:
         return self.is_category[self.column_of]
 
     @property
+    def level_entries(self) -> dict[int, Floats]:
+        """Entries of each category's levels, (n_levels, width) by the column's index; rare ones that share are one."""
+        return {
+            index: np.unique(np.clip(column.block[:-1], -CLIP, CLIP), axis=0)
+            for index, column in enumerate(self.columns.values())
+            if isinstance(column, CategoryEncoding)
+        }
+
+    @property
     def is_given(self) -> NDArray[np.bool_]:
         """Whether each column is given, shape (n_columns,)."""
         return np.array([name in self.given for name in self.columns], dtype=bool)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gandetect.networks.tables import Discriminator, Generator, TableBatch, TablePair
+from gandetect.tables.encoding import Encoding
 from gandetect.tables.linear_path import LinearPath
 from gandetect.tables.negatives import REFERENCES, Batch, Cloud, Levels, around_known, references
 from gandetect.tables.settings import WIDE, TableSettings
@@ -78,8 +79,7 @@ class TableRows(Folded):
 
 def train_ensemble(
     rows: TableRows,
-    column_of: NDArray[np.int64],
-    is_level: NDArray[np.bool_],
+    encoding: Encoding,
     settings: TableSettings,
     seed: int,
     device: torch.device,
@@ -94,8 +94,8 @@ def train_ensemble(
     ----------
     rows : TableRows
         Encoded training rows and their folds.
-    column_of, is_level : array of shape (sample_dim,)
-        Raw column of each entry of a sample, and whether it is a category's.
+    encoding : Encoding
+        What the samples were made with.
     settings : TableSettings
         Hyper-parameters.
     seed : int
@@ -115,12 +115,11 @@ def train_ensemble(
         What the training told on its way.
     """
     samples, present = (torch.from_numpy(values).to(device) for values in (rows.samples, rows.present))
-    owner = torch.from_numpy(column_of).to(device)
     seen = [torch.from_numpy(rows.seen_by(member)) for member in members or range(settings.n_members)]
     known = torch.from_numpy(rows.known).to(device)
     given = torch.from_numpy(rows.given).to(device)
     sized = replace(settings, n_codes=_n_codes(rows, settings))
-    pair = _new_pair(samples, seen, owner, torch.from_numpy(is_level).to(device), given, known, sized, seed)
+    pair = _new_pair(samples, seen, encoding, given, known, sized, seed)
     batch_size = _for_width(settings.batch_size, samples.shape[1])
 
     def draw(step: int, random: torch.Generator) -> TableBatch:
@@ -163,14 +162,16 @@ def _n_codes(rows: TableRows, settings: TableSettings) -> int:
 def _new_pair(
     samples: Tensor,
     seen: list[Tensor],
-    column_of: Tensor,
-    is_level: Tensor,
+    encoding: Encoding,
     given: Tensor,
     known: Tensor,
     settings: TableSettings,
     seed: int,
 ) -> TablePair:
     random = step_random(seed, BEFORE_TRAINING)
+    column_of, is_level = (
+        torch.from_numpy(of_entry).to(samples.device) for of_entry in (encoding.column_of, encoding.is_level)
+    )
     members, sample_dim = len(seen), samples.shape[1]
     n_heads = len(REFERENCES) + bool(len(known)) + TablePair.N_KINDS
     discriminator = Discriminator(members, sample_dim, settings.width, settings.depth, n_heads, random)
@@ -186,7 +187,7 @@ def _new_pair(
         (~given).to(samples).cpu(),
         random,
     )
-    cloud, levels = Cloud.of(samples), Levels.of(samples, column_of, is_level)
+    cloud, levels = Cloud.of(samples), Levels.of(encoding.level_entries, column_of)
 
     def surround(real: Tensor, random: torch.Generator) -> Tensor:
         batch = Batch(real, real.roll(1, dims=1), cloud, levels, column_of, is_level, given[column_of], random)

@@ -124,9 +124,7 @@ def fit_table(
     learned_from = rows.samples, rows.present, rows.known, rows.given
     with kept(checkpoint, learned_from, asdict(settings), seed, where.type) as state:
         keep, start = (state.keep, state.load() if resume else None) if state else (None, None)
-        pair, course = train_ensemble(
-            rows, encoding.column_of, encoding.is_level, settings, seed, where, callback, keep, start
-        )
+        pair, course = train_ensemble(rows, encoding, settings, seed, where, callback, keep, start)
         health = _heal(pair, rows, encoding, settings, seed, course, callback)
         schema = with_distributions(schema, columns, pair, encoding, seed)
         learned, scores = calibrated(rows, schema, encoding, trained_weights(pair, rows), settings)
@@ -191,9 +189,7 @@ def _heal(
 
     def train_again(sick: list[int], again: int) -> Retrained:
         device = pair.generator.memory.device
-        donor, new = train_ensemble(
-            rows, encoding.column_of, encoding.is_level, settings, again, device, callback, members=sick
-        )
+        donor, new = train_ensemble(rows, encoding, settings, again, device, callback, members=sick)
         return Retrained(examined(donor, rows, new, again, sick), new.realness, partial(transplant, pair, donor))
 
     found = examined(pair, rows, course, seed, range(settings.n_members))

@@ -6,10 +6,12 @@ kind of negative below surrounds the data differently and gets a logit of its ow
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 
@@ -62,17 +64,13 @@ class Levels:
     counts: Tensor
 
     @classmethod
-    def of(cls, samples: Tensor, column_of: Tensor, is_level: Tensor) -> Levels:
-        """Find the levels of samples, (n_samples, sample_dim); what is missing, all entries being zero, is none."""
-        found = {}
-        for column in torch.unique(column_of[is_level]).tolist():
-            levels = torch.unique(samples[:, column_of == column], dim=0)
-            found[column] = levels[levels.any(dim=1)]
-        entries = samples.new_zeros(max([1, *map(len, found.values())]), samples.shape[1])
+    def of(cls, levels: Mapping[int, NDArray[np.float64]], column_of: Tensor) -> Levels:
+        """Gather levels, (n_levels, entries of the column) by the column's index."""
+        entries = torch.zeros(max([1, *map(len, levels.values())]), len(column_of), device=column_of.device)
         counts = column_of.new_zeros(int(column_of.max()) + 1)
-        for column, levels in found.items():
-            entries[: len(levels), column_of == column] = levels
-            counts[column] = len(levels)
+        for column, block in levels.items():
+            entries[: len(block), column_of == column] = torch.from_numpy(block).to(entries)
+            counts[column] = len(block)
         return cls(entries, counts)
 
 

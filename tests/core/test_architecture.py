@@ -71,7 +71,7 @@ FLOORS = {
     "training.healing": {"errors", "training.health"},
     "tables.settings": {"training.course", "errors", "record", "training.losses"},
     "tables.ensemble": {
-        *("training.course", "training.folds", "tables.linear_path", "networks", "tables.negatives"),
+        *("training.course", "training.folds", "tables.encoding", "tables.linear_path", "networks", "tables.negatives"),
         *("tables.settings", "training.losses", "training.loop"),
     },
     "tables.weights": {"networks", "graph", "tables.negatives", "tables.ensemble"},

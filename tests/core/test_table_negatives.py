@@ -1,5 +1,6 @@
 """Reference negatives: each kind surrounds the data, in its own way, in every direction."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -25,7 +26,7 @@ def samples_of(n_samples=500, sample_dim=3, seed=0):
     return torch.randn(n_samples, sample_dim, generator=random) @ mixing + torch.arange(sample_dim)
 
 
-def batch_of(samples, seed=0, n_samples=2000, column_of=None, is_level=None, is_given=None):
+def batch_of(samples, seed=0, n_samples=2000, column_of=None, is_level=None, is_given=None, levels=None):
     random = torch.Generator().manual_seed(seed)
     chosen = torch.randint(len(samples), (MEMBERS, n_samples), generator=random)
     entries = torch.arange(samples.shape[1])
@@ -35,7 +36,7 @@ def batch_of(samples, seed=0, n_samples=2000, column_of=None, is_level=None, is_
         real=samples[chosen],
         others=samples[chosen].roll(1, dims=1),
         cloud=Cloud.of(samples),
-        levels=Levels.of(samples, column_of, is_level),
+        levels=Levels.of(levels or {}, column_of),
         column_of=column_of,
         is_level=is_level,
         is_given=entries < 0 if is_given is None else is_given,
@@ -199,6 +200,7 @@ def batch_with_categories(n_samples=40_000, missing=0.0):
         n_samples=n_samples,
         column_of=torch.tensor([0, 1, 1, 1, 2]),
         is_level=torch.tensor([False, True, True, True, True]),
+        levels={1: np.eye(3), 2: np.array([[0.95], [-0.05]])},
     )
 
 
@@ -233,5 +235,5 @@ def test_levels_are_rarer_among_rows_than_among_negatives_that_are_far_or_mixed(
 def test_a_category_without_any_known_level_stays_missing():
     samples = torch.zeros(50, 2)
     samples[:, 0] = torch.randn(50, generator=torch.Generator().manual_seed(0))
-    negatives = references(batch_of(samples, is_level=torch.tensor([False, True])))
+    negatives = references(batch_of(samples, is_level=torch.tensor([False, True]), levels={1: np.zeros((1, 1))}))
     assert not negatives[..., 1].any()

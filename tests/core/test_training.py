@@ -33,7 +33,7 @@ def new_pair(seed=0):
     discriminator = Discriminator(MEMBERS, SAMPLE_DIM, 32, 3, N_HEADS, random)
     memory = SAMPLES[:20].expand(MEMBERS, -1, -1)
     generator = Generator(MEMBERS, SAMPLE_DIM, 32, 2, 4, column_of, memory, torch.ones(SAMPLE_DIM), random)
-    cloud, levels = Cloud.of(SAMPLES), Levels.of(SAMPLES, column_of, column_of < 0)
+    cloud, levels = Cloud.of(SAMPLES), Levels.of({}, column_of)
 
     def surround(real, random):
         batch = Batch(real, real.roll(1, dims=1), cloud, levels, column_of, column_of < 0, column_of < 0, random)
