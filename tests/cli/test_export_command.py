@@ -1,5 +1,6 @@
 import hashlib
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -12,7 +13,7 @@ def test_export_writes_a_variant_that_verify_accepts_and_says_how_it_compares(cl
     result = cli("export", small_model, "--storage", "fp16", "-o", "half.onnx")
     assert result.code == 0
     assert result.out.startswith("half.onnx: ")
-    assert "compared on 8 golden rows and 10,000 made rows: largest difference of the scores" in result.out
+    assert re.search(r"compared on \d golden rows and 10,000 made rows: largest difference of the scores", result.out)
     assert cli("verify", "half.onnx").code == 0
     assert "\nexport\n  core: False\n  flags_changed: " in cli("inspect", "half.onnx").out
 
