@@ -34,7 +34,7 @@ from gandetect.graph.student import OF_SQUARES, StudentWeights, add_student
 from gandetect.graph.surgery import OpenModel
 from gandetect.modality import INTERNAL_PREFIX
 from gandetect.scorer import open_session, run_in_chunks
-from gandetect.training.loop import one_thread
+from gandetect.training.threads import one_thread
 
 Floats = NDArray[np.float32]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,18 +22,30 @@ from gandetect.networks.folders import (
     number_of,
     with_number,
 )
-from gandetect.networks.images import ImagePair, LitPair, PatchPair, PlainDiscriminator, PlainGenerator
+from gandetect.networks.images import (
+    Discriminator,
+    Generator,
+    ImagePair,
+    LitPair,
+    PatchPair,
+    PlainDiscriminator,
+    PlainGenerator,
+)
 from gandetect.networks.patches import MAPS, PIXELS, PatchDiscriminator, PatchGenerator
 from gandetect.networks.whole import WholeDiscriminator, WholeGenerator
 from gandetect.training.course import Course, Progress, State
 from gandetect.training.folds import Folded
 from gandetect.training.loop import BEFORE_TRAINING, step_random, train
 from gandetect.training.losses import LOSSES
+from gandetect.training.members import of_members
 
 Floats = NDArray[np.float32]
 
 KINDS = {"whole": WHOLE, "patch": PATCH, "maps": PATCH}
 """Kinds of synthetic negatives: for maps, pictures are altered before the training."""
+
+PAIRS = {"whole": ImagePair, "patch": LitPair, "maps": PatchPair}
+"""How networks meet."""
 
 
 @dataclass(frozen=True)
@@ -81,21 +94,28 @@ def train_ensemble(
     start: State | None = None,
     members: Sequence[int] | None = None,
 ) -> tuple[ImagePair, Course]:
-    """Train all members at once, or those only that are named; see `gandetect.training.loop.train`.
+    """Train all members, or those only that are named; see `gandetect.training.loop.train`.
 
-    What the networks were normalised by while they learned is folded into their weights.
+    On a CPU each member is trained by itself, several at the same time; a GPU takes all of them at once. What the
+    networks were normalised by while they learned is folded into their weights.
     """
     seen = [torch.from_numpy(rows.seen_by(member)) for member in members or range(settings.n_members)]
-    pair = _new_pair(rows, seen, replace(settings, n_members=len(seen)), seed, device)
+    networks = _new_networks(rows, seen, replace(settings, n_members=len(seen)), seed, device)
+    size = 1 if device.type == "cpu" else len(seen)
+    groups = [slice(first, first + size) for first in range(0, len(seen), size)]
+    pairs = [
+        _paired(of_members(networks[0], group), of_members(networks[1], group), rows, seen[group], settings)
+        for group in groups
+    ]
 
-    def draw(step: int, random: torch.Generator) -> Tensor:
-        chosen = [own[torch.randint(len(own), (settings.n_real,), generator=random)] for own in seen]
+    def draw(group: slice, step: int, random: torch.Generator) -> Tensor:
+        chosen = [own[torch.randint(len(own), (settings.n_real,), generator=random)] for own in seen[group]]
         return torch.stack([rows.shown(some.numpy()) for some in chosen]).to(device)
 
     course = train(
-        pair,
+        pairs,
         LOSSES[settings.loss](),
-        draw,
+        [partial(draw, group) for group in groups],
         settings.plan(),
         seed,
         n_members=len(seen),
@@ -103,6 +123,7 @@ def train_ensemble(
         keep=keep,
         start=start,
     )
+    pair = _paired(*networks, rows, seen, settings)
     pair.discriminator.fold()
     _round(pair)
     return pair, course
@@ -116,17 +137,29 @@ def _round(pair: ImagePair) -> None:
             parameter.copy_(parameter.half().float())
 
 
-def _new_pair(
+def _new_networks(
     rows: ImageRows, seen: Sequence[Tensor], settings: ImageSettings, seed: int, device: torch.device
-) -> ImagePair:
-    random, altered = step_random(seed, BEFORE_TRAINING), rows.altered
+) -> tuple[Discriminator, Generator]:
     build = _whole_networks if settings.detector == "whole" else _patch_networks
-    kinds = KINDS[settings.detector]
-    pair = {"whole": ImagePair, "patch": LitPair, "maps": PatchPair}[settings.detector]
-    told, channels = rows.n_folders > 1, rows.samples.shape[1]
+    told = rows.n_folders > 1
     # What is in a wrong folder and what was drawn in the past have heads as well.
-    n_heads = len(kinds) + told + bool(settings.n_past) + pair.N_KINDS
-    discriminator, generator = build(rows, seen, settings, n_heads, random)
+    n_heads = len(KINDS[settings.detector]) + told + bool(settings.n_past) + PAIRS[settings.detector].N_KINDS
+    discriminator, generator = build(rows, seen, settings, n_heads, step_random(seed, BEFORE_TRAINING))
+    if not told:
+        return discriminator.to(device), generator.to(device)
+    folders = rows.n_folders
+    return FolderDiscriminator(discriminator, folders).to(device), FolderGenerator(generator, folders).to(device)
+
+
+def _paired(
+    discriminator: Discriminator,
+    generator: Generator,
+    rows: ImageRows,
+    seen: Sequence[Tensor],
+    settings: ImageSettings,
+) -> ImagePair:
+    """Let networks meet on the images that each of their members has seen."""
+    kinds, altered, channels = KINDS[settings.detector], rows.altered, rows.samples.shape[1]
 
     def made(real: Tensor, random: torch.Generator) -> Tensor:
         if altered is not None:
@@ -136,16 +169,11 @@ def _new_pair(
     def made_of_folders(real: Tensor, random: torch.Generator) -> Tensor:
         return negatives_of_folders(made, real, rows.n_folders, random)
 
-    networks = (
-        (FolderDiscriminator(discriminator, rows.n_folders), FolderGenerator(generator, rows.n_folders))
-        if told
-        else (discriminator, generator)
-    )
-    return pair(
-        networks[0].to(device),
-        networks[1].to(device),
+    return PAIRS[settings.detector](
+        discriminator,
+        generator,
         channels,
-        made_of_folders if told else made,
+        made_of_folders if rows.n_folders > 1 else made,
         settings.n_negatives,
         settings.n_generated,
     )

@@ -16,6 +16,7 @@ from gandetect.training.course import Course
 from gandetect.training.health import Health, Limits, Probe, examine
 from gandetect.training.loop import AFTER_TRAINING, step_random
 from gandetect.training.members import is_finite
+from gandetect.training.threads import one_thread
 
 Floats = NDArray[np.float32]
 
@@ -50,6 +51,7 @@ def examined(
 
 
 @torch.no_grad()
+@one_thread()
 def _probes(pair: ImagePair, rows: ImageRows, course: Course, seed: int, members: Sequence[int]) -> list[Probe]:
     random = step_random(seed, AFTER_TRAINING)
     n_images = min(MAX_PROBED, *(len(sort(member)) for member in members for sort in (rows.unseen_by, rows.seen_by)))

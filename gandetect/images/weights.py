@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,8 +23,13 @@ from gandetect.networks.folders import FolderDiscriminator, FolderGenerator
 from gandetect.networks.images import Generator, ImagePair, PlainDiscriminator, PlainGenerator
 from gandetect.networks.patches import positions
 from gandetect.networks.whole import WholeDiscriminator
+from gandetect.training.members import of_members
+from gandetect.training.threads import one_thread
 
 Floats = NDArray[np.float32]
+
+Look = Callable[[Any, Tensor], Tensor]
+"""From a discriminator and images to what it finds in them."""
 
 BATCH = 16
 """Images that go through the discriminator at a time, after training."""
@@ -54,8 +61,10 @@ def trained_weights(pair: ImagePair, rows: ImageRows, settings: ImageSettings) -
         _layer(generator.to_code),
         _layer(generator.from_code),
         _layers(generator.decoder),
-        _gaussians(pair, rows, discriminator.features),
-        _gaussians(pair, rows, discriminator.style) if isinstance(discriminator, WholeDiscriminator) else None,
+        _gaussians(discriminator, rows, type(discriminator).features),
+        _gaussians(discriminator, rows, WholeDiscriminator.style)
+        if isinstance(discriminator, WholeDiscriminator)
+        else None,
         (grid[0], grid[1]),
         max(1, round(HIGHEST * math.prod(grid))),
         _array(positions(*grid)) if placed else None,
@@ -91,18 +100,19 @@ def _realness(pair: ImagePair, n_kinds: int) -> Layer:
     return Layer(_array(weight), _array(bias))
 
 
-def _gaussians(pair: ImagePair, rows: ImageRows, look: Callable[[Tensor], Tensor]) -> Gaussian:
+def _gaussians(discriminator: PlainDiscriminator, rows: ImageRows, look: Look) -> Gaussian:
     """Fit a normal distribution to what each member sees in the images that it was trained on."""
-    fit = _gaussian_of_grid if _plain_discriminator(pair).JUDGES_POSITIONS else _gaussian_of_wholes
-    fitted = [fit(pair, member, rows, look) for member in range(len(pair.generator.past))]
+    fit = _gaussian_of_grid if discriminator.JUDGES_POSITIONS else _gaussian_of_wholes
+    alone = [of_members(discriminator, slice(member, member + 1)) for member in range(len(discriminator.heads.weight))]
+    fitted = [fit(partial(_looked_at, look, own), rows.seen_by(member), rows) for member, own in enumerate(alone)]
     return Gaussian(*(np.stack(parts) for parts in zip(*fitted, strict=True)))
 
 
 def _gaussian_of_wholes(
-    pair: ImagePair, member: int, rows: ImageRows, look: Callable[[Tensor], Tensor]
+    looked_at: Callable[[Floats], Floats], seen: NDArray[np.int64], rows: ImageRows
 ) -> tuple[Floats, ...]:
-    seen = thinned(rows.seen_by(member), rows.folders, 1)
-    features, folders = _looked_at(pair, member, rows.samples[seen], look), rows.folders[seen]
+    seen = thinned(seen, rows.folders, 1)
+    features, folders = looked_at(rows.samples[seen]), rows.folders[seen]
     mean = means_of(features, folders, rows.n_folders)
     deviations = (features - mean[folders]).astype(np.float32)
     whitening = whitening_of(deviations[:, None, None], 1)  # a grid of one position
@@ -112,10 +122,10 @@ def _gaussian_of_wholes(
 
 
 def _gaussian_of_grid(
-    pair: ImagePair, member: int, rows: ImageRows, look: Callable[[Tensor], Tensor]
+    looked_at: Callable[[Floats], Floats], seen: NDArray[np.int64], rows: ImageRows
 ) -> tuple[Floats, ...]:
-    seen = thinned(rows.seen_by(member), rows.folders, rows.n_folders)
-    features, folders = _looked_at(pair, member, rows.samples[seen], look), rows.folders[seen]
+    seen = thinned(seen, rows.folders, rows.n_folders)
+    features, folders = looked_at(rows.samples[seen]), rows.folders[seen]
     height, width = features.shape[1:3]
     blocks = max(n for n in range(1, BLOCKS + 1) if not height % n and not width % n)
     mean = means_of(features, folders, rows.n_folders)  # (folders, height, width, n_features)
@@ -124,13 +134,12 @@ def _gaussian_of_grid(
 
 
 @torch.no_grad()
-def _looked_at(pair: ImagePair, member: int, samples: Floats, look: Callable[[Tensor], Tensor]) -> Floats:
+@one_thread()
+def _looked_at(look: Look, member: PlainDiscriminator, samples: Floats) -> Floats:
     """Return what a member finds in images, (n, n_features) or (n, height, width, n_features)."""
-    everyone, device = len(pair.generator.past), pair.generator.past.device
+    device = member.heads.weight.device
     batches = (torch.from_numpy(samples[start : start + BATCH]) for start in range(0, len(samples), BATCH))
-    return np.concatenate(
-        [_array(look(images.to(device).expand(everyone, *images.shape))[member]) for images in batches]
-    )
+    return np.concatenate([_array(look(member, images[None].to(device))[0]) for images in batches])
 
 
 def _array(tensor: Tensor) -> Floats:

@@ -130,9 +130,9 @@ def train_ensemble(
         return TableBatch(samples[chosen], present[chosen])
 
     course = train(
-        pair,
+        [pair],
         LOSSES[settings.loss](),
-        draw,
+        [draw],
         settings.plan(samples.shape[1]),
         seed,
         n_members=len(seen),

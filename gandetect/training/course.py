@@ -83,7 +83,7 @@ class Course:
         late: NDArray[np.float64] = self.realness[-max(1, len(self.realness) // 10) :].mean(0)
         return late
 
-    def told(self, losses: list[float], realness: list[list[float]]) -> Course:
+    def told(self, losses: NDArray[np.float64], realness: NDArray[np.float64]) -> Course:
         """Return the course with one more report."""
         return Course(np.concatenate([self.losses, [losses]]), np.concatenate([self.realness, [realness]]))
 

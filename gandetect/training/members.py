@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
+from typing import TypeVar
 
 import torch
+from torch import nn
 
 from gandetect.training.pair import Pair
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def of_members(network: Network, members: slice) -> Network:
+    """Return a network of some members only: what it learns, the whole network has learned."""
+    own = deepcopy(network)
+    for mine, whole in zip(own.modules(), network.modules(), strict=True):
+        # By way of `data`: else what one member learns would look to the gradients of another like a change of its own.
+        for name, parameter in whole.named_parameters(recurse=False):
+            setattr(mine, name, nn.Parameter(parameter.data[members]))
+        for name, buffer in whole.named_buffers(recurse=False):
+            setattr(mine, name, buffer.data[members])
+    return own
 
 
 @torch.no_grad()

@@ -56,7 +56,10 @@ FLOORS = {
     "training.pair": set(),
     "training.optimizers": set(),
     "training.turns": {"training.course", "training.losses", "training.optimizers", "training.pair"},
-    "training.loop": {"training.course", "errors", "training.losses", "training.pair", "training.turns"},
+    "training.threads": set(),
+    "training.loop": {
+        *("training.course", "errors", "training.losses", "training.pair", "training.threads", "training.turns"),
+    },
     "training.members": {"training.pair"},
     "training.folds": set(),
     # The graph speaks of encodings and calibration, in numpy and onnx.
@@ -99,12 +102,16 @@ FLOORS = {
     "images.settings": {"training.course", "errors", "training.losses"},
     "images.ensemble": {
         *("training.course", "training.folds", "networks", "images.filters", "images.negatives", "images.settings"),
-        *("training.losses", "training.loop"),
+        *("training.losses", "training.loop", "training.members"),
     },
-    "images.weights": {"images.grid", "networks", "graph", "images.settings", "images.ensemble"},
+    "images.weights": {
+        *("images.grid", "networks", "graph", "images.settings", "images.ensemble"),
+        *("training.members", "training.threads"),
+    },
     "images.texture": {"images.grid", "scorer", "graph", "images.ensemble"},
     "images.health": {
         *("training.course", "training.health", "training.members", "networks", "training.loop", "images.ensemble"),
+        *("training.threads",),
     },
     "images.maps": {"images.negatives", "training.loop", "scorer", "graph"},
     "images.assembly": {
@@ -124,7 +131,7 @@ FLOORS = {
     },
     "export": {
         *("errors", "modality", "schema", "core_schema", "files", "tables.encoding", "tables.decoding"),
-        *("calibration", "model_file", "record", "scorer", "graph", "training.loop"),
+        *("calibration", "model_file", "record", "scorer", "graph", "training.threads"),
     },
     "tables.frames": {"errors", "schema", "readers"},
     "drawing": set(),
@@ -165,6 +172,7 @@ MAY_IMPORT_HEAVY = {
     "training.pair": {"torch"},
     "training.optimizers": {"torch"},
     "training.turns": {"torch"},
+    "training.threads": {"torch"},
     "training.loop": {"torch"},
     "training.checkpoint": {"safetensors"},
     "training.health": {"scipy", "sklearn"},

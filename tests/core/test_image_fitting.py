@@ -96,15 +96,18 @@ def test_images_of_any_size_are_scored(scorer):
         assert np.isfinite(scores).all()
 
 
-def test_the_same_seed_gives_the_same_bytes_at_any_number_of_threads():
-    images, before = digits(3)[:40], torch.get_num_threads()
-    first = fit_images(images, n_steps=3, seed=5)
+@pytest.mark.parametrize(
+    ("images", "folders"), [(digits(3)[:40], None), (digits(3)[:40], ["a", "b"] * 20), (textures(12), None)]
+)
+def test_the_same_seed_gives_the_same_bytes_at_any_number_of_threads(images, folders):
+    before = torch.get_num_threads()
+    first = fit_images(images, folders=folders, n_steps=3, seed=5)
     torch.set_num_threads(2)
     try:
-        assert fit_images(images, n_steps=3, seed=5) == first
+        assert fit_images(images, folders=folders, n_steps=3, seed=5) == first
     finally:
         torch.set_num_threads(before)
-    assert fit_images(images, n_steps=3, seed=6) != first
+    assert fit_images(images, folders=folders, n_steps=3, seed=6) != first
 
 
 @pytest.mark.parametrize("loss", ["logistic", "least-squares", "hinge", "wasserstein"])

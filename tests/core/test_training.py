@@ -1,7 +1,9 @@
 """The adversarial loop: both players move, in turn, and the same way every time."""
 
 import math
+import threading
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -57,7 +59,7 @@ def same(a, b):
 
 def trained(loss="logistic", seed=0, callback=None, **plan):
     pair = new_pair()
-    train(pair, LOSSES[loss](), draw, replace(PLAN, **plan), seed, n_members=MEMBERS, callback=callback)
+    train([pair], LOSSES[loss](), [draw], replace(PLAN, **plan), seed, n_members=MEMBERS, callback=callback)
     return pair
 
 
@@ -81,22 +83,91 @@ def test_training_changes_every_layer_of_both_networks(loss, optimizer):
 @pytest.mark.parametrize("step", [1, 6, 10])
 def test_training_goes_on_from_a_state_as_if_nothing_had_happened(loss, optimizer, step):
     states, pairs = [], [new_pair(), new_pair(seed=1)]
-    arguments = LOSSES[loss](), draw, replace(PLAN, optimizer=optimizer), 0
-    whole = train(pairs[0], *arguments, n_members=MEMBERS, keep=states.append)
-    resumed = train(pairs[1], *arguments, n_members=MEMBERS, start=states[step - 1])
+    arguments = LOSSES[loss](), [draw], replace(PLAN, optimizer=optimizer), 0
+    whole = train(pairs[:1], *arguments, n_members=MEMBERS, keep=states.append)
+    resumed = train(pairs[1:], *arguments, n_members=MEMBERS, start=states[step - 1])
     for network in ("discriminator", "generator"):
         assert same(*(state(getattr(pair, network)) for pair in pairs))
     np.testing.assert_array_equal(whole.losses, resumed.losses)
     np.testing.assert_array_equal(whole.realness, resumed.realness)
 
 
-def test_a_steps_randomness_is_keyed_by_seed_and_step_alone():
-    def numbers(seed, step):
-        return torch.rand(5, generator=step_random(seed, step))
+def test_a_steps_randomness_is_keyed_by_seed_step_and_pair_alone():
+    def numbers(*key):
+        return torch.rand(5, generator=step_random(*key))
 
     torch.rand(3)
-    assert torch.equal(numbers(1, 2), numbers(1, 2))
-    assert len({tuple(numbers(seed, step).tolist()) for seed in range(5) for step in range(5)}) == 25
+    assert torch.equal(numbers(1, 2, 3), numbers(1, 2, 3))
+    assert len({tuple(numbers(*key).tolist()) for key in product(range(5), repeat=3)}) == 125
+
+
+def trained_at_once(n_threads, draws=(draw, draw), **more):
+    """Return pairs that were trained together, and what their training told."""
+    pairs, before = [new_pair(seed) for seed in range(len(draws))], torch.get_num_threads()
+    torch.set_num_threads(n_threads)
+    try:
+        return pairs, train(pairs, Logistic(), draws, PLAN, seed=0, n_members=MEMBERS * len(draws), **more)
+    finally:
+        torch.set_num_threads(before)
+
+
+def all_same(some, others):
+    return all(
+        same(state(getattr(one, network)), state(getattr(other, network)))
+        for one, other in zip(some, others, strict=True)
+        for network in ("discriminator", "generator")
+    )
+
+
+@pytest.mark.parametrize("n_threads", [2, 3])
+def test_pairs_come_out_the_same_one_after_the_other_and_at_once(n_threads):
+    (pairs, course), (others, told) = trained_at_once(1), trained_at_once(n_threads)
+    assert all_same(pairs, others)
+    assert course.realness.shape == (PLAN.n_steps, 2, 2 * MEMBERS)
+    np.testing.assert_array_equal(course.realness, told.realness)
+    np.testing.assert_array_equal(course.losses, told.losses)
+
+
+def test_pairs_know_nothing_of_each_other():
+    (pairs, course), (first, told) = trained_at_once(2), trained_at_once(2, [draw])
+    assert all_same(pairs[:1], first)
+    np.testing.assert_array_equal(course.realness[..., :MEMBERS], told.realness)
+
+
+def test_pairs_are_trained_at_the_same_time_where_there_are_threads():
+    meeting = threading.Barrier(2, timeout=60)
+
+    def draw_together(step, random):
+        meeting.wait()
+        return draw(step, random)
+
+    trained_at_once(2, [draw_together] * 2)
+    assert not meeting.broken
+
+
+@pytest.mark.parametrize("step", [1, 6, 10])
+def test_pairs_go_on_from_a_state_as_if_nothing_had_happened(step):
+    states = []
+    pairs, whole = trained_at_once(2, keep=states.append)
+    others, resumed = trained_at_once(1, start=states[step - 1])
+    assert all_same(pairs, others)
+    np.testing.assert_array_equal(whole.losses, resumed.losses)
+    np.testing.assert_array_equal(whole.realness, resumed.realness)
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+@pytest.mark.parametrize("place", [0, 1])
+def test_an_error_in_one_pair_ends_the_training_of_all(n_threads, place):
+    def fail(step, random):
+        if step == 4:
+            raise StopError
+        return draw(step, random)
+
+    steps, draws = [], [draw]
+    draws.insert(place, fail)
+    with pytest.raises(StopError):
+        trained_at_once(n_threads, draws, callback=lambda progress: steps.append(progress.step))
+    assert steps == [1, 2, 3, 4]
 
 
 class Watched(Logistic):
@@ -116,7 +187,7 @@ def one_step():
     pair = new_pair()
     game = Watched(pair)
     before = state(pair.discriminator), state(pair.generator)
-    train(pair, game, draw, replace(PLAN, n_steps=1), seed=0, n_members=MEMBERS)
+    train([pair], game, [draw], replace(PLAN, n_steps=1), seed=0, n_members=MEMBERS)
     return game, before, (state(pair.discriminator), state(pair.generator))
 
 
