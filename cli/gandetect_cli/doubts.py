@@ -10,13 +10,11 @@ from numpy.typing import NDArray
 
 from gandetect.errors import quoted
 from gandetect.readers.kinds import MIN_DIFFERENT
+from gandetect.readers.no_measurements import far_numbers, runs_away
 from gandetect.readers.values import BLANKS, parse_number
 from gandetect_cli.terminal import counted
 
 Values = NDArray[Any]
-
-_FAR = 5
-"""How many times as far as all other numbers one is that may stand for a missing value."""
 
 
 def doubts(features: Mapping[str, Values], n_rows: int, times: Collection[str] = ()) -> list[str]:
@@ -49,7 +47,7 @@ def doubts(features: Mapping[str, Values], n_rows: int, times: Collection[str] =
             f"columns are called {quoted(numbers)}: if the table has no line of names, its first row was taken for it, "
             "so put the names above it"
         )
-    if counters := [name for name, values in features.items() if name not in times and _runs_away(values)]:
+    if counters := [name for name, values in features.items() if name not in times and runs_away(values)]:
         found.append(
             f"in every quarter of the rows most values of {', '.join(map(repr, counters))} are beyond all before: if "
             "that is a clock or a counter, new rows lie beyond all that is learned and will be flagged, so leave it "
@@ -82,44 +80,13 @@ def _may_be_id(values: Values) -> bool:
     return len(set(values)) == len(values)
 
 
-def _runs_away(values: Values) -> bool:
-    """Tell whether most numbers of every quarter are above all before, or below, as a clock's or a counter's are."""
-    if values.dtype.kind != "f":
-        return False
-    known = values[np.isfinite(values)]
-    return len(np.unique(known)) >= MIN_DIFFERENT and (_climbs(known) or _climbs(-known))
-
-
-def _climbs(numbers: Values) -> bool:
-    quarters = np.array_split(numbers, 4)
-    highest = np.maximum.accumulate([quarter.max() for quarter in quarters])
-    return all(np.median(quarter) > before for quarter, before in zip(quarters[1:], highest[:-1], strict=True))
-
-
 def _marks_of_missing_values(features: Mapping[str, Values]) -> list[str]:
     """Return a sentence for every number that occurs again and again, far beyond all others of its columns."""
-    columns: dict[float, list[str]] = {}
-    for name, values in features.items():
-        if (number := _far_number(values)) is not None:
-            columns.setdefault(number, []).append(name)
     return [
         f"{', '.join(map(repr, names))} {'holds' if len(names) == 1 else 'hold'} {number:.15g} again and again, far "
         f"beyond all other numbers there: if it stands for a missing value pass --missing {number:.15g}"
-        for number, names in columns.items()
+        for number, names in far_numbers(features).items()
     ]
-
-
-def _far_number(values: Values) -> float | None:
-    """Return a number that is not alone, and five times as far from the middle of 20 or more others as any of them."""
-    if values.dtype.kind != "f":
-        return None
-    numbers, counts = np.unique(values[np.isfinite(values)], return_counts=True)
-    if len(numbers) <= MIN_DIFFERENT:
-        return None
-    distances = np.abs(numbers - np.median(numbers))
-    *_, second, farthest = np.argsort(distances)
-    is_far = counts[farthest] > 1 and distances[farthest] >= _FAR * distances[second]
-    return float(numbers[farthest]) if is_far else None
 
 
 def _moves_on(values: Values) -> bool:

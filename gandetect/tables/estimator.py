@@ -25,6 +25,7 @@ from gandetect.tables.frames import (
     array_schema,
     as_frame,
     find_no_categories,
+    find_no_measurements,
     frame_columns,
     frame_schema,
 )
@@ -168,7 +169,8 @@ class GANDetector(ModelFileDetector):
         -----
         UserWarning
             Columns of text look like ids, free text, times or numbers. They are learned as categories all the same, and
-            new values are anomalous; a column of dtype category is not asked.
+            new values are anomalous; a column of dtype category is not asked. Or columns of a data frame look like
+            clocks or counters, which new rows are flagged for, or hold a number for what is missing.
         ConvergenceWarning
             A member of the ensemble is sick, also after it was trained once more; see `health_`.
         """
@@ -180,6 +182,8 @@ class GANDetector(ModelFileDetector):
             schema = frame_schema(X)
             columns = frame_columns(X, schema)
             if doubt := find_no_categories(X, columns, schema):
+                warnings.warn(doubt, UserWarning, stacklevel=2)
+            for doubt in find_no_measurements(columns, schema.with_given(_names(self.given, schema))):
                 warnings.warn(doubt, UserWarning, stacklevel=2)
         else:
             X = self._checked(X, dtype=np.float64)

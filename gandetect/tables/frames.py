@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from gandetect.errors import InputError, MissingExtraError, quoted
 from gandetect.readers.kinds import ColumnValues, find_kind
+from gandetect.readers.no_measurements import far_numbers, runs_away
 from gandetect.readers.values import parse_column
 from gandetect.schema import NUMERIC, Column, Kind, Schema
 
@@ -114,6 +115,23 @@ def find_no_categories(frame: pd.DataFrame, columns: Mapping[str, NDArray[Any]],
         f"Expected categories in columns of text, found what looks like {', '.join(parts)}; they are learned as "
         "categories, which makes new values anomalous: where that is meant, give the columns the dtype category."
     )
+
+
+def find_no_measurements(columns: Mapping[str, NDArray[Any]], schema: Schema) -> list[str]:
+    """Return a sentence on features that look like clocks or counters, and on each number that may mean missing."""
+    numbers = {column.name: columns[column.name] for column in schema.features if column.kind is Kind.NUMBER}
+    found = []
+    if names := [name for name, values in numbers.items() if runs_away(values)]:
+        found.append(
+            f"Expected numbers that new rows have, too, found {quoted(names)}, in every quarter of the rows mostly "
+            "beyond all before; if that is a clock or a counter leave it out, since new rows would be flagged for it."
+        )
+    for number, names in far_numbers(numbers).items():
+        found.append(
+            f"Expected no numbers that stand for what is missing, found {number:.15g} again and again in "
+            f"{quoted(names)}, far beyond all other numbers there; put NaN in its place if it is one."
+        )
+    return found
 
 
 def array_columns(X: NDArray[Any], schema: Schema) -> dict[str, NDArray[Any]]:

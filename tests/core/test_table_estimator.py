@@ -377,7 +377,7 @@ def test_every_way_to_say_missing_is_the_same(fitted_on_frame, frame):
 
 
 def test_durations_are_numbers_of_seconds(frame):
-    seconds = frame.assign(amount=np.arange(60.0))
+    seconds = frame.assign(amount=7 * np.arange(60.0) % 60)
     duration = seconds.assign(amount=pd.to_timedelta(seconds["amount"], unit="s"))
     model = quick(n_steps=2).fit(seconds).model_
     assert quick(n_steps=2).fit(duration).model_ == model
@@ -397,7 +397,7 @@ def text_frame():
             "share": [f"{1.7 * i:.1f}".replace(".", ",") for i in range(60)],
             "kind": ["a", "b", "c"] * 20,
             "paid": ["yes", "no"] * 30,
-            "amount": np.arange(60.0),
+            "amount": 7 * np.arange(60.0) % 60,
         }
     )
 
@@ -420,6 +420,22 @@ def test_text_that_holds_no_categories_is_warned_about_and_learned_all_the_same(
 def test_a_column_of_dtype_category_is_not_doubted():
     meant = text_frame().astype(dict.fromkeys(("id", "note", "when", "day", "weight", "share"), "category"))
     quick(n_steps=1).fit(meant)  # a warning would be an error
+
+
+def test_clocks_counters_and_numbers_for_what_is_missing_are_warned_about_in_data_frames():
+    amount = np.random.default_rng(0).normal(size=60)
+    frame = pd.DataFrame({"amount": amount, "clock": 1.7e12 + 60_000 * np.arange(60), "left": -np.arange(60.0)})
+    with pytest.warns(
+        UserWarning, match=r"found 'clock', 'left', in every quarter of the rows mostly beyond all before"
+    ):
+        quick(n_steps=1).fit(frame)
+    marked = frame[["amount"]].assign(weight=np.where(np.arange(60) % 20 == 0, -9999.0, amount))
+    with pytest.warns(UserWarning, match="found -9999 again and again in 'weight', far beyond all other numbers there"):
+        quick(n_steps=1).fit(marked)
+    times = frame.assign(clock=pd.to_datetime(frame["clock"], unit="ms")).drop(columns="left")
+    quick(n_steps=1).fit(times)  # a warning would be an error
+    quick(n_steps=1, given=["clock", "left"]).fit(frame)
+    quick(n_steps=1).fit(frame.to_numpy())
 
 
 @pytest.fixture(scope="module")
