@@ -60,7 +60,7 @@ def recorded_fit(columns, schema, settings, **options):
     return Fitted(
         model,
         pair=seen["trained_weights"][0],
-        draw=seen["train"][2],
+        draw=seen["train"][2][0],  # of the one pair
         encoding=seen["add_encoding"][1],
         weights=seen["add_networks"][2],
         error_scale=seen["add_measures"][6],
