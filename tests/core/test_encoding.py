@@ -217,6 +217,16 @@ def test_networks_see_nothing_in_an_unknown_level_where_every_level_is_rare():
     np.testing.assert_array_equal(*samples)
 
 
+def test_the_levels_of_an_encoding_are_those_that_training_rows_have():
+    columns = mixed_rows(300)
+    encoding = fit_encoding(columns, MIXED)
+    rows = encoder(encoding, MIXED)(columns)
+    assert len(encoding.level_entries) == encoding.is_category.sum() > 0
+    for column, levels in encoding.level_entries.items():
+        own = rows.samples[rows.present[:, column] > 0][:, encoding.column_of == column]
+        np.testing.assert_array_equal(levels.astype(np.float32), np.unique(own, axis=0))
+
+
 def test_a_category_of_many_levels_has_a_bounded_width():
     values = [f"level {i}" for i in range(300) for _ in range(5)]
     assert encoded_column(Kind.CATEGORY, values).samples.shape[1] == MAX_LEVELS + 1
