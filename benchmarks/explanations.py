@@ -21,10 +21,11 @@ import numpy as np
 from splits import split_one_class
 
 from gandetect import Scorer, explain, fit_table
+from gandetect.column import NUMERIC, Column, Kind
 from gandetect.readers.schemas import find_schema
 from gandetect.readers.tables import read_table
 from gandetect.readers.values import parse_columns
-from gandetect.schema import NUMERIC, Column, Kind, Schema
+from gandetect.schema import Schema
 
 Columns = dict[str, np.ndarray]
 LABEL, NORMAL = "diagnosis", "negative"

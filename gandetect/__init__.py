@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gandetect.column import Column, Kind, Role
     from gandetect.drift import Drift, DriftMonitor
     from gandetect.errors import (
         FileAccessError,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from gandetect.pixels import PixelEvaluation, PixelEvaluator
     from gandetect.report.page import render_report
     from gandetect.report.rows import ReportRows
-    from gandetect.schema import Column, Kind, Role, Schema
+    from gandetect.schema import Schema
     from gandetect.scorer import Scorer
     from gandetect.significance import PValueCounts
     from gandetect.tables.estimator import GANDetector
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from gandetect.training.course import Progress
 
 _HOMES = {
-    "Column": "gandetect.schema",
+    "Column": "gandetect.column",
     "Comparison": "gandetect.export.variants",
     "Drift": "gandetect.drift",
     "DriftMonitor": "gandetect.drift",
@@ -47,7 +48,7 @@ _HOMES = {
     "GandetectError": "gandetect.errors",
     "ImageGANDetector": "gandetect.images.estimator",
     "InputError": "gandetect.errors",
-    "Kind": "gandetect.schema",
+    "Kind": "gandetect.column",
     "MissingExtraError": "gandetect.errors",
     "ModelFileError": "gandetect.errors",
     "PValueCounts": "gandetect.significance",
@@ -55,7 +56,7 @@ _HOMES = {
     "PixelEvaluator": "gandetect.pixels",
     "Progress": "gandetect.training.course",
     "ReportRows": "gandetect.report.rows",
-    "Role": "gandetect.schema",
+    "Role": "gandetect.column",
     "Schema": "gandetect.schema",
     "Scorer": "gandetect.scorer",
     "TableSettings": "gandetect.tables.settings",

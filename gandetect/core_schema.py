@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from gandetect.errors import InputError
 from gandetect.modality import CHUNK_ROWS, GraphInput, Modality
-from gandetect.schema import DEFAULT_OUTPUTS, Schema, table_of
+from gandetect.schema import Schema, table_of
+from gandetect.tensor_names import DEFAULT_OUTPUTS
 
 FEATURES = "features"
 """Name of the input of a core model."""

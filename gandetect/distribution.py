@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gandetect.column import NUMERIC, Column, Kind
 from gandetect.errors import ModelFileError
-from gandetect.schema import NUMERIC, Column, Kind
 
 TENTHS = np.linspace(0, 1, 11)
 """Quantiles of the training values between which the bins of a number lie."""

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandetect.modality import VERDICT
-from gandetect.schema import EXPECTATIONS, Schema, table_of
+from gandetect.schema import Schema, table_of
 from gandetect.scorer import Scorer
+from gandetect.tensor_names import EXPECTATIONS
 from gandetect.wording import is_expected, reason
 
 EXPLAINED = (*VERDICT, "contributions", *EXPECTATIONS)

@@ -6,11 +6,12 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, get_args, get_origin
 
+from gandetect.column import KNOWN_ANOMALIES, QUANTILES
 from gandetect.core_schema import CoreSchema
 from gandetect.guard import shown
 from gandetect.image_schema import IMAGE_SIZES, ImageSchema
 from gandetect.modality import Modality
-from gandetect.schema import KNOWN_ANOMALIES, QUANTILES, Schema
+from gandetect.schema import Schema
 from gandetect.wire import RefusedError
 
 _Types = Mapping[str, Any]

@@ -1,208 +1,19 @@
-"""Columns, their kinds and roles: what a table must look like, as stored in every model file for tables."""
+"""The columns of a table together: which of them are judged, what a model takes and answers, and its form in JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
-from enum import StrEnum
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gandetect.column import KNOWN_ANOMALIES, NUMERIC, Column, Role
 from gandetect.errors import InputError, quoted
-from gandetect.modality import ALPHA, ANSWERS, CHUNK_ROWS, INTERNAL_PREFIX, GraphInput, Modality
-
-DEFAULT_OUTPUTS = (*ANSWERS, "contributions")
-"""Names of the outputs of a model for tables that come without being asked for."""
-
-EXPECTATIONS = ("expected_numbers", "expected_levels")
-"""Names of the outputs with the values that the generator expects: of numbers and times, and of all other columns."""
-
-OUTPUTS = (*DEFAULT_OUTPUTS, *EXPECTATIONS)
-"""Names of all outputs of a model for tables, in order."""
-
-INPUT_PREFIX = "column/"
-"""Put before a column's name where the name itself cannot be an input's name."""
-
-KNOWN_ANOMALIES = "known_anomalies"
-"""Where the summary of a column of labels keeps those that mean a known anomaly."""
-
-QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
-"""Those of the training values that the summary of a column of numbers or times keeps."""
-
-
-class Kind(StrEnum):
-    """What the values of a column are."""
-
-    NUMBER = "number"
-    YES_NO = "yes/no"
-    CATEGORY = "category"
-    TIME = "time"
-    ID = "id"
-    TEXT = "text"
-    EMPTY = "empty"
-
-
-LEARNABLE = frozenset({Kind.NUMBER, Kind.YES_NO, Kind.CATEGORY, Kind.TIME})
-"""Kinds that a detector can learn from."""
-
-NUMERIC = frozenset({Kind.NUMBER, Kind.TIME})
-"""Kinds whose raw values are doubles (NaN = missing); all others are strings ('' = missing)."""
-
-
-class Role(StrEnum):
-    """What a column is used for."""
-
-    FEATURE = "feature"
-    GIVEN = "given"
-    LABEL = "label"
-    LEFT_OUT = "left out"
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column of a table.
-
-    Parameters
-    ----------
-    name : str
-        The column's name in the user's data.
-    kind : Kind
-        What its values are.
-    role : Role
-        Features are judged conditionally on the given columns; every other column is passed through.
-    reason : str
-        Why a column was left out, in words; empty for features.
-    time_format : str
-        How a time is written: empty for ISO 8601, else a ``datetime.strptime`` format.
-    decimal : str
-        The decimal mark of numbers: ``"."`` or ``","``.
-    grouping, prefix, suffix : str
-        What stands between the thousands of numbers, before them and after them, such as ``" kg"``; mostly nothing.
-    missing : tuple of float
-        Numbers that stand for a missing value, such as -9999.
-    summary : dict
-        What is remembered of the training values (no rows), as JSON values.
-
-    Raises
-    ------
-    InputError
-        The kind or the role is none.
-    """
-
-    name: str
-    kind: Kind
-    role: Role = Role.FEATURE
-    reason: str = ""
-    time_format: str = ""
-    decimal: str = "."
-    grouping: str = ""
-    prefix: str = ""
-    suffix: str = ""
-    missing: tuple[float, ...] = ()
-    summary: dict[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        for name, known in {"kind": Kind, "role": Role}.items():
-            found, words = getattr(self, name), quoted(map(str, known))
-            if found not in list(known):
-                raise InputError(f"Expected the {name} of a column to be one of {words}, found {found!r}.")
-            object.__setattr__(self, name, known(found))  # also from its value as text
-        object.__setattr__(self, "missing", tuple(self.missing))  # also from JSON
-
-    @cached_property
-    def input_name(self) -> str:
-        """Name of the graph input that takes this column; differs from `name` only where that is reserved."""
-        reserved = self.name in (*OUTPUTS, ALPHA, "") or self.name.startswith((INTERNAL_PREFIX, INPUT_PREFIX))
-        return f"{INPUT_PREFIX}{self.name}" if reserved else self.name
-
-    @property
-    def is_plain_number(self) -> bool:
-        """Whether its values are numbers with nothing but a decimal mark."""
-        return self.kind is Kind.NUMBER and not (self.grouping or self.prefix or self.suffix)
-
-    def written(self, number: str) -> str:
-        """Write a number as those of the column are written.
-
-        Parameters
-        ----------
-        number : str
-            With a point.
-
-        Returns
-        -------
-        str
-        """
-        sign, digits = ("-", number[1:]) if number.startswith("-") else ("", number)
-        return f"{sign}{self.prefix}{digits.replace('.', self.decimal)}{self.suffix}"
-
-    def without_marks(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return numbers with NaN for those that stand for a missing value.
-
-        Parameters
-        ----------
-        values : array of float64 of shape (n_rows,)
-            Numbers with NaN for missing.
-
-        Returns
-        -------
-        array of float64 of shape (n_rows,)
-        """
-        return np.where(np.isin(values, self.missing), np.nan, values) if self.missing else values
-
-    def converted(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Return raw values as the graph takes them.
-
-        Parameters
-        ----------
-        values : array-like of shape (n_rows,)
-            Numbers with NaN for missing, or str with '' for missing.
-
-        Returns
-        -------
-        array of float64 or object of shape (n_rows,)
-
-        Raises
-        ------
-        InputError
-            They are of another kind.
-        """
-        try:
-            values = np.asarray(values)
-        except ValueError:
-            raise InputError(f"Expected column {self.name!r} to have one dimension, found lists in it.") from None
-        if values.ndim != 1:
-            raise InputError(f"Expected column {self.name!r} to have one dimension, found shape {values.shape}.")
-        if self.kind in NUMERIC:
-            if values.dtype.kind not in "fiub":
-                raise InputError(
-                    f"Expected numbers in column {self.name!r}, found {values.dtype}; convert them to float64."
-                )
-            return self.without_marks(values.astype(np.float64, copy=False))
-        if values.dtype.kind == "U":
-            return values.astype(object)
-        # ONNX Runtime would turn anything else into text without a word: None into 'None', 5 into '5'.
-        if values.dtype != object or not all(type(value) is str for value in values):
-            raise InputError(f"Expected text in column {self.name!r}, found other values; use '' for a missing one.")
-        return values
-
-    def values_from_json(self, values: list[Any]) -> NDArray[Any]:
-        """Return raw values from JSON values.
-
-        Parameters
-        ----------
-        values : list
-            Numbers with None for missing, or str with '' for missing.
-
-        Returns
-        -------
-        array of float64 or object of shape (n_rows,)
-        """
-        if self.kind in NUMERIC:
-            return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
-        return np.array(values, dtype=object)
+from gandetect.modality import CHUNK_ROWS, GraphInput, Modality
+from gandetect.tensor_names import DEFAULT_OUTPUTS, EXPECTATIONS, OUTPUTS
 
 
 @dataclass(frozen=True)
@@ -238,13 +49,11 @@ class Schema:
         """The columns that the networks see: features and given ones."""
         return tuple(column for column in self.columns if column.role in (Role.FEATURE, Role.GIVEN))
 
-    @cached_property
-    def expectations(self) -> dict[str, tuple[str, int]]:
-        """Which of the outputs `EXPECTATIONS` holds each feature's expected values, and at which position, by name."""
-        names: dict[str, list[str]] = {output: [] for output in EXPECTATIONS}
-        for column in self.features:
-            names["expected_numbers" if column.kind in NUMERIC else "expected_levels"].append(column.name)
-        return {name: (output, i) for output, group in names.items() for i, name in enumerate(group)}
+    def __getitem__(self, name: str) -> Column:
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise InputError(f"Expected one of the columns {quoted(c.name for c in self.columns)}, found {name!r}.")
 
     def with_given(self, names: Collection[str]) -> Schema:
         """Return the schema with other features in the role of given columns.
@@ -272,6 +81,39 @@ class Schema:
             )
         return Schema(tuple(replace(c, role=Role.GIVEN) if c.name in names else c for c in self.columns))
 
+    def with_known_anomalies(self, labels: Iterable[str]) -> Schema:
+        """Return the same schema that remembers which labels mean a known anomaly.
+
+        Parameters
+        ----------
+        labels : iterable of str
+            Values of the column of labels.
+
+        Returns
+        -------
+        Schema
+        """
+        held = {KNOWN_ANOMALIES: sorted(labels)}
+        return self.with_summaries({column.name: held for column in self.columns if column.role is Role.LABEL})
+
+    def with_summaries(self, summaries: Mapping[str, Mapping[str, Any]]) -> Schema:
+        """Return the same schema with more in the summaries of some columns.
+
+        Parameters
+        ----------
+        summaries : mapping of str to mapping
+            JSON values by column.
+
+        Returns
+        -------
+        Schema
+        """
+        return Schema(
+            tuple(
+                replace(column, summary={**column.summary, **summaries.get(column.name, {})}) for column in self.columns
+            )
+        )
+
     @property
     def takes(self) -> str:
         """What it is called in messages."""
@@ -294,6 +136,14 @@ class Schema:
     def default_outputs(self) -> tuple[str, ...]:
         """All outputs but what was expected: that is for explanations."""
         return DEFAULT_OUTPUTS
+
+    @cached_property
+    def expectations(self) -> dict[str, tuple[str, int]]:
+        """Which of the outputs `EXPECTATIONS` holds each feature's expected values, and at which position, by name."""
+        names: dict[str, list[str]] = {output: [] for output in EXPECTATIONS}
+        for column in self.features:
+            names["expected_numbers" if column.kind in NUMERIC else "expected_levels"].append(column.name)
+        return {name: (output, i) for output, group in names.items() for i, name in enumerate(group)}
 
     def feeds(self, raw: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Check and convert the columns that a model needs.
@@ -397,45 +247,6 @@ class Schema:
         dict of str to array of shape (n_rows,)
         """
         return {column.name: column.values_from_json(inputs[column.name]) for column in self.used}
-
-    def with_known_anomalies(self, labels: Iterable[str]) -> Schema:
-        """Return the same schema that remembers which labels mean a known anomaly.
-
-        Parameters
-        ----------
-        labels : iterable of str
-            Values of the column of labels.
-
-        Returns
-        -------
-        Schema
-        """
-        held = {KNOWN_ANOMALIES: sorted(labels)}
-        return self.with_summaries({column.name: held for column in self.columns if column.role is Role.LABEL})
-
-    def with_summaries(self, summaries: Mapping[str, Mapping[str, Any]]) -> Schema:
-        """Return the same schema with more in the summaries of some columns.
-
-        Parameters
-        ----------
-        summaries : mapping of str to mapping
-            JSON values by column.
-
-        Returns
-        -------
-        Schema
-        """
-        return Schema(
-            tuple(
-                replace(column, summary={**column.summary, **summaries.get(column.name, {})}) for column in self.columns
-            )
-        )
-
-    def __getitem__(self, name: str) -> Column:
-        for column in self.columns:
-            if column.name == name:
-                return column
-        raise InputError(f"Expected one of the columns {quoted(c.name for c in self.columns)}, found {name!r}.")
 
     def to_json(self) -> list[dict[str, Any]]:
         """Return JSON values that `from_json` turns back into the same schema.

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from gandetect.schema import NUMERIC, QUANTILES, Column, Kind
+from gandetect.column import NUMERIC, QUANTILES, Column, Kind
 
 _USUAL = (QUANTILES.index(0.05), QUANTILES.index(0.95))
 """Positions, among the quantiles of a column's summary, of the ends of what is usual."""

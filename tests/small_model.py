@@ -7,10 +7,12 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from gandetect.column import Column, Kind, Role
 from gandetect.manifest import manifest_json
 from gandetect.modality import ALPHA
 from gandetect.model_file import DIGEST_KEY, DIGEST_PLACEHOLDER, MANIFEST_KEY
-from gandetect.schema import OUTPUTS, Column, Kind, Role, Schema
+from gandetect.schema import Schema
+from gandetect.tensor_names import OUTPUTS
 
 SCHEMA = Schema(
     (

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from gandetect import DriftMonitor, InputError, ModelFileError, Scorer
+from gandetect.column import Column, Kind
 from gandetect.distribution import Distribution, remembered
-from gandetect.schema import Column, Kind, Schema
+from gandetect.schema import Schema
 
 
 def remembering(column, values, generated=None):

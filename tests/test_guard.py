@@ -9,10 +9,11 @@ from onnx import AttributeProto, TensorProto, helper, numpy_helper
 from small_model import SCHEMA, chunk, model, parsed, sealed, varint
 
 from gandetect import guard
+from gandetect.column import Column, Kind
 from gandetect.errors import InputError, ModelFileError
 from gandetect.guard import BACKBONE_OPERATORS, OPERATORS, check_backbone, check_graph
 from gandetect.model_file import read_model, seal
-from gandetect.schema import Column, Kind, Schema
+from gandetect.schema import Schema
 
 EMPTY_GRAPH = helper.make_graph([], "g", [], [])
 TENSOR = numpy_helper.from_array(np.zeros(2, np.float32), "gandetect/w")

@@ -18,7 +18,8 @@ from gandetect import guard, model_file
 from gandetect.errors import FileAccessError, ModelFileError
 from gandetect.manifest import manifest_json
 from gandetect.model_file import DIGEST_KEY, DIGEST_PLACEHOLDER, read_model, seal, write_model
-from gandetect.schema import OUTPUTS, Schema
+from gandetect.schema import Schema
+from gandetect.tensor_names import OUTPUTS
 
 UNSEALED = model().SerializeToString()
 SEALED = sealed(UNSEALED)

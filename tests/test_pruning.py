@@ -6,7 +6,7 @@ from small_model import model
 
 from gandetect.model_file import seal
 from gandetect.pruning import prune
-from gandetect.schema import OUTPUTS
+from gandetect.tensor_names import OUTPUTS
 
 MODEL = seal(model().SerializeToString())
 

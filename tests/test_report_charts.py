@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from gandetect.column import Kind
 from gandetect.distribution import Distribution
 from gandetect.report.charts import HEIGHT, WIDTH, column_bars, curve, over_time, score_bars
-from gandetect.schema import Kind
 
 LEVELS = Distribution(
     Kind.CATEGORY,

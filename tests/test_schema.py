@@ -1,4 +1,4 @@
-"""A schema that is written by hand: what is no kind, no role or no name of its own is refused."""
+"""The columns of a table together: each has a name of its own, and a model is fed those that it learned from."""
 
 import re
 
@@ -8,26 +8,6 @@ import pytest
 from gandetect import Column, InputError, Kind, Role, Schema
 
 
-def test_kinds_and_roles_may_be_given_as_text():
-    column = Column("a", "number", "given")
-    assert (column.kind, column.role) == (Kind.NUMBER, Role.GIVEN)
-    assert isinstance(column.kind, Kind)
-    assert isinstance(column.role, Role)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("colour",), "Expected the kind of a column to be one of 'number', 'yes/no', .*, found 'colour'"),
-        ((None,), "Expected the kind of a column to be one of 'number', .*, found None"),
-        (("number", "boss"), "Expected the role of a column to be one of 'feature', 'given', .*, found 'boss'"),
-    ],
-)
-def test_an_unknown_kind_or_role_is_refused(arguments, message):
-    with pytest.raises(InputError, match=f"^{message}"):
-        Column("a", *arguments)
-
-
 def test_two_columns_of_one_name_are_refused():
     columns = tuple(Column(name, Kind.NUMBER) for name in "abca")
     message = "Expected columns with names of their own, found more than one of 'a'."
@@ -35,10 +15,11 @@ def test_two_columns_of_one_name_are_refused():
         Schema(columns)
 
 
-def test_numbers_that_stand_for_missing_values_are_nan_for_the_graph():
-    schema = Schema((Column("t", Kind.NUMBER, missing=(-9999.0, 99.0)), Column("u", Kind.NUMBER)))
-    values = np.array([1, -9999, 99])
-    feeds = schema.feeds({"t": values, "u": values})
-    assert np.array_equal(feeds["t"], [1.0, np.nan, np.nan], equal_nan=True)
-    assert np.array_equal(feeds["u"], values)
-    assert values.tolist() == [1, -9999, 99]
+def test_features_and_given_columns_are_fed_by_the_names_of_the_inputs():
+    columns = (
+        Column("a", Kind.NUMBER),
+        Column("p_value", Kind.NUMBER, Role.GIVEN),
+        Column("y", Kind.NUMBER, Role.LABEL),
+    )
+    feeds = Schema(columns).feeds({"y": np.zeros(2), "p_value": np.ones(2), "a": np.arange(2)})
+    assert {name: values.tolist() for name, values in feeds.items()} == {"a": [0, 1], "column/p_value": [1, 1]}

@@ -12,11 +12,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from gandetect.column import Kind
 from gandetect.explanation import most_to_blame, reason_of
 from gandetect.modality import VERDICT
 from gandetect.readers.tables import Chunk, Form
 from gandetect.readers.values import parse_number
-from gandetect.schema import Kind, Schema
+from gandetect.schema import Schema
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from gandetect import Explanation, Scorer
 from gandetect import explain as explain_rows
+from gandetect.column import Column, Kind
 from gandetect.explanation import MAX_REPAIRS
 from gandetect.modality import VERDICT
-from gandetect.schema import Column, Kind
 from gandetect.wording import plain, time_in_words, value_in_words
 from gandetect_cli import options
 from gandetect_cli.answers import Scored

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandetect import InputError
+from gandetect.column import KNOWN_ANOMALIES, Role
 from gandetect.errors import quoted
 from gandetect.readers.values import BLANKS
-from gandetect.schema import KNOWN_ANOMALIES, Role, Schema
+from gandetect.schema import Schema
 
 Labels: TypeAlias = NDArray[Any]
 

@@ -9,10 +9,11 @@ from dataclasses import asdict
 from typing import Any
 
 import gandetect
+from gandetect.column import Column, Role
 from gandetect.core_schema import columns_of
 from gandetect.image_schema import ImageSchema
 from gandetect.manifest import modality_of
-from gandetect.schema import Column, Role, Schema
+from gandetect.schema import Schema
 from gandetect.wording import missing_in_words, plain, training_in_words, verdicts
 from gandetect_cli.options import MODEL_FILE, Json, ModelArgument, Threads, Timing
 from gandetect_cli.output import emit

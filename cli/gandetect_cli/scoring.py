@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandetect import InputError, PValueCounts, Scorer
+from gandetect.column import NUMERIC
 from gandetect.image_schema import ImageSchema
 from gandetect.modality import Modality
 from gandetect.readers.tables import Chunk
 from gandetect.readers.values import Parsed, parse_columns
-from gandetect.schema import NUMERIC, Schema, table_of
+from gandetect.schema import Schema, table_of
 from gandetect_cli.ahead import map_in_turn, one_ahead
 from gandetect_cli.answers import Scored
 from gandetect_cli.source import Table

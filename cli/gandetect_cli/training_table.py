@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandetect import InputError
+from gandetect.column import Kind, Role
 from gandetect.errors import quoted
 from gandetect.modality import MIN_ROWS
 from gandetect.readers.number_forms import find_decimal
@@ -19,7 +20,7 @@ from gandetect.readers.records import OnBadLine
 from gandetect.readers.schemas import find_schema
 from gandetect.readers.tables import Chunk
 from gandetect.readers.values import BLANKS, Parsed, parse_columns, parse_number, shown
-from gandetect.schema import Kind, Role, Schema
+from gandetect.schema import Schema
 from gandetect_cli.doubts import doubts
 from gandetect_cli.labels import among, labels_of
 from gandetect_cli.progress import ProgressBar

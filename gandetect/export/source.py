@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandetect.calibration import Calibration
+from gandetect.column import Kind
 from gandetect.errors import InputError
 from gandetect.graph.linear import ENTRIES
 from gandetect.graph.surgery import OpenModel
 from gandetect.modality import INTERNAL_PREFIX
-from gandetect.schema import Kind, Schema, table_of
+from gandetect.schema import Schema, table_of
 from gandetect.scorer import Scorer, open_session, run_in_chunks
 from gandetect.tables.decoding import decode
 from gandetect.tables.encoding import (

@@ -17,7 +17,7 @@ from gandetect.core_schema import FEATURES
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.surgery import OpenModel
 from gandetect.modality import INTERNAL_PREFIX
-from gandetect.schema import DEFAULT_OUTPUTS
+from gandetect.tensor_names import DEFAULT_OUTPUTS
 
 _OPERATORS = """
     Abs Add ArgMax Cast Clip Concat Div Exp Gather Greater Identity Less LessOrEqual Log MatMul Mul Neg Pad ReduceMax

@@ -7,8 +7,9 @@ from functools import partial
 
 import numpy as np
 
+from gandetect.column import NUMERIC
 from gandetect.graph.builder import GraphBuilder
-from gandetect.schema import NUMERIC, Schema
+from gandetect.schema import Schema
 from gandetect.tables.encoding import (
     CLIP,
     EXCESS_FREE,

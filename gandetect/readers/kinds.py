@@ -42,6 +42,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from gandetect.column import Column, Kind
 from gandetect.readers.number_forms import PLAIN, NumberForm, are_pairs, find_form
 from gandetect.readers.values import (
     BLANKS,
@@ -54,7 +55,6 @@ from gandetect.readers.values import (
     parse_times,
     shown,
 )
-from gandetect.schema import Column, Kind
 
 _DATES = ("%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%d.%m.%Y", "%Y/%m/%d", "%Y.%m.%d")
 _DATES_IN_WORDS = ("%d-%b-%Y", "%d %b %Y", "%b %d, %Y")

@@ -18,8 +18,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gandetect.column import Column, Kind
 from gandetect.readers.values import BLANKS, MISSING, bare_sign, parse_column, with_blanks
-from gandetect.schema import Column, Kind
 
 _MIN_NUMBERS = 20
 """From how many different numbers on a word that all of them share is a unit, and not a part of a category's name.
@@ -39,7 +39,7 @@ _WRITTEN = re.compile(
 
 
 class NumberForm(NamedTuple):
-    """What stands between the thousands of numbers, before them and after them, as `gandetect.schema.Column` has it."""
+    """What stands between the thousands of numbers, before them and after them, as `gandetect.column.Column` has it."""
 
     grouping: str = ""
     prefix: str = ""

@@ -10,11 +10,12 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from gandetect.column import LEARNABLE, Column, Kind, Role
 from gandetect.errors import InputError, quoted
 from gandetect.readers.kinds import TIME_FORMATS, ColumnValues, Finding, find_kind, time_formats, time_in
 from gandetect.readers.number_forms import find_form
 from gandetect.readers.values import BLANKS, ON_ERROR, parse_times
-from gandetect.schema import LEARNABLE, Column, Kind, Role, Schema
+from gandetect.schema import Schema
 
 _FORCED_KINDS = ("number", "yes/no", "category", "time", "time:FORMAT", "id", "text")
 

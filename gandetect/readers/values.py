@@ -30,9 +30,10 @@ from functools import lru_cache, partial
 import numpy as np
 from numpy.typing import NDArray
 
+from gandetect.column import Column, Kind
 from gandetect.errors import InputError, quoted
 from gandetect.readers.plain import PlainColumns
-from gandetect.schema import Column, Kind, Schema
+from gandetect.schema import Schema
 
 MISSING = frozenset({"", "?", "-", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL", "None"})
 """Texts that stand for a missing value in number, yes/no and time columns."""

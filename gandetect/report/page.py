@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gandetect.column import Column
 from gandetect.distribution import Distribution
 from gandetect.drift import Drift
 from gandetect.errors import MissingExtraError, ModelFileError
 from gandetect.explanation import explain
 from gandetect.report.charts import HEIGHT, WIDTH, Bars, Line, column_bars, curve, over_time, score_bars
 from gandetect.report.rows import ReportRows
-from gandetect.schema import Column, Schema, table_of
+from gandetect.schema import Schema, table_of
 from gandetect.scorer import Scorer
 from gandetect.wording import missing_in_words, plain, training_in_words, value_in_words, verdicts
 

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from gandetect.calibration import Calibration, Evidence, threshold_exceeded_by
+from gandetect.column import NUMERIC
 from gandetect.distribution import remembered
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.encoding import add_encoding, add_inputs
@@ -20,10 +21,11 @@ from gandetect.graph.tables import TableWeights, add_networks
 from gandetect.model_file import unsealed_metadata
 from gandetect.networks.tables import TablePair
 from gandetect.record import clear_of_steps
-from gandetect.schema import DEFAULT_OUTPUTS, NUMERIC, Schema
+from gandetect.schema import Schema
 from gandetect.scorer import open_session, run_in_chunks
 from gandetect.tables.decoding import decode
 from gandetect.tables.encoding import Encoding
+from gandetect.tensor_names import DEFAULT_OUTPUTS
 
 Columns = Mapping[str, NDArray[Any]]
 Floats = NDArray[np.float32]

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gandetect.schema import Column, Kind, Role, Schema
+from gandetect.column import Column, Kind, Role
+from gandetect.schema import Schema
 from gandetect.tables.encoding import (
     CYCLES,
     CategoryEncoding,

@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from gandetect.column import Kind, Role
 from gandetect.detector import ModelFileDetector
 from gandetect.errors import InputError, quoted
 from gandetect.explanation import Explanation, explain
 from gandetect.manifest import modality_of
 from gandetect.model_file import read_model
-from gandetect.schema import Kind, Role, Schema, table_of
+from gandetect.schema import Schema, table_of
 from gandetect.tables.frames import (
     array_columns,
     array_schema,

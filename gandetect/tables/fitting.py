@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandetect.calibration import default_alpha
+from gandetect.column import LEARNABLE
 from gandetect.errors import InputError, quoted
 from gandetect.modality import MIN_ROWS
 from gandetect.model_file import seal
 from gandetect.networks.tables import TablePair
 from gandetect.record import checked_contamination, checked_seed, manifest_of
-from gandetect.schema import LEARNABLE, Schema
+from gandetect.schema import Schema
 from gandetect.tables.assembly import (
     build_model,
     generated_rows,

@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from gandetect.column import NUMERIC, Column, Kind
 from gandetect.errors import InputError, MissingExtraError, quoted
 from gandetect.readers.kinds import ColumnValues, find_kind
 from gandetect.readers.no_measurements import far_numbers, runs_away
 from gandetect.readers.values import parse_column
-from gandetect.schema import NUMERIC, Column, Kind, Schema
+from gandetect.schema import Schema
 
 
 def as_frame(X: Any) -> Any:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gandetect.schema import NUMERIC, QUANTILES, Schema
+from gandetect.column import NUMERIC, QUANTILES
+from gandetect.schema import Schema
 
 MAX_LEVELS = 24
 """Levels of a category whose shares are remembered: the most frequent ones."""
@@ -28,7 +29,7 @@ def column_summaries(columns: Mapping[str, NDArray[Any]], schema: Schema) -> dic
     -------
     dict of str to dict
         By column: ``missing``, the share of missing values; of a number or time ``quantiles``, those at
-        `gandetect.schema.QUANTILES`; of any other ``levels``, the shares of the most frequent ones, and ``known``, all
+        `gandetect.column.QUANTILES`; of any other ``levels``, the shares of the most frequent ones, and ``known``, all
         of them.
     """
     return {

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gandetect.schema import Kind, Schema
+from gandetect.column import Kind
+from gandetect.schema import Schema
 
 SMALLEST_RATIO = 5.0
 """A gross value is at least so many times as far from the median as the farthest of the others."""

@@ -5,7 +5,8 @@ import pytest
 from explanations import Table, precision, replaced, z_scores
 from given import hours, regions
 
-from gandetect.schema import Column, Kind, Schema
+from gandetect.column import Column, Kind
+from gandetect.schema import Schema
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from typing import get_args
 import pytest
 
 import gandetect
+from gandetect.column import Role
 from gandetect.images import settings as image_settings
-from gandetect.schema import Role
 from gandetect.tables import settings as table_settings
 from gandetect.training.losses import LOSSES
 from gandetect_cli.options import DetectorChoice, EffortChoice, LossChoice

@@ -13,7 +13,8 @@ import pytest
 
 import gandetect
 from gandetect import Scorer, read_model
-from gandetect.schema import Column, Kind, Role, Schema
+from gandetect.column import Column, Kind, Role
+from gandetect.schema import Schema
 
 HOSTILE = [
     "<script>alert(1)</script>",

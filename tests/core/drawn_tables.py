@@ -4,7 +4,8 @@ import numpy as np
 from hypothesis import strategies as st
 from made_tables import EXTREMES, STRANGE
 
-from gandetect.schema import NUMERIC, Column, Kind, Schema
+from gandetect.column import NUMERIC, Column, Kind
+from gandetect.schema import Schema
 
 
 def raw(kind, values):

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from gandetect.schema import Column, Kind, Schema
+from gandetect.column import Column, Kind
+from gandetect.schema import Schema
 from gandetect.tables.fitting import TableSettings
 
 QUICK = TableSettings(n_members=3, n_steps=40, batch_size=32, width=16, depth=2, generator_width=16, n_planted=0)

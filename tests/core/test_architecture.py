@@ -17,33 +17,35 @@ FLOORS = {
     # The counter: numpy, ONNX Runtime and the standard library.
     "errors": set(),
     "modality": set(),
-    "schema": {"errors", "modality"},
+    "tensor_names": {"modality"},
+    "column": {"errors", "tensor_names"},
+    "schema": {"column", "errors", "modality", "tensor_names"},
     "files": {"errors"},
     "wire": set(),
     "image_schema": {"errors", "modality"},
-    "core_schema": {"errors", "modality", "schema"},
+    "core_schema": {"errors", "modality", "schema", "tensor_names"},
     "onnx_layout": {"wire"},
     "guard": {"errors", "modality", "onnx_layout", "wire"},
-    "readers": {"errors", "modality", "schema"},
+    "readers": {"column", "errors", "modality", "schema"},
     "tables.encoding": set(),
-    "tables.encoding_fitting": {"schema", "tables.encoding"},
+    "tables.encoding_fitting": {"column", "schema", "tables.encoding"},
     "tables.decoding": {"tables.encoding"},
-    "tables.summaries": {"schema"},
-    "tables.trimming": {"schema"},
+    "tables.summaries": {"column", "schema"},
+    "tables.trimming": {"column", "schema"},
     "calibration": set(),
     "tables.linear_path": set(),
     "tables.islands": set(),
     "images.heatmap": set(),
     "images.grid": set(),
     "images.overlap": set(),
-    "manifest": {"modality", "schema", "image_schema", "core_schema", "guard", "wire"},
+    "manifest": {"column", "modality", "schema", "image_schema", "core_schema", "guard", "wire"},
     "model_file": {"errors", "files", "guard", "manifest", "onnx_layout", "wire"},
     "pruning": {"wire"},
     "scorer": {"errors", "modality", "manifest", "model_file", "pruning"},
     "significance": {"errors"},
-    "wording": {"schema"},
-    "explanation": {"modality", "schema", "scorer", "wording"},
-    "distribution": {"errors", "schema"},
+    "wording": {"column"},
+    "explanation": {"modality", "schema", "scorer", "tensor_names", "wording"},
+    "distribution": {"column", "errors"},
     "drift": {"errors", "schema", "scorer", "distribution", "significance"},
     # The workshop: torch; it knows neither files nor columns.
     "training.losses": set(),
@@ -64,8 +66,9 @@ FLOORS = {
     "training.folds": set(),
     # The graph speaks of encodings and calibration, in numpy and onnx.
     "graph": {
-        *("errors", "modality", "schema", "image_schema", "core_schema", "tables.encoding", "tables.decoding"),
-        *("calibration", "tables.linear_path", "images.heatmap", "images.constants"),
+        *("column", "errors", "modality", "schema", "image_schema", "core_schema", "tensor_names"),
+        *("tables.encoding", "tables.decoding", "calibration", "tables.linear_path"),
+        *("images.heatmap", "images.constants"),
     },
     "images.backbone": {"errors", "files", "guard", "scorer", "graph"},
     # What wires the rooms.
@@ -84,8 +87,8 @@ FLOORS = {
     },
     "record": {"calibration", "errors", "model_file"},
     "tables.assembly": {
-        *("schema", "distribution", "tables.encoding", "tables.decoding", "calibration", "model_file", "record"),
-        *("scorer", "networks", "graph"),
+        *("column", "schema", "tensor_names", "distribution", "tables.encoding", "tables.decoding", "calibration"),
+        *("model_file", "record", "scorer", "networks", "graph"),
     },
     "tables.certificate": {"tables.encoding"},
     "tables.calibration": {
@@ -93,7 +96,7 @@ FLOORS = {
         *("tables.ensemble", "tables.assembly"),
     },
     "tables.fitting": {
-        *("errors", "modality", "schema", "tables.encoding", "tables.encoding_fitting", "tables.summaries"),
+        *("column", "errors", "modality", "schema", "tables.encoding", "tables.encoding_fitting", "tables.summaries"),
         *("calibration", "training.checkpoint", "training.course", "training.folds", "training.healing"),
         *("training.members", "model_file", "record", "networks", "training.loop"),
         *("tables.settings", "tables.ensemble", "tables.weights", "tables.health", "tables.assembly"),
@@ -130,19 +133,20 @@ FLOORS = {
         *("images.overlap",),
     },
     "export": {
-        *("errors", "modality", "schema", "core_schema", "files", "tables.encoding", "tables.decoding"),
+        *("column", "errors", "modality", "schema", "core_schema", "files", "tables.encoding", "tables.decoding"),
         *("calibration", "model_file", "record", "scorer", "graph", "training.threads"),
     },
-    "tables.frames": {"errors", "schema", "readers"},
+    "tables.frames": {"column", "errors", "schema", "readers"},
     "drawing": set(),
     "evaluation": {"errors"},
     "pixels": {"errors"},
     "report": {
-        *("errors", "modality", "schema", "scorer", "wording", "explanation", "distribution", "drift", "evaluation"),
+        *("column", "errors", "modality", "schema", "scorer", "wording", "explanation", "distribution", "drift"),
+        *("evaluation",),
     },
     "detector": {"model_file", "scorer"},
     "tables.estimator": {
-        *("errors", "schema", "tables.frames", "detector", "manifest", "model_file", "explanation"),
+        *("column", "errors", "schema", "tables.frames", "detector", "manifest", "model_file", "explanation"),
         *("tables.settings", "tables.fitting"),
     },
     "images.estimator": {
@@ -151,8 +155,8 @@ FLOORS = {
     },
     "__init__": {
         *("errors", "tables.estimator", "evaluation", "tables.settings", "tables.fitting", "images.estimator"),
-        *("images.fitting", "training.course", "model_file", "pixels", "schema", "scorer", "readers", "significance"),
-        *("explanation", "drift", "report", "export"),
+        *("images.fitting", "training.course", "model_file", "pixels", "column", "schema", "scorer", "readers"),
+        *("significance", "explanation", "drift", "report", "export"),
     },
 }
 """Every room and the rooms that it may import; its own modules it always may."""
@@ -322,8 +326,8 @@ def cli_modules():
 
 def test_the_command_line_uses_public_names_of_the_counter_only():
     counter = (
-        *("drawing", "errors", "modality", "schema", "image_schema", "core_schema", "files", "readers", "manifest"),
-        *("model_file", "scorer", "explanation", "wording"),
+        *("drawing", "errors", "modality", "column", "schema", "image_schema", "core_schema", "files", "readers"),
+        *("manifest", "model_file", "scorer", "explanation", "wording"),
     )
     for path in cli_modules():
         for name in imports(path):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from made_tables import MIXED, by_column, mixed_rows, numbers, quick
 
-from gandetect.schema import Column, Kind, Schema
+from gandetect.column import Column, Kind
+from gandetect.schema import Schema
 from gandetect.scorer import Scorer
 from gandetect.tables.certificate import Scores, certificate, nearest_neighbours, plant, power, scores_of, threshold
 from gandetect.tables.encoding_fitting import fit_encoding

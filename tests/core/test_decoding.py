@@ -3,7 +3,8 @@
 import numpy as np
 from made_tables import DAY, MIXED, mixed_rows
 
-from gandetect.schema import Column, Kind, Schema
+from gandetect.column import Column, Kind
+from gandetect.schema import Schema
 from gandetect.tables.calibration import run_encoding
 from gandetect.tables.decoding import decode, level_likelihood
 from gandetect.tables.encoding_fitting import fit_encoding

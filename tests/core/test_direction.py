@@ -6,7 +6,8 @@ from made_tables import by_column, numbers, quick
 from sklearn.datasets import load_breast_cancer, load_wine
 from sklearn.metrics import roc_auc_score
 
-from gandetect.schema import Column, Kind, Schema
+from gandetect.column import Column, Kind
+from gandetect.schema import Schema
 from gandetect.scorer import Scorer
 from gandetect.tables.fitting import fit_table
 from gandetect.training.losses import LOSSES

@@ -7,9 +7,10 @@ from drawn_tables import raw, tables
 from hypothesis import given, settings
 from made_tables import DAY, MIXED, hard_rows, mixed_rows, taken
 
+from gandetect.column import Column, Kind
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.encoding import add_encoding, add_inputs
-from gandetect.schema import Column, Kind, Schema
+from gandetect.schema import Schema
 from gandetect.scorer import open_session, run_in_chunks
 from gandetect.tables.encoding import CLIP, EncodedRows, Encoding
 from gandetect.tables.encoding_fitting import MAX_LEVELS, fit_encoding

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from made_tables import quick
 
+from gandetect.column import Column, Kind
 from gandetect.explanation import MAX_REPAIRS, explain
-from gandetect.schema import Column, Kind, Schema
+from gandetect.schema import Schema
 from gandetect.scorer import Scorer
 from gandetect.tables.fitting import fit_table
 from gandetect.wording import is_expected, reason, value_in_words

@@ -10,12 +10,14 @@ from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 
 from gandetect import DriftMonitor, export_model
+from gandetect.column import Column, Kind, Role
 from gandetect.errors import InputError
 from gandetect.explanation import explain
 from gandetect.networks.tables import TableBatch
-from gandetect.schema import OUTPUTS, Column, Kind, Role, Schema
+from gandetect.schema import Schema
 from gandetect.scorer import Scorer
 from gandetect.tables.fitting import fit_table
+from gandetect.tensor_names import OUTPUTS
 
 GIVEN = ("city", "amount", "at")
 

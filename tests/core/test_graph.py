@@ -16,16 +16,18 @@ from onnx import shape_inference
 from recording import recorded_fit
 
 from gandetect.calibration import calibrate
+from gandetect.column import NUMERIC, Column, Kind
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.score import Measured, add_answers
 from gandetect.guard import OPERATORS
 from gandetect.modality import ALPHA
 from gandetect.networks.tables import TableBatch
-from gandetect.schema import NUMERIC, OUTPUTS, Column, Kind, Schema
+from gandetect.schema import Schema
 from gandetect.scorer import Scorer, open_session, run_in_chunks
 from gandetect.tables.decoding import level_likelihood
 from gandetect.tables.encoding import CategoryEncoding, NumberEncoding
 from gandetect.tables.fitting import TableSettings, fit_table
+from gandetect.tensor_names import OUTPUTS
 
 TOLERANCE = 1e-5
 CONTINUOUS = ("anomaly_score", "realness", "reconstruction_error", "contributions")

@@ -8,13 +8,14 @@ from sklearn.neighbors import NearestNeighbors
 from threadpoolctl import threadpool_limits
 
 from gandetect import explain, export_model
+from gandetect.column import Column, Kind, Role
 from gandetect.export.distillation import StudentSettings, distilled
 from gandetect.export.source import Source
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.linear import AXES, add_linear_path
 from gandetect.graph.surgery import OpenModel
 from gandetect.modality import INTERNAL_PREFIX
-from gandetect.schema import Column, Kind, Role, Schema
+from gandetect.schema import Schema
 from gandetect.scorer import Scorer, open_session
 from gandetect.tables.fitting import fit_table
 from gandetect.tables.linear_path import DISTANCE_FLOOR, EXPECTED_FLOOR, LinearPath

@@ -13,8 +13,8 @@ from made_tables import MIXED, hard_rows, mixed_rows, taken
 from gandetect.errors import FileAccessError, InputError, ModelFileError
 from gandetect.manifest import manifest_json
 from gandetect.model_file import DIGEST_KEY, DIGEST_PLACEHOLDER, MANIFEST_KEY, seal
-from gandetect.schema import DEFAULT_OUTPUTS, OUTPUTS
 from gandetect.scorer import Scorer, open_session
+from gandetect.tensor_names import DEFAULT_OUTPUTS, OUTPUTS
 
 
 @pytest.fixture

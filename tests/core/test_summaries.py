@@ -4,8 +4,9 @@ import numpy as np
 from drawn_tables import raw, tables
 from hypothesis import given, settings
 
+from gandetect.column import Column, Kind
 from gandetect.manifest import manifest_json
-from gandetect.schema import Column, Kind, Schema
+from gandetect.schema import Schema
 from gandetect.tables.summaries import MAX_LEVELS, column_summaries
 
 

@@ -26,9 +26,9 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from gandetect import GANDetector, InputError, Scorer, TableSettings, anomaly_auroc_scorer, fit_table
+from gandetect.column import Kind
 from gandetect.readers.schemas import find_schema
 from gandetect.readers.values import parse_columns
-from gandetect.schema import Kind
 
 # Most detectors here are trained for a moment only, and are told so.
 pytestmark = pytest.mark.filterwarnings("ignore:.*hardly tells samples:sklearn.exceptions.ConvergenceWarning")

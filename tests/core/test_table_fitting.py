@@ -12,9 +12,10 @@ from made_tables import MIXED, QUICK, by_column, hide, mixed_rows, numbers, quic
 from recording import recorded_fit
 
 from gandetect.calibration import default_alpha
+from gandetect.column import Column, Kind, Role
 from gandetect.errors import InputError
 from gandetect.modality import MIN_ROWS
-from gandetect.schema import Column, Kind, Role, Schema
+from gandetect.schema import Schema
 from gandetect.scorer import Scorer
 from gandetect.tables.encoding import EncodedRows
 from gandetect.tables.encoding_fitting import fit_encoding

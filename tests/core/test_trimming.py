@@ -5,7 +5,8 @@ import pytest
 from made_tables import by_column, numbers, quick
 
 from gandetect import GANDetector
-from gandetect.schema import Column, Kind, Role, Schema
+from gandetect.column import Column, Kind, Role
+from gandetect.schema import Schema
 from gandetect.scorer import Scorer
 from gandetect.tables.fitting import fit_table
 from gandetect.tables.trimming import far_values, find_gross

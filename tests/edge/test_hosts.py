@@ -9,12 +9,12 @@ import pytest
 from hosts import HostError
 
 from gandetect import Scorer, export_model, fit_images
+from gandetect.column import NUMERIC
 from gandetect.core_schema import encoding_beside
 from gandetect.export import variants
 from gandetect.export.distillation import StudentSettings, distilled
 from gandetect.readers.tables import read_table
 from gandetect.readers.values import parse_columns
-from gandetect.schema import NUMERIC
 
 ROOT = Path(__file__).parents[2]
 MODEL = ROOT / "models" / "machines.onnx"

@@ -19,7 +19,7 @@ from gandetect.export.source import Source
 from gandetect.graph.core import OPERATORS
 from gandetect.readers.tables import read_table
 from gandetect.readers.values import parse_columns
-from gandetect.schema import DEFAULT_OUTPUTS
+from gandetect.tensor_names import DEFAULT_OUTPUTS
 
 ROOT = Path(__file__).parents[2]
 encode = runpy.run_path(str(ROOT / "docs" / "edge" / "core.py"))["encode"]

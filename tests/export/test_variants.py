@@ -23,8 +23,8 @@ from gandetect.export.source import Drawn, Source
 from gandetect.graph.surgery import OpenModel
 from gandetect.readers.tables import read_table
 from gandetect.readers.values import parse_columns
-from gandetect.schema import OUTPUTS
 from gandetect.tables.decoding import decode
+from gandetect.tensor_names import OUTPUTS
 
 QUICK = StudentSettings(width=48, depth=2, n_steps=120, batch_size=256)
 

@@ -8,11 +8,11 @@ from found_schemas import column_of, failure, schema_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gandetect.column import Kind, Role
 from gandetect.errors import InputError
 from gandetect.readers.kinds import TIME_FORMATS
 from gandetect.readers.schemas import find_schema
 from gandetect.readers.values import YES_NO_PAIRS, parse_columns
-from gandetect.schema import Kind, Role
 
 SHUFFLED = [str(i * 37 % 101) for i in range(1, 31)]
 KINDS = {

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gandetect.column import Column, Kind
 from gandetect.errors import InputError
 from gandetect.readers.number_forms import find_decimal
 from gandetect.readers.schemas import find_schema
 from gandetect.readers.values import parse_column, parse_number
-from gandetect.schema import Column, Kind
 
 
 def found(*words, decimal=".", **options):

@@ -7,12 +7,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from gandetect.column import Column, Kind, Role
 from gandetect.errors import InputError
 from gandetect.readers import files, tables
 from gandetect.readers.plain import PlainColumns, plain_rows
 from gandetect.readers.tables import read_table
 from gandetect.readers.values import parse_columns
-from gandetect.schema import Column, Kind, Role, Schema
+from gandetect.schema import Schema
 
 
 def everything(content, schema=None, **options):

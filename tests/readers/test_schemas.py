@@ -5,8 +5,9 @@ import json
 import pytest
 from found_schemas import column_of, failure, schema_of
 
+from gandetect.column import Kind, Role
 from gandetect.errors import InputError
-from gandetect.schema import Kind, Role, Schema
+from gandetect.schema import Schema
 
 
 @pytest.mark.parametrize("kind", ["number", "yes/no", "category", "time", "id", "text"])

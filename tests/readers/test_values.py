@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gandetect.column import Column, Kind, Role
 from gandetect.errors import InputError
 from gandetect.readers.values import (
     BLANKS,
@@ -17,7 +18,7 @@ from gandetect.readers.values import (
     parse_numbers,
     parse_times,
 )
-from gandetect.schema import Column, Kind, Role, Schema
+from gandetect.schema import Schema
 
 
 def texts(*values):

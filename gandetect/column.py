@@ -1,0 +1,191 @@
+"""A column of a table: its kind, its role, how its numbers are written, and which raw values it takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gandetect.errors import InputError, quoted
+from gandetect.tensor_names import input_of
+
+KNOWN_ANOMALIES = "known_anomalies"
+"""Where the summary of a column of labels keeps those that mean a known anomaly."""
+
+QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
+"""Those of the training values that the summary of a column of numbers or times keeps."""
+
+
+class Kind(StrEnum):
+    """What the values of a column are."""
+
+    NUMBER = "number"
+    YES_NO = "yes/no"
+    CATEGORY = "category"
+    TIME = "time"
+    ID = "id"
+    TEXT = "text"
+    EMPTY = "empty"
+
+
+LEARNABLE = frozenset({Kind.NUMBER, Kind.YES_NO, Kind.CATEGORY, Kind.TIME})
+"""Kinds that a detector can learn from."""
+
+NUMERIC = frozenset({Kind.NUMBER, Kind.TIME})
+"""Kinds whose raw values are doubles (NaN = missing); all others are strings ('' = missing)."""
+
+
+class Role(StrEnum):
+    """What a column is used for."""
+
+    FEATURE = "feature"
+    GIVEN = "given"
+    LABEL = "label"
+    LEFT_OUT = "left out"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table.
+
+    Parameters
+    ----------
+    name : str
+        The column's name in the user's data.
+    kind : Kind
+        What its values are.
+    role : Role
+        Features are judged conditionally on the given columns; every other column is passed through.
+    reason : str
+        Why a column was left out, in words; empty for features.
+    time_format : str
+        How a time is written: empty for ISO 8601, else a ``datetime.strptime`` format.
+    decimal : str
+        The decimal mark of numbers: ``"."`` or ``","``.
+    grouping, prefix, suffix : str
+        What stands between the thousands of numbers, before them and after them, such as ``" kg"``; mostly nothing.
+    missing : tuple of float
+        Numbers that stand for a missing value, such as -9999.
+    summary : dict
+        What is remembered of the training values (no rows), as JSON values.
+
+    Raises
+    ------
+    InputError
+        The kind or the role is none.
+    """
+
+    name: str
+    kind: Kind
+    role: Role = Role.FEATURE
+    reason: str = ""
+    time_format: str = ""
+    decimal: str = "."
+    grouping: str = ""
+    prefix: str = ""
+    suffix: str = ""
+    missing: tuple[float, ...] = ()
+    summary: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, known in {"kind": Kind, "role": Role}.items():
+            found, words = getattr(self, name), quoted(map(str, known))
+            if found not in list(known):
+                raise InputError(f"Expected the {name} of a column to be one of {words}, found {found!r}.")
+            object.__setattr__(self, name, known(found))  # also from its value as text
+        object.__setattr__(self, "missing", tuple(self.missing))  # also from JSON
+
+    @cached_property
+    def input_name(self) -> str:
+        """Name of the graph input that takes this column; differs from `name` only where that is reserved."""
+        return input_of(self.name)
+
+    @property
+    def is_plain_number(self) -> bool:
+        """Whether its values are numbers with nothing but a decimal mark."""
+        return self.kind is Kind.NUMBER and not (self.grouping or self.prefix or self.suffix)
+
+    def written(self, number: str) -> str:
+        """Write a number as those of the column are written.
+
+        Parameters
+        ----------
+        number : str
+            With a point.
+
+        Returns
+        -------
+        str
+        """
+        sign, digits = ("-", number[1:]) if number.startswith("-") else ("", number)
+        return f"{sign}{self.prefix}{digits.replace('.', self.decimal)}{self.suffix}"
+
+    def without_marks(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return numbers with NaN for those that stand for a missing value.
+
+        Parameters
+        ----------
+        values : array of float64 of shape (n_rows,)
+            Numbers with NaN for missing.
+
+        Returns
+        -------
+        array of float64 of shape (n_rows,)
+        """
+        return np.where(np.isin(values, self.missing), np.nan, values) if self.missing else values
+
+    def converted(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return raw values as the graph takes them.
+
+        Parameters
+        ----------
+        values : array-like of shape (n_rows,)
+            Numbers with NaN for missing, or str with '' for missing.
+
+        Returns
+        -------
+        array of float64 or object of shape (n_rows,)
+
+        Raises
+        ------
+        InputError
+            They are of another kind.
+        """
+        try:
+            values = np.asarray(values)
+        except ValueError:
+            raise InputError(f"Expected column {self.name!r} to have one dimension, found lists in it.") from None
+        if values.ndim != 1:
+            raise InputError(f"Expected column {self.name!r} to have one dimension, found shape {values.shape}.")
+        if self.kind in NUMERIC:
+            if values.dtype.kind not in "fiub":
+                raise InputError(
+                    f"Expected numbers in column {self.name!r}, found {values.dtype}; convert them to float64."
+                )
+            return self.without_marks(values.astype(np.float64, copy=False))
+        if values.dtype.kind == "U":
+            return values.astype(object)
+        # ONNX Runtime would turn anything else into text without a word: None into 'None', 5 into '5'.
+        if values.dtype != object or not all(type(value) is str for value in values):
+            raise InputError(f"Expected text in column {self.name!r}, found other values; use '' for a missing one.")
+        return values
+
+    def values_from_json(self, values: list[Any]) -> NDArray[Any]:
+        """Return raw values from JSON values.
+
+        Parameters
+        ----------
+        values : list
+            Numbers with None for missing, or str with '' for missing.
+
+        Returns
+        -------
+        array of float64 or object of shape (n_rows,)
+        """
+        if self.kind in NUMERIC:
+            return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+        return np.array(values, dtype=object)

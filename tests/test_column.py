@@ -1,0 +1,34 @@
+"""A column that is written by hand: what is no kind or no role is refused, and numbers that mean missing are NaN."""
+
+import numpy as np
+import pytest
+
+from gandetect import Column, InputError, Kind, Role
+
+
+def test_kinds_and_roles_may_be_given_as_text():
+    column = Column("a", "number", "given")
+    assert (column.kind, column.role) == (Kind.NUMBER, Role.GIVEN)
+    assert isinstance(column.kind, Kind)
+    assert isinstance(column.role, Role)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("colour",), "Expected the kind of a column to be one of 'number', 'yes/no', .*, found 'colour'"),
+        ((None,), "Expected the kind of a column to be one of 'number', .*, found None"),
+        (("number", "boss"), "Expected the role of a column to be one of 'feature', 'given', .*, found 'boss'"),
+    ],
+)
+def test_an_unknown_kind_or_role_is_refused(arguments, message):
+    with pytest.raises(InputError, match=f"^{message}"):
+        Column("a", *arguments)
+
+
+def test_numbers_that_stand_for_missing_values_are_nan_for_the_graph():
+    values = np.array([1, -9999, 99])
+    marked = Column("t", Kind.NUMBER, missing=(-9999.0, 99.0)).converted(values)
+    assert np.array_equal(marked, [1.0, np.nan, np.nan], equal_nan=True)
+    assert np.array_equal(Column("u", Kind.NUMBER).converted(values), values)
+    assert values.tolist() == [1, -9999, 99]
