@@ -19,7 +19,8 @@ if TYPE_CHECKING:
         ModelFileError,
     )
     from gandetect.evaluation import Evaluation, anomaly_auroc_scorer, evaluate_scores
-    from gandetect.explanation import Explanation, explain
+    from gandetect.explaining import explain
+    from gandetect.explanation import Explanation
     from gandetect.export.variants import Comparison, Exported, export_model
     from gandetect.images.estimator import ImageGANDetector
     from gandetect.images.fitting import fit_images
@@ -62,7 +63,7 @@ _HOMES = {
     "TableSettings": "gandetect.tables.settings",
     "anomaly_auroc_scorer": "gandetect.evaluation",
     "evaluate_scores": "gandetect.evaluation",
-    "explain": "gandetect.explanation",
+    "explain": "gandetect.explaining",
     "export_model": "gandetect.export.variants",
     "fit_images": "gandetect.images.fitting",
     "fit_table": "gandetect.tables.fitting",

@@ -15,7 +15,7 @@ from gandetect.column import Column
 from gandetect.distribution import Distribution
 from gandetect.drift import Drift
 from gandetect.errors import MissingExtraError, ModelFileError
-from gandetect.explanation import explain
+from gandetect.explaining import explain
 from gandetect.report.charts import HEIGHT, WIDTH, Bars, Line, column_bars, curve, over_time, score_bars
 from gandetect.report.rows import ReportRows
 from gandetect.schema import Schema, table_of

@@ -17,7 +17,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from gandetect.column import Kind, Role
 from gandetect.detector import ModelFileDetector
 from gandetect.errors import InputError, quoted
-from gandetect.explanation import Explanation, explain
+from gandetect.explaining import explain
+from gandetect.explanation import Explanation
 from gandetect.manifest import modality_of
 from gandetect.model_file import read_model
 from gandetect.schema import Schema, table_of

@@ -44,7 +44,8 @@ FLOORS = {
     "scorer": {"errors", "modality", "manifest", "model_file", "pruning"},
     "significance": {"errors"},
     "wording": {"column"},
-    "explanation": {"modality", "schema", "scorer", "tensor_names", "wording"},
+    "explanation": {"modality", "schema", "tensor_names", "wording"},
+    "explaining": {"explanation", "schema", "scorer", "tensor_names"},
     "distribution": {"column", "errors"},
     "drift": {"errors", "schema", "scorer", "distribution", "significance"},
     # The workshop: torch; it knows neither files nor columns.
@@ -141,12 +142,13 @@ FLOORS = {
     "evaluation": {"errors"},
     "pixels": {"errors"},
     "report": {
-        *("column", "errors", "modality", "schema", "scorer", "wording", "explanation", "distribution", "drift"),
+        *("column", "errors", "modality", "schema", "scorer", "wording", "explaining", "distribution", "drift"),
         *("evaluation",),
     },
     "detector": {"model_file", "scorer"},
     "tables.estimator": {
         *("column", "errors", "schema", "tables.frames", "detector", "manifest", "model_file", "explanation"),
+        *("explaining",),
         *("tables.settings", "tables.fitting"),
     },
     "images.estimator": {
@@ -156,7 +158,7 @@ FLOORS = {
     "__init__": {
         *("errors", "tables.estimator", "evaluation", "tables.settings", "tables.fitting", "images.estimator"),
         *("images.fitting", "training.course", "model_file", "pixels", "column", "schema", "scorer", "readers"),
-        *("significance", "explanation", "drift", "report", "export"),
+        *("significance", "explanation", "explaining", "drift", "report", "export"),
     },
 }
 """Every room and the rooms that it may import; its own modules it always may."""

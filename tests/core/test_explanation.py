@@ -7,11 +7,11 @@ import pytest
 from made_tables import quick
 
 from gandetect.column import Column, Kind
-from gandetect.explanation import MAX_REPAIRS, explain
+from gandetect.explaining import explain
+from gandetect.explanation import MAX_REPAIRS
 from gandetect.schema import Schema
 from gandetect.scorer import Scorer
 from gandetect.tables.fitting import fit_table
-from gandetect.wording import is_expected, reason, value_in_words
 
 SCHEMA = Schema(
     (
@@ -137,13 +137,6 @@ def test_a_level_that_was_expected_is_no_reason_while_there_are_others(scorer):
     assert any(explanation.to_name(row, 2) == [2, 1] for row in other)
 
 
-def test_a_level_is_expected_if_it_is_among_the_likely_ones():
-    assert is_expected(COUNTRY, "DE", np.array(["FR", "DE"], dtype=object))
-    assert not is_expected(COUNTRY, "XX", np.array(["FR", "DE"], dtype=object))
-    assert not is_expected(COUNTRY, "", np.array(["FR", ""], dtype=object))
-    assert not is_expected(AMOUNT, 7.0, 7.0)
-
-
 def test_no_rows_have_no_explanation(scorer):
     explanation = explain(scorer, {name: values[:0] for name, values in made(1).items()})
     assert explanation.blame.shape == (0, 4)
@@ -178,63 +171,3 @@ def test_what_is_expected_could_be_there():
     assert expected["price"].min() > rows["price"].min() - 1e-9
     assert expected["price"].max() < rows["price"].max() + 1e-9
     np.testing.assert_array_equal(expected["pieces"], np.rint(expected["pieces"]))
-
-
-# --- in words ---------------------------------------------------------------------------------------------------------
-
-AMOUNT = Column("amount", Kind.NUMBER, summary={"quantiles": [1.0, 120.0, 300.0, 410.0, 600.0, 900.0, 1000.0]})
-PRICE = replace(AMOUNT, decimal=",", grouping=".", prefix="€ ")
-COUNTRY = Column("country", Kind.CATEGORY, summary={"known": ["DE", "FR", "IT"]})
-CONSTANT, HUGE = (
-    Column("x", Kind.NUMBER, summary={"quantiles": quantiles}) for quantiles in ([7.0] * 7, [-1e308] * 3 + [1e308] * 4)
-)
-YEAR = 86_400.0 * 365
-OPENED = Column("opened", Kind.TIME)
-SHIPPED = Column("shipped", Kind.TIME, summary={"quantiles": [86_400.0 * day for day in range(1, 8)]})
-
-
-@pytest.mark.parametrize(
-    ("column", "value", "expected", "text"),
-    [
-        (AMOUNT, 9300.0, 411.7, "amount 9300, expected about 412, usual range 120 to 900"),
-        (AMOUNT, np.nan, 411.7, "amount missing, expected about 412, usual range 120 to 900"),
-        (AMOUNT, -0.125, 1e300, "amount -0.125, expected about 1e+300, usual range 120 to 900"),
-        (PRICE, -9300.5, 411.7, "amount -€ 9300,5, expected about € 412, usual range € 120 to € 900"),
-        (COUNTRY, "IT", ["IT", "DE"], "country IT, as expected"),
-        (COUNTRY, "IT", ["FR", "DE"], "country IT, expected FR or DE"),
-        (COUNTRY, "XX", ["FR", ""], "country XX (never seen before), expected FR"),
-        (COUNTRY, "", ["FR", ""], "country missing, expected FR"),
-        (OPENED, YEAR + 3600 * 3, YEAR + 3600 * 14.25, "opened 1971-01-01 03:00, expected about 14:15"),
-        (OPENED, np.nan, 900.0, "opened missing, expected about 00:15"),
-        (OPENED, 1e300, 1e300, "opened 1e+300 s, expected about 1e+300 s"),
-        (SHIPPED, YEAR, YEAR, "shipped 1971-01-01 (Friday)"),
-        (SHIPPED, YEAR + 3600 * 3, YEAR, "shipped 1971-01-01 03:00, always a date without a time of day before"),
-        (SHIPPED, np.nan, 0.0, "shipped missing"),
-        (Column("x", Kind.NUMBER), 1.0, 0.0, "x 1, expected about 0"),
-        (CONSTANT, 8.0, 7.0000001, "x 8, expected about 7, always 7 before"),
-        (HUGE, 8.0, 3.0, "x 8, expected about 3, usual range -1e+308 to 1e+308"),
-    ],
-)
-def test_a_reason_says_what_is_there_what_was_expected_and_what_is_usual(column, value, expected, text):
-    assert reason(column, value, expected) == text
-
-
-def test_expected_numbers_have_as_many_digits_as_their_range_asks_for():
-    column = Column("x", Kind.NUMBER, summary={"quantiles": [1e9, 1e9 + 10, 1e9, 1e9, 1e9, 1e9 + 20, 1e9 + 30]})
-    said = reason(column, 1e9, 1e9 + 12.34567)
-    assert said == "x 1000000000, expected about 1000000012.35, usual range 1000000010 to 1000000020"
-
-
-@pytest.mark.parametrize(
-    ("column", "value", "text"),
-    [
-        (AMOUNT, 411.7, "412"),
-        (COUNTRY, "FR", "FR"),
-        (COUNTRY, "", "missing"),
-        (OPENED, YEAR + 900.0, "00:15"),
-        (SHIPPED, YEAR, "1971-01-01 (Friday)"),
-        (SHIPPED, 0.0, "a date"),
-    ],
-)
-def test_a_value_is_told_as_exactly_as_its_column_asks_for(column, value, text):
-    assert value_in_words(column, value) == text

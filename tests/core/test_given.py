@@ -12,7 +12,7 @@ from sklearn.neighbors import NearestNeighbors
 from gandetect import DriftMonitor, export_model
 from gandetect.column import Column, Kind, Role
 from gandetect.errors import InputError
-from gandetect.explanation import explain
+from gandetect.explaining import explain
 from gandetect.networks.tables import TableBatch
 from gandetect.schema import Schema
 from gandetect.scorer import Scorer
