@@ -14,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from gandetect.model_file import write_model
+from gandetect.model_file import read_model, write_model
 from gandetect.scorer import Scorer
 
 Floats = NDArray[np.float64]
@@ -32,6 +32,17 @@ class ModelFileDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _answer(self, X: Any, output: str) -> NDArray[Any]:
         """Run the model file and return one of its outputs."""
+        raise NotImplementedError
+
+    @classmethod
+    def _remembered(cls, manifest: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return parameters that a manifest's settings do not hold, and the attributes that say what `fit` saw.
+
+        Raises
+        ------
+        InputError
+            It is a model for something else.
+        """
         raise NotImplementedError
 
     def anomaly_score(self, X: Any) -> Floats:
@@ -145,6 +156,39 @@ class ModelFileDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self)
         write_model(self.model_, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Return a fitted detector from a model file.
+
+        Parameters
+        ----------
+        path : path-like
+            Of the file.
+
+        Returns
+        -------
+        GANDetector or ImageGANDetector
+            With the parameters that the file was fitted with.
+
+        Raises
+        ------
+        FileAccessError
+            The file cannot be read.
+        ModelFileError
+            It is not a model file, is damaged, or needs a newer gandetect.
+        InputError
+            It is a model for something else than what this detector takes.
+        """
+        model, manifest = read_model(path)
+        parameters, seen = cls._remembered(manifest)
+        training, known = manifest["training"], cls().get_params()
+        settings = {name: value for name, value in training["settings"].items() if name in known}
+        settings |= {"contamination": training["contamination"], "random_state": training["seed"]}
+        detector = cls(**settings | parameters)._use(model)
+        for name, value in seen.items():
+            setattr(detector, name, value)
+        return detector
 
     def _use(self, model: bytes) -> Self:
         """Take over a model file."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -16,16 +16,13 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from gandetect.detector import ModelFileDetector
 from gandetect.errors import InputError, quoted
-from gandetect.image_schema import FOLDER_INPUT, IMAGE_INPUT, batches, checked_image_shape, images_of
+from gandetect.image_schema import FOLDER_INPUT, IMAGE_INPUT, batches, images_of
+from gandetect.images.arrays import Image, pixels, read_pictures, unflattened
 from gandetect.manifest import modality_of
-from gandetect.model_file import read_model
-from gandetect.readers.images import ImageReader
 from gandetect.wording import overlap_in_words
 
 if TYPE_CHECKING:
     from gandetect.training.course import Progress
-
-Image = NDArray[np.uint8]
 
 
 class ImageGANDetector(ModelFileDetector):
@@ -229,42 +226,19 @@ class ImageGANDetector(ModelFileDetector):
         return np.asarray(self._answer(X, "reconstruction"), dtype=np.float32)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Return a fitted detector from a model file.
-
-        Parameters
-        ----------
-        path : path-like
-            Of the file.
-
-        Returns
-        -------
-        ImageGANDetector
-            With the parameters that the file was fitted with.
-
-        Raises
-        ------
-        FileAccessError
-            The file cannot be read.
-        ModelFileError
-            It is not a model file, is damaged, or needs a newer gandetect.
-        InputError
-            It is a model for something else than images.
-        """
-        model, manifest = read_model(path)
+    def _remembered(cls, manifest: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         given = (FOLDER_INPUT,) if images_of(modality_of(manifest)).folders else ()
-        training, known = manifest["training"], cls().get_params()
-        settings = {name: value for name, value in training["settings"].items() if name in known}
-        settings |= {"contamination": training["contamination"], "random_state": training["seed"], "given": given}
+        training = manifest["training"]
+        parameters: dict[str, Any] = {"given": given}
+        seen: dict[str, Any] = {}
         if "backbone" in manifest:
-            settings |= {"detector": "patch", "backbone": manifest["backbone"]["name"]}
-        detector = cls(**settings)._use(model)
+            parameters |= {"detector": "patch", "backbone": manifest["backbone"]["name"]}
         if training.get("image_shape"):
-            detector.image_shape = tuple(training["image_shape"])
-            detector.n_features_in_ = int(np.prod(detector.image_shape))
+            parameters["image_shape"] = tuple(training["image_shape"])
+            seen["n_features_in_"] = int(np.prod(training["image_shape"]))
         if "feature_names" in training:
-            detector.feature_names_in_ = np.array(training["feature_names"], dtype=object)
-        return detector
+            seen["feature_names_in_"] = np.array(training["feature_names"], dtype=object)
+        return parameters, seen
 
     def _answer(self, X: Any, output: str) -> NDArray[Any]:
         """Run the model file on images and return one of its outputs."""
@@ -287,9 +261,9 @@ class ImageGANDetector(ModelFileDetector):
         if isinstance(X, Mapping) and not issparse(X):  # some sparse ones are mappings, too
             return self._images_and_folders(X, part)
         if isinstance(X, str | os.PathLike):
-            return _read(X, part)
+            return read_pictures(X, part)
         if isinstance(X, Sequence) and X and all(isinstance(item, str | os.PathLike) for item in X):
-            return _read([Path(item) for item in X], part)
+            return read_pictures([Path(item) for item in X], part)
         return self._arrays(X, part), []
 
     def _images_and_folders(
@@ -315,7 +289,7 @@ class ImageGANDetector(ModelFileDetector):
 
     def _arrays(self, X: Any, part: Literal["train", "test"]) -> Sequence[Image]:
         if isinstance(X, Sequence) and X and all(np.ndim(item) in (2, 3) for item in X):
-            return [_pixels(np.asarray(item)) for item in X]
+            return [pixels(np.asarray(item)) for item in X]
         try:
             values = np.asarray(X)
         except ValueError:
@@ -324,54 +298,16 @@ class ImageGANDetector(ModelFileDetector):
             ) from None
         if values.ndim == 2 or issparse(X):  # scikit-learn refuses the latter
             rows = validate_data(self, X, reset=part == "train", ensure_non_negative=True)
-            return list(_pixels(self._unflattened(rows)))
+            return list(pixels(unflattened(rows, self.image_shape)))
         if values.ndim not in (3, 4):
             raise InputError(
                 "Expected images of shape (n, height, width) or (n, height, width, channels), found "
                 f"shape {values.shape}; reshape them."
             )
-        return list(_pixels(values[..., None] if values.ndim == 3 else values))
-
-    def _unflattened(self, rows: NDArray[Any]) -> NDArray[Any]:
-        shape = None if self.image_shape is None else checked_image_shape(self.image_shape)
-        if shape is None or int(np.prod(shape)) != rows.shape[1]:
-            raise InputError(
-                f"Expected image_shape with {rows.shape[1]} values for images that come as rows, found {shape}; "
-                "pass (height, width) or (height, width, channels)."
-            )
-        return rows.reshape(len(rows), *shape[:2], shape[2] if len(shape) == 3 else 1)
+        return list(pixels(values[..., None] if values.ndim == 3 else values))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         tags.input_tags.positive_only = True
         return tags
-
-
-def _read(source: Any, part: Literal["train", "test"]) -> tuple[Iterator[Image], Sequence[str]]:
-    """Return pictures, which are read one after the other, and the folders of those that were read so far."""
-    folders: list[str] = []
-    return _pictures(ImageReader(source, part=part), folders), folders
-
-
-def _pictures(reader: ImageReader, folders: list[str]) -> Iterator[Image]:
-    for chunk in reader:
-        for entry, picture in zip(chunk.entries, chunk.arrays, strict=True):
-            folders.append(entry.product)
-            yield picture
-    if reader.unreadable:
-        raise InputError(
-            f"Expected pictures that can be read, found {len(reader.unreadable)} that cannot: "
-            f"{next(iter(reader.unreadable.values()))}"
-        )
-
-
-def _pixels(values: NDArray[Any]) -> Image:
-    """Return pixel values as uint8; grey images get an axis for their channel."""
-    if values.dtype != np.uint8:
-        if values.dtype.kind not in "iuf" or not (np.isfinite(values) & (values >= 0) & (values <= 255)).all():
-            raise InputError("Expected pixel values from 0 to 255, found others; scale them.")
-        if not (values == np.round(values)).all():
-            raise InputError("Expected whole numbers as pixel values, found fractions; scale to 0 to 255 and round.")
-        values = values.astype(np.uint8)
-    return values[..., None] if values.ndim == 2 else values

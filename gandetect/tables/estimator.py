@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
@@ -20,7 +19,6 @@ from gandetect.errors import InputError, quoted
 from gandetect.explaining import explain
 from gandetect.explanation import Explanation
 from gandetect.manifest import modality_of
-from gandetect.model_file import read_model
 from gandetect.schema import Schema, table_of
 from gandetect.tables.frames import (
     array_columns,
@@ -226,41 +224,14 @@ class GANDetector(ModelFileDetector):
         return explain(self.scorer_, columns)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Return a fitted detector from a model file.
-
-        Parameters
-        ----------
-        path : path-like
-            Of the file.
-
-        Returns
-        -------
-        GANDetector
-            With the parameters that the file was fitted with.
-
-        Raises
-        ------
-        FileAccessError
-            The file cannot be read.
-        ModelFileError
-            It is not a model file, is damaged, or needs a newer gandetect.
-        InputError
-            It is a model for something else than tables.
-        """
-        model, manifest = read_model(path)
-        schema = table_of(modality_of(manifest))
+    def _remembered(cls, manifest: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        schema, training = table_of(modality_of(manifest)), manifest["training"]
         names = [column.name for column in schema.used]
-        given = [names.index(column.name) for column in schema.used if column.role is Role.GIVEN]
-        training, known = manifest["training"], cls().get_params()
-        settings = {name: value for name, value in training["settings"].items() if name in known}
-        settings |= {"contamination": training["contamination"], "random_state": training["seed"]}
-        settings |= {"use_labels": training["n_known_anomalies"] > 0, "given": tuple(given)}
-        detector = cls(**settings)._use(model)
-        detector.n_features_in_ = len(names)
+        given = tuple(names.index(column.name) for column in schema.used if column.role is Role.GIVEN)
+        seen: dict[str, Any] = {"n_features_in_": len(names)}
         if training["named"]:
-            detector.feature_names_in_ = np.array(names, dtype=object)
-        return detector
+            seen["feature_names_in_"] = np.array(names, dtype=object)
+        return {"use_labels": training["n_known_anomalies"] > 0, "given": given}, seen
 
     def _use(self, model: bytes) -> Self:
         """Take over a model file."""

@@ -138,6 +138,7 @@ FLOORS = {
         *("calibration", "model_file", "record", "scorer", "graph", "training.threads"),
     },
     "tables.frames": {"column", "errors", "schema", "readers"},
+    "images.arrays": {"errors", "image_schema", "readers"},
     "drawing": set(),
     "evaluation": {"errors"},
     "pixels": {"errors"},
@@ -147,13 +148,11 @@ FLOORS = {
     },
     "detector": {"model_file", "scorer"},
     "tables.estimator": {
-        *("column", "errors", "schema", "tables.frames", "detector", "manifest", "model_file", "explanation"),
-        *("explaining",),
+        *("column", "errors", "schema", "tables.frames", "detector", "manifest", "explanation", "explaining"),
         *("tables.settings", "tables.fitting"),
     },
     "images.estimator": {
-        *("errors", "image_schema", "detector", "manifest", "model_file", "readers", "images.fitting"),
-        *("wording",),
+        *("errors", "image_schema", "images.arrays", "detector", "manifest", "images.fitting", "wording"),
     },
     "__init__": {
         *("errors", "tables.estimator", "evaluation", "tables.settings", "tables.fitting", "images.estimator"),

@@ -1,0 +1,55 @@
+"""Arrays, rows of a table and paths to images of (height, width, channels): what the estimator reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gandetect.errors import InputError
+from gandetect.image_schema import checked_image_shape
+from gandetect.readers.images import ImageReader
+
+Image = NDArray[np.uint8]
+
+
+def read_pictures(source: Any, part: Literal["train", "test"]) -> tuple[Iterator[Image], Sequence[str]]:
+    """Return pictures, which are read one after the other, and the folders of those that were read so far."""
+    folders: list[str] = []
+    return _pictures(ImageReader(source, part=part), folders), folders
+
+
+def _pictures(reader: ImageReader, folders: list[str]) -> Iterator[Image]:
+    for chunk in reader:
+        for entry, picture in zip(chunk.entries, chunk.arrays, strict=True):
+            folders.append(entry.product)
+            yield picture
+    if reader.unreadable:
+        raise InputError(
+            f"Expected pictures that can be read, found {len(reader.unreadable)} that cannot: "
+            f"{next(iter(reader.unreadable.values()))}"
+        )
+
+
+def pixels(values: NDArray[Any]) -> Image:
+    """Return pixel values as uint8; grey images get an axis for their channel."""
+    if values.dtype != np.uint8:
+        if values.dtype.kind not in "iuf" or not (np.isfinite(values) & (values >= 0) & (values <= 255)).all():
+            raise InputError("Expected pixel values from 0 to 255, found others; scale them.")
+        if not (values == np.round(values)).all():
+            raise InputError("Expected whole numbers as pixel values, found fractions; scale to 0 to 255 and round.")
+        values = values.astype(np.uint8)
+    return values[..., None] if values.ndim == 2 else values
+
+
+def unflattened(rows: NDArray[Any], image_shape: Any) -> NDArray[Any]:
+    """Return images that come as rows of a table, (n, height, width, channels)."""
+    shape = None if image_shape is None else checked_image_shape(image_shape)
+    if shape is None or int(np.prod(shape)) != rows.shape[1]:
+        raise InputError(
+            f"Expected image_shape with {rows.shape[1]} values for images that come as rows, found {shape}; "
+            "pass (height, width) or (height, width, channels)."
+        )
+    return rows.reshape(len(rows), *shape[:2], shape[2] if len(shape) == 3 else 1)
