@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandetect.errors import quoted
-from gandetect.readers.kinds import MIN_DIFFERENT
+from gandetect.readers.column_values import MIN_DIFFERENT
 from gandetect.readers.no_measurements import far_numbers, runs_away
 from gandetect.readers.values import BLANKS, parse_number
 from gandetect_cli.terminal import counted

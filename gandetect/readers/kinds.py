@@ -16,8 +16,8 @@ number       all values are numbers, none a whole number with leading zeros (suc
              of its numbers have decimals), and of the different ones fewer than half are limits (``<18`` and ``>65``
              alone are groups); or 20 or more different numbers with the same unit ($, %, kg, ...), or numbers with
              thousands separators (`gandetect.readers.number_forms`)
-time         all values are ISO 8601 dates or times, or all are written in one of `TIME_FORMATS`, or each
-             in some of these
+time         all values are ISO 8601 dates or times, or all are written in one of the formats of
+             `gandetect.readers.time_forms`, or each in some of these
 id           20 or more values, all different, each a single word
 text         20 or more values, more than half of them different
 category     all others
@@ -34,49 +34,31 @@ more times that lack more than an hour of a day.
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gandetect.column import Column, Kind
+from gandetect.readers.column_values import MIN_DIFFERENT, ColumnValues, Finding
 from gandetect.readers.number_forms import PLAIN, NumberForm, are_pairs, find_form
+from gandetect.readers.time_forms import (
+    clock_hint,
+    find_mixed_times,
+    find_short_dates,
+    time_formats,
+    time_in,
+    without_short_log,
+)
 from gandetect.readers.values import (
-    BLANKS,
     YES_NO_PAIRS,
     is_limit,
-    is_missing,
     parse_column,
     parse_number,
     parse_numbers,
     parse_times,
     shown,
 )
-
-_DATES = ("%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%d.%m.%Y", "%Y/%m/%d", "%Y.%m.%d")
-_DATES_IN_WORDS = ("%d-%b-%Y", "%d %b %Y", "%b %d, %Y")
-TIME_FORMATS = (
-    *(
-        f"{date}{clock}"
-        for date in (*_DATES, *_DATES_IN_WORDS)
-        for clock in ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
-    ),
-    "%d/%b/%Y:%H:%M:%S %z",  # of web servers
-)
-"""``datetime.strptime`` formats that are tried after ISO 8601."""
-
-_SHORT_DATES = ("%d.%m.%y", "%y.%m.%d", "%d/%m/%y", "%m/%d/%y", "%y/%m/%d")
-_SHORT_TIMES = tuple(f"{date}{clock}" for date in _SHORT_DATES for clock in ("", " %H:%M", " %H:%M:%S"))
-_SHORT_DATE = re.compile(r"([0-9]{2}\.[0-9]{2}\.[0-9]{2}|[0-9]{1,2}/[0-9]{1,2}/[0-9]{2})( .*)?")  # 1.2.10 is a version
-
-_SHORTEST_LOG = 23 * 3600.0
-"""Seconds that a column's times cover at least: those of new rows will be of the other hours, too."""
-
-MIN_DIFFERENT = 20
-"""From how many values on a column of (mostly) different ones is an id or free text."""
 
 _MIN_NUMBERS, _MIN_SHARE = 10, 0.9
 _LARGEST_EXACT = 2.0**53
@@ -85,98 +67,7 @@ _ID_WORDS = frozenset({"id", "nr", "no", "number", "key", "index", "uuid", "guid
 _INDEX_NAME = re.compile(r"Unnamed: [0-9]+(\.[0-9]+)?|__index_level_[0-9]+__")
 _WORD_BORDER = re.compile(r"[\W_]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]+")
-_CLOCK = re.compile(r"-?[0-9]+:[0-5][0-9](:[0-5][0-9]([.,][0-9]+)?)?")
 _LEADING_ZERO = re.compile(r"[+-]?0[0-9]+")
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What a column is.
-
-    Parameters
-    ----------
-    kind : Kind
-        Its kind.
-    reason : str
-        Why it cannot be learned from; empty where it can.
-    time_format : str
-        Of a time: the ``datetime.strptime`` format, empty for ISO 8601.
-    problem, culprit : str
-        Why the column is refused unless it is left out, and the value that shows it; empty where nothing is wrong.
-    form : NumberForm
-        Of a number: how its values are written.
-    """
-
-    kind: Kind
-    reason: str = ""
-    time_format: str = ""
-    problem: str = ""
-    culprit: str = ""
-    form: NumberForm = PLAIN
-
-
-class ColumnValues:
-    """The values of a column: all in file order, and the different ones with how often each occurs.
-
-    Parameters
-    ----------
-    name : str
-        The column's name.
-    texts : array of str objects of shape (n_rows,)
-        Its fields.
-    decimal : {".", ","}
-        The decimal mark of numbers.
-    rows : array of int of shape (n_rows,)
-        The number of each row in its file, of which a sample leaves rows out.
-    is_certain : bool
-        Whether the caller named the decimal mark.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        texts: NDArray[np.object_],
-        decimal: str,
-        rows: NDArray[np.int64],
-        *,
-        is_certain: bool = False,
-    ) -> None:
-        self.name = name
-        self.decimal = decimal
-        self.is_certain = is_certain
-        present = ~is_missing(texts)
-        self.rows = rows[present]  # of the words
-        self.words = [text.strip(BLANKS) for text in texts[present]]
-        self.counts = Counter(self.words)
-        self.different = np.array(list(self.counts), dtype=object)
-
-    @property
-    def all_different(self) -> bool:
-        """Whether no value occurs twice."""
-        return len(self.counts) == len(self.words)
-
-    @cached_property
-    def form(self) -> NumberForm:
-        """How numbers are written, if most values are written so."""
-        return find_form(self.different, self.decimal, is_certain=self.is_certain)
-
-    @property
-    def as_numbers(self) -> Column:
-        """The column as one of numbers of that form."""
-        return replace(Column(self.name, Kind.NUMBER, decimal=self.decimal), **self.form._asdict())
-
-    @cached_property
-    def no_numbers(self) -> NDArray[np.bool_]:
-        """Which of the different values are no such numbers."""
-        return parse_column(self.different, self.as_numbers)[1]
-
-    def are_all(self, numbers: Sequence[float]) -> bool:
-        """Tell whether the values are these numbers, and no others."""
-        return bool(np.isin(parse_column(self.different, self.as_numbers)[0], numbers).all())
-
-    def count(self, chosen: NDArray[np.bool_]) -> int:
-        """Count the values whose different one is chosen."""
-        return sum(self.counts[word] for word in self.different[chosen])
 
 
 def find_kind(values: ColumnValues, on_error: str) -> Finding:
@@ -198,11 +89,11 @@ def find_kind(values: ColumnValues, on_error: str) -> Finding:
         (time_in(values, formats) if formats else None)
         or _find_written_numbers(values, on_error)
         or _nearly_all(values, Kind.TIME, parse_times(values.different)[1], on_error)
-        or _find_mixed_times(values)
-        or _find_short_dates(values)
+        or find_mixed_times(values)
+        or find_short_dates(values)
         or _find_words(values)
     )
-    return _without_short_log(values, finding) if finding.kind is Kind.TIME else finding
+    return without_short_log(values, finding) if finding.kind is Kind.TIME else finding
 
 
 def _are_codes(values: ColumnValues) -> bool:
@@ -230,55 +121,6 @@ def _find_numbers(values: ColumnValues, numbers: NDArray[np.float64]) -> Finding
     if enough and (named or np.abs(numbers).max() > _LARGEST_EXACT):
         return Finding(Kind.ID, "every value is different: an id")
     return Finding(Kind.NUMBER)
-
-
-def time_formats(values: ColumnValues) -> tuple[str, ...]:
-    """Return the formats that read all values; "" is ISO 8601."""
-    formats = ("", *TIME_FORMATS)
-    for sample in (values.different[:1], values.different):
-        formats = tuple(form for form in formats if not parse_times(sample, form)[1].any())
-    return formats
-
-
-def time_in(values: ColumnValues, formats: Sequence[str]) -> Finding:
-    """Return the time kind for the formats that read the values equally well."""
-    if len(formats) == 1:
-        return Finding(Kind.TIME, time_format=formats[0])
-    choice = " or ".join(f"--kind '{values.name}=time:{form}'" for form in formats)
-    return Finding(Kind.TIME, f"day and month cannot be told apart: pass {choice}")
-
-
-def _find_mixed_times(values: ColumnValues) -> Finding | None:
-    """Leave times out that are written in several formats: some may have day and month swapped."""
-    for sample in (values.different[:1], values.different[:100], values.different):  # words are told soon
-        for time_format in ("", *TIME_FORMATS):
-            sample = sample[parse_times(sample, time_format)[1]]
-        if len(sample):
-            return None
-    category = f"--kind '{values.name}=category'"
-    reason = f"times in several formats: write all of them in one, such as 2026-01-31, or pass {category}"
-    return Finding(Kind.TIME, reason)
-
-
-def _find_short_dates(values: ColumnValues) -> Finding | None:
-    """Leave out what may be dates with a year of two digits."""
-    if len(values.counts) < MIN_DIFFERENT or not all(map(_SHORT_DATE.fullmatch, values.counts)):
-        return None
-    formats = [form for form in _SHORT_TIMES if not parse_times(values.different, form)[1].any()]
-    if not formats:
-        return None
-    choice = " or ".join(f"--kind '{values.name}={kind}'" for kind in (*(f"time:{f}" for f in formats), "category"))
-    return Finding(Kind.TIME, f"they may be dates with a year of two digits: pass {choice}")
-
-
-def _without_short_log(values: ColumnValues, finding: Finding) -> Finding:
-    """Leave times out that are of a part of a day, as those of new rows will not be."""
-    times, _ = parse_times(values.different, finding.time_format)
-    if finding.reason or len(values.words) < MIN_DIFFERENT or np.nanmax(times) - np.nanmin(times) >= _SHORTEST_LOG:
-        return finding
-    kind = f"--kind '{values.name}=time'"
-    reason = f"its times are of less than a day, and other hours would be unusual: to learn from them pass {kind}"
-    return replace(finding, reason=reason)
 
 
 def _find_written_numbers(values: ColumnValues, on_error: str) -> Finding | None:
@@ -340,7 +182,7 @@ def _find_words(values: ColumnValues) -> Finding:
         return Finding(Kind.ID, f"every value is different: an id{_hint(values)}")
     if n_values >= MIN_DIFFERENT and n_different > n_values / 2:
         return Finding(Kind.TEXT, f"more than half of its values are different: free text{_hint(values)}")
-    if n_different >= MIN_DIFFERENT and (hint := _clock_hint(values)):
+    if n_different >= MIN_DIFFERENT and (hint := clock_hint(values)):
         return Finding(Kind.TIME, f"they may be times of day or durations{hint}")
     return Finding(Kind.CATEGORY)
 
@@ -351,15 +193,4 @@ def _hint(values: ColumnValues) -> str:
     if n_numbers > n_values / 2 and not _are_codes(values):
         kind = f"--kind '{values.name}=number' and --on-error missing"
         return f"; {n_numbers} of its {n_values} values are numbers: to learn from them pass {kind}"
-    return _clock_hint(values)
-
-
-def _clock_hint(values: ColumnValues) -> str:
-    """Say how a column of what may be times of day or durations may be read."""
-    if not all(map(_CLOCK.fullmatch, values.counts)):
-        return ""
-    for clock in ("%H:%M", "%H:%M:%S"):
-        if not parse_times(values.different, clock)[1].any():
-            kind = f"--kind '{values.name}=time:{clock}'"
-            return f"; if these are times of day pass {kind}, durations have to be written as numbers"
-    return "; if these are times of day or durations write them as numbers, in seconds"
+    return clock_hint(values)

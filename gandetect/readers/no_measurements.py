@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gandetect.readers.kinds import MIN_DIFFERENT
+from gandetect.readers.column_values import MIN_DIFFERENT
 
 Values = NDArray[Any]
 

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from gandetect.column import LEARNABLE, Column, Kind, Role
 from gandetect.errors import InputError, quoted
-from gandetect.readers.kinds import TIME_FORMATS, ColumnValues, Finding, find_kind, time_formats, time_in
+from gandetect.readers.column_values import ColumnValues, Finding
+from gandetect.readers.kinds import find_kind
 from gandetect.readers.number_forms import find_form
+from gandetect.readers.time_forms import TIME_FORMATS, time_formats, time_in
 from gandetect.readers.values import BLANKS, ON_ERROR, parse_times
 from gandetect.schema import Schema
 

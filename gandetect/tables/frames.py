@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from gandetect.column import NUMERIC, Column, Kind
 from gandetect.errors import InputError, MissingExtraError, quoted
-from gandetect.readers.kinds import ColumnValues, find_kind
+from gandetect.readers.column_values import ColumnValues
+from gandetect.readers.kinds import find_kind
 from gandetect.readers.no_measurements import far_numbers, runs_away
 from gandetect.readers.values import parse_column
 from gandetect.schema import Schema
