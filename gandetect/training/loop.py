@@ -160,11 +160,13 @@ def find_device(name: str) -> torch.device:
     Raises
     ------
     InputError
-        torch cannot use it.
+        torch cannot train on it.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        return torch.empty(0, device=name).device
-    except (AssertionError, RuntimeError) as error:  # torch built without CUDA asserts
-        raise InputError(f"Expected a device that torch can use, found {name!r}; try 'cpu'.") from error
+        number = torch.ones(1, device=name)
+        number.item()  # a device such as "meta" has shapes, but no numbers
+    except (AssertionError, ImportError, RuntimeError, TypeError) as error:  # torch built without CUDA asserts
+        raise InputError(f"Expected a device that torch can train on, found {name!r}; try 'cpu'.") from error
+    return number.device

@@ -208,7 +208,7 @@ def test_images_that_cannot_be_learned_from_are_refused(images, message):
         ({"contamination": 0.6}, "Expected contamination to be 'auto' or in (0, 0.5], found 0.6."),
         ({"seed": -1}, "Expected the seed to be a whole number from 0 to 4294967295, found -1."),
         ({"resume": True}, "Expected a checkpoint to resume from, found none; name its file, or start anew."),
-        ({"device": "abacus"}, "Expected a device that torch can use, found 'abacus'; try 'cpu'."),
+        ({"device": "abacus"}, "Expected a device that torch can train on, found 'abacus'; try 'cpu'."),
     ],
 )
 def test_arguments_out_of_range_are_refused(arguments, message):

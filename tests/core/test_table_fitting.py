@@ -356,7 +356,7 @@ def test_a_contamination_out_of_range_is_refused(contamination):
 
 
 def test_an_unknown_device_is_refused():
-    with pytest.raises(InputError, match=r"^Expected a device that torch can use, found 'toaster'; try 'cpu'\.$"):
+    with pytest.raises(InputError, match=r"^Expected a device that torch can train on, found 'toaster'; try 'cpu'\.$"):
         fit_table(by_column(normal_rows(20)), numbers(4), device="toaster")
 
 

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 
+from gandetect.errors import InputError
 from gandetect.networks.tables import Discriminator, Generator, TableBatch, TablePair
 from gandetect.tables.negatives import REFERENCES, Batch, Cloud, Levels, references
 from gandetect.training.course import Plan
-from gandetect.training.loop import step_random, train
+from gandetect.training.loop import find_device, step_random, train
 from gandetect.training.losses import LOSSES, Logistic
 
 MEMBERS, SAMPLE_DIM, N_HEADS = 2, 2, len(REFERENCES) + TablePair.N_KINDS
@@ -311,3 +312,15 @@ def test_the_adversarial_weight_matters_to_the_generator_alone_in_the_first_step
     with_game, without = trained(n_steps=1), trained(n_steps=1, adversarial_weight=0.0)
     assert same(state(with_game.discriminator), state(without.discriminator))
     assert not same(state(with_game.generator), state(without.generator))
+
+
+@pytest.mark.parametrize("name", ["toaster", "meta", "meta:0", "xla", "hpu", "privateuseone", "cpu:x", 1.5])
+def test_a_device_that_cannot_train_is_refused(name):
+    # Some of them torch makes tensors on, or looks for a package of theirs.
+    with pytest.raises(InputError, match=rf"^Expected a device that torch can train on, found {name!r}; try 'cpu'\.$"):
+        find_device(name)
+
+
+@pytest.mark.parametrize("name", ["auto", "cpu", "cpu:0", torch.device("cpu")])
+def test_a_device_that_can_train_is_taken(name):
+    assert find_device(name).type in ("cpu", "cuda")
