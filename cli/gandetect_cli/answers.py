@@ -84,8 +84,11 @@ class Csv:
 
     def header(self, chunk: Chunk, added: Sequence[str]) -> bytes:
         """Return the line of names."""
+        names: Sequence[str] = chunk.names
+        if chunk.form.header.startswith((chunk.form.delimiter, f'""{chunk.form.delimiter}')):
+            names = ["", *names[1:]]  # the index of a data frame, which has no name in the file
         as_written = chunk.form.header and not self.safe
-        given = [[chunk.form.header]] if as_written else self._columns([[name] for name in chunk.names], chunk.form)
+        given = [[chunk.form.header]] if as_written else self._columns([[name] for name in names], chunk.form)
         line = _lines([*given, *self._columns([[name] for name in added], chunk.form)], chunk.form)
         return chunk.form.mark.encode() + line
 
