@@ -74,6 +74,10 @@ def score(
         raise InputError("Expected one of --line-buffered and --fdr, found both; --fdr has to see all rows first.")
     if raw_maps and not heatmaps:
         raise InputError("Expected --heatmaps FOLDER with --raw-maps, found none; say where the maps are to go.")
+    if prefix.encode(errors="ignore").decode() != prefix:
+        raise InputError(
+            f"Expected text in UTF-8 as --prefix, found {prefix!r}; put other characters before the names."
+        )
     require_other_files([output], [data, model])
     scorer = Scorer(model, threads=threads)
     if isinstance(scorer.schema, ImageSchema):

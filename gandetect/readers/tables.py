@@ -267,7 +267,7 @@ def _find_delimiter(header: str, name: str) -> str:
 
 
 def _checked_delimiter(delimiter: str, name: str) -> str:
-    if len(delimiter) != 1 or delimiter in '"\r\n\0':
+    if len(delimiter) != 1 or delimiter in '"\r\n\0' or "\ud800" <= delimiter <= "\udfff":  # no UTF-8 has the latter
         raise InputError(
             f"{name}: expected a delimiter of one character, no quote and no line end, found {shown(delimiter)}; "
             "pass another one."

@@ -284,10 +284,30 @@ def test_csv_safe_disarms_text_and_names_but_no_number(cli, small_model, new_row
     assert [row["@note"] for row in table(cli("score", "-", "-m", small_model, stdin=text).out)] == texts
 
 
+@pytest.mark.parametrize("index", ["", '""'])
+def test_the_index_of_a_data_frame_keeps_having_no_name(cli, small_model, new_rows, index):
+    text = (
+        written([{"": str(number)} | row for number, row in enumerate(new_rows)]).replace(",", f"{index},", 1).encode()
+    )
+    plain, safe = (cli("score", "-", "-m", small_model, *options, stdin=text).out for options in ([], ["--csv-safe"]))
+    assert plain.startswith(f"{index},job_id,")
+    assert safe.startswith(",job_id,")
+    assert table(safe) == table(plain)
+
+
 def test_csv_safe_and_json_exclude_each_other(cli, machines_new, small_model):
     result = cli("score", machines_new, "-m", small_model, "--csv-safe", "--json")
     assert result.code == 2
     assert result.err == ("gandetect: Expected one of --json and --csv-safe, found both; JSON needs no protection.\n")
+
+
+@pytest.mark.parametrize("layout", [[], ["--json"]])
+def test_a_prefix_that_is_no_text_is_refused(cli, machines_new, small_model, layout):
+    result = cli("score", machines_new, "-m", small_model, "--prefix", "\udcff", *layout)
+    assert (result.code, result.out) == (2, "")
+    assert result.err == (
+        "gandetect: Expected text in UTF-8 as --prefix, found '\\udcff'; put other characters before the names.\n"
+    )
 
 
 def test_a_column_called_like_an_answer_is_refused_unless_a_prefix_is_given(cli, small_model, new_rows, tmp_path):

@@ -312,7 +312,7 @@ def test_delimiter_can_be_given():
     assert read(b"a,b;c\n1;2\n", delimiter=";")[:2] == (("a,b", "c"), [("1", "2")])
 
 
-@pytest.mark.parametrize("delimiter", ["", ";;", '"', "\n", "\r"])
+@pytest.mark.parametrize("delimiter", ["", ";;", '"', "\n", "\r", "\udcff"])
 def test_unusable_delimiter_is_refused(delimiter):
     assert failure(b"a,b\n1,2\n", delimiter=delimiter) == (
         f"<stdin>: expected a delimiter of one character, no quote and no line end, found {delimiter!r}; "
