@@ -210,13 +210,3 @@ class ModelFileDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         if isinstance(self.random_state, Integral):
             return int(self.random_state)
         return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave the running session out: the model file's bytes say it all."""
-        state: dict[str, Any] = super().__getstate__()
-        return {name: value for name, value in state.items() if name != "scorer_"}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        if "model_" in state:
-            self.scorer_ = Scorer(self.model_)

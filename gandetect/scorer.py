@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from numbers import Integral, Real
 from typing import Any
 
@@ -50,7 +51,8 @@ class Scorer:
     Notes
     -----
     A scorer may be shared by several threads. For each choice of outputs it opens a session, once, when they are first
-    asked for: ONNX Runtime would compute them all.
+    asked for: ONNX Runtime would compute them all. It can be pickled and copied, as pools of processes do: it takes the
+    bytes along that it read, whatever its file has become since, and they are checked again where it arrives.
     """
 
     def __init__(self, model: str | os.PathLike[str] | bytes, *, threads: int = 1) -> None:
@@ -102,6 +104,9 @@ class Scorer:
         feeds = self.schema.feeds(raw)
         session = self._session(frozenset(outputs))
         return run_in_chunks(session, outputs, feeds, constants, self.schema.chunk_size(feeds))
+
+    def __reduce__(self) -> tuple[partial[Scorer], tuple[bytes]]:
+        return partial(type(self), threads=self._threads), (self._contents,)
 
     def verify(self) -> float:
         """Recompute the golden rows on this machine.

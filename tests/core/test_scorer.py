@@ -1,8 +1,11 @@
 """The scorer: raw columns and a model file in, answers out, and one sentence for anything else."""
 
+import copy
 import json
+import pickle
 import re
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
 
 import numpy as np
 import onnx
@@ -116,6 +119,25 @@ def test_one_scorer_may_be_shared_by_several_threads(mixed, scorer):
         answers = pool.map(lambda task: shared(*task), tasks)
         for found, wanted in zip(answers, expected, strict=True):
             assert_same(found, wanted)
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda scorer: pickle.loads(pickle.dumps(scorer))])
+def test_a_copy_answers_what_the_scorer_does_whatever_became_of_its_file(mixed, columns, copied, tmp_path):
+    path = tmp_path / "detector.onnx"
+    path.write_bytes(mixed.model)
+    scorer = Scorer(path, threads=2)
+    expected = scorer(columns)  # a session is open
+    path.write_bytes(b"another file")
+    again = copied(scorer)
+    assert_same(again(columns), expected)
+    assert (again.manifest, again.schema) == (scorer.manifest, scorer.schema)
+
+
+def test_a_scorer_can_be_sent_to_other_processes(scorer, columns):
+    halves = [taken(columns, slice(10)), taken(columns, slice(10, 20))]
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        for answers, half in zip(pool.map(scorer, halves), halves, strict=True):
+            assert_same(answers, scorer(half))
 
 
 def test_a_name_alone_asks_for_one_output(scorer, columns):

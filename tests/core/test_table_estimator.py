@@ -644,10 +644,10 @@ class _Modules(pickle.Unpickler):
 
 def test_a_pickle_holds_the_model_files_bytes_and_nothing_of_torch(detector):
     data = pickle.dumps(detector)
-    assert detector.model_ in data
+    assert data.count(detector.model_) == 1
     reader = _Modules(data)
     copy = reader.load()
-    assert reader.modules <= {"gandetect", "numpy", "builtins", "copyreg"}
+    assert reader.modules <= {"gandetect", "numpy", "builtins", "copyreg", "functools"}
     assert copy.model_ == detector.model_
     np.testing.assert_array_equal(copy.score_samples(X), detector.score_samples(X))
     assert copy.get_params() == detector.get_params()
