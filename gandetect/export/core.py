@@ -56,8 +56,7 @@ def _surprise(source: Source) -> dict[str, float]:
             rows[name] = np.array([column.middle + 2 * column.scale])
         elif isinstance(column, TimeEncoding):
             rows[name] = np.array([np.nan])
-    parts = source.encode(rows)
-    return dict(zip(rows, (parts.excess - parts.growth)[0].tolist(), strict=True))
+    return dict(zip(rows, source.encode(rows).excess[0].tolist(), strict=True))
 
 
 def _parameters(column: ColumnEncoding, surprise: float) -> dict[str, Any]:

@@ -161,13 +161,15 @@ class Teacher:
 
 def _within_range(source: Source, model: OpenModel, labels: Sequence[str]) -> InferenceSession:
     """Open the part of a model behind its encoding, for rows within the training range."""
-    columns = dict.fromkeys(("present", "growth", "excess"), source.n_columns)
-    return open_session(model.excerpt({"samples": source.sample_dim, **columns}, labels))
+    columns = dict.fromkeys(("present", "excess"), source.n_columns)
+    largest = dict.fromkeys(("growth", "largest_excess"), 1)
+    return open_session(model.excerpt({"samples": source.sample_dim, **columns, **largest}, labels))
 
 
 def _answers(session: InferenceSession, rows: Drawn, labels: Sequence[str]) -> list[Floats]:
     none = np.zeros_like(rows.present)
-    feeds = {"samples": rows.samples, "present": rows.present, "growth": none, "excess": none}
+    beyond = {"growth": none[:, :1], "excess": none, "largest_excess": none[:, :1]}
+    feeds = {"samples": rows.samples, "present": rows.present, **beyond}
     names = [INTERNAL_PREFIX + label for label in labels]
     return list(run_in_chunks(session, names, {INTERNAL_PREFIX + label: x for label, x in feeds.items()}).values())
 

@@ -240,7 +240,9 @@ def _read_encoding(model: OpenModel, schema: Schema) -> Encoding:
     categories = [column for column in schema.features if column.kind not in (Kind.NUMBER, Kind.TIME)]
     found: dict[str, ColumnEncoding] = {}
     if numbers:
-        fields = [model.constant(f"number/{field}").tolist() for field in ("centre", "scale", "middle", "half_range")]
+        fields = [
+            model.constant(f"number/{field}").ravel().tolist() for field in ("centre", "scale", "middle", "half_range")
+        ]
         found |= {c.name: NumberEncoding(*values) for c, *values in zip(numbers, *fields, strict=True)}
     for position, column in enumerate(times):
         parts = (model.constant(f"time/{position}/{field}").tolist() for field in ("periods", "centres", "scales"))

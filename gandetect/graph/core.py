@@ -49,8 +49,9 @@ def core_graph(model: OpenModel, sample_dim: int, n_columns: int) -> OpenModel:
     sizes = [sample_dim, n_columns, n_columns, 1]
     features = builder.input(FEATURES, np.float32, ["n", sum(sizes)])
     parts = builder.node_of("Split", [features, builder.ints(sizes)], len(sizes), axis=1)
-    labels = [INTERNAL_PREFIX + label for label in ("samples", "present", "excess", "growth")]
-    translation = _Translation(builder, model.constants, dict(zip(labels, parts, strict=True)))
+    largest = builder.node("ReduceMax", parts[2], builder.ints([1]), keepdims=1)
+    labels = [INTERNAL_PREFIX + label for label in ("samples", "present", "excess", "growth", "largest_excess")]
+    translation = _Translation(builder, model.constants, dict(zip(labels, [*parts, largest], strict=True)))
     for node in model.needed(DEFAULT_OUTPUTS, labels)[0]:
         translation.add(node)
     for name in DEFAULT_OUTPUTS:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 
 import numpy as np
@@ -14,7 +14,6 @@ from gandetect.tables.encoding import (
     CLIP,
     EXCESS_FREE,
     CategoryEncoding,
-    EncodedRows,
     Encoding,
     NumberEncoding,
     TimeEncoding,
@@ -23,12 +22,16 @@ from gandetect.tables.encoding import (
 
 @dataclass(frozen=True)
 class EncodedTensors:
-    """Names of the tensors that hold what `gandetect.tables.encoding.EncodedRows` has, all float32."""
+    """Names of the tensors that hold what `gandetect.tables.encoding.EncodedRows` has, all float32.
+
+    The largest excess of a row, (n, 1), stands by itself: where only numbers have any, one logarithm is enough for it.
+    """
 
     samples: str
     present: str
     growth: str
     excess: str
+    largest_excess: str
 
 
 def add_inputs(builder: GraphBuilder, schema: Schema) -> dict[str, str]:
@@ -54,61 +57,78 @@ def add_encoding(builder: GraphBuilder, encoding: Encoding, inputs: dict[str, st
     parts = [
         add(builder, chosen, [inputs[name] for name in chosen])
         for kind, add in (
-            (NumberEncoding, partial(_add_numbers, departure=encoding.departure)),
+            (NumberEncoding, partial(_add_numbers, departure=encoding.departure, given=encoding.given)),
             (TimeEncoding, _add_times),
-            (CategoryEncoding, _add_categories),
+            (CategoryEncoding, partial(_add_categories, given=encoding.given)),
         )
         if (chosen := encoding.of_kind(kind))
     ]
-    samples, present, growth, excess = (
-        _joined(builder, [getattr(part, name) for part in parts]) for name in EncodedRows._fields
+    samples, present, excess = (
+        _joined(builder, [getattr(part, name) for part in parts]) for name in ("samples", "present", "excess")
+    )
+    growth, largest_excess = (
+        _largest(builder, [getattr(part, name) for part in parts]) for name in ("growth", "largest_excess")
     )
     # Numbers, times and categories were computed together; put the columns back into the schema's order.
     computed = [name for kind in (NumberEncoding, TimeEncoding, CategoryEncoding) for name in encoding.of_kind(kind)]
     order = [computed.index(name) for name in encoding.columns]
     if order != sorted(order):
-        present, growth, excess = (
-            builder.node("Gather", tensor, builder.ints(order), axis=1) for tensor in (present, growth, excess)
-        )
-    if encoding.given:
-        judged = builder.floats(~encoding.is_given)
-        growth, excess = (builder.node("Mul", tensor, judged) for tensor in (growth, excess))
-    tensors = (samples, present, growth, excess)
-    return EncodedTensors(
-        *(builder.labelled(tensor, name) for tensor, name in zip(tensors, EncodedRows._fields, strict=True))
-    )
+        present, excess = (builder.node("Gather", tensor, builder.ints(order), axis=1) for tensor in (present, excess))
+    tensors = EncodedTensors(samples, present, growth, excess, largest_excess)
+    return EncodedTensors(**{name: builder.labelled(tensor, name) for name, tensor in asdict(tensors).items()})
 
 
 def _joined(builder: GraphBuilder, tensors: list[str]) -> str:
     return tensors[0] if len(tensors) == 1 else builder.node("Concat", *tensors, axis=1)
 
 
+def _largest(builder: GraphBuilder, tensors: list[str]) -> str:
+    """Return the largest of tensors of shape (n, 1)."""
+    return tensors[0] if len(tensors) == 1 else builder.node("Max", *tensors)
+
+
+def _largest_of(builder: GraphBuilder, columns: str) -> str:
+    """Return the largest of the columns, (n, n_columns), as (n, 1)."""
+    return builder.node("ReduceMax", columns, builder.ints([1]), keepdims=1)
+
+
 def _add_numbers(
-    builder: GraphBuilder, encoding: dict[str, NumberEncoding], inputs: list[str], departure: float
+    builder: GraphBuilder,
+    encoding: dict[str, NumberEncoding],
+    inputs: list[str],
+    departure: float,
+    given: tuple[str, ...],
 ) -> EncodedTensors:
     doubles = _Doubles(builder)
     centre, scale, middle, half_range = (
-        doubles.constant([getattr(number, field) for number in encoding.values()], f"number/{field}")
+        doubles.column([getattr(number, field) for number in encoding.values()], f"number/{field}")
         for field in ("centre", "scale", "middle", "half_range")
     )
     values, present = doubles.finite(inputs, centre)
     scaled = builder.node("Div", builder.node("Sub", values, centre), scale)
-    away = builder.node("Abs", builder.node("Sub", values, middle))
     # The centre, which takes the place of a missing value, is inside the training range: it has no growth.
-    distance = doubles.clip(builder.node("Div", away, half_range), EXCESS_FREE, 1e300)
-    beyond = builder.node("Sub", distance, doubles.constant(EXCESS_FREE - 1))
-    growth = excess = doubles.to_float(builder.node("Log", beyond))
+    away = builder.node("Abs", builder.node("Sub", values, middle))
+    if given:
+        away = builder.node("Mul", away, doubles.column([name not in given for name in encoding]))
+    distance = builder.node("Div", away, half_range)
+    # The logarithm of the largest is the largest logarithm, and one instead of one for each column.
+    farthest = builder.node("ReduceMax", distance, builder.ints([0]), keepdims=1)
+    growth = doubles.to_rows(doubles.growth(farthest))
+    excess, largest_excess = doubles.to_rows(doubles.growth(distance)), growth
     constant = [number.is_constant for number in encoding.values()]
     if any(constant):
-        left = builder.node("Cast", builder.node("Greater", away, scale), to=1)
+        left = builder.node("Cast", doubles.to_rows(builder.node("Greater", away, scale)), to=1)
         surprise = builder.node("Mul", left, builder.floats(departure * np.array(constant)))
-        excess = builder.node("Add", growth, surprise)
-    return EncodedTensors(doubles.to_float(doubles.clip(scaled, -CLIP, CLIP)), present, growth, excess)
+        excess = builder.node("Add", excess, surprise)
+        largest_excess = _largest_of(builder, excess)
+    samples = doubles.to_rows(doubles.to_float(doubles.clip(scaled, -CLIP, CLIP)))
+    return EncodedTensors(samples, present, growth, excess, largest_excess)
 
 
 def _add_times(builder: GraphBuilder, encoding: dict[str, TimeEncoding], inputs: list[str]) -> EncodedTensors:
     doubles = _Doubles(builder)
     values, present = doubles.finite(inputs, doubles.constant(0.0))
+    values = doubles.to_rows(values)
     blocks = []
     for position, time in enumerate(encoding.values()):
         column = builder.node("Gather", values, builder.ints([position]), axis=1)  # (n, 1)
@@ -124,13 +144,16 @@ def _add_times(builder: GraphBuilder, encoding: dict[str, TimeEncoding], inputs:
         clipped = builder.node("Clip", scaled, builder.floats(-CLIP), builder.floats(CLIP))
         own = builder.node("Gather", present, builder.ints([position]), axis=1)
         blocks.append(builder.node("Mul", clipped, own))
-    none = builder.node("Mul", present, builder.floats(0.0))
-    return EncodedTensors(_joined(builder, blocks), present, none, none)
+    excess = builder.node("Mul", present, builder.floats(0.0))
+    none = _largest_of(builder, excess)
+    return EncodedTensors(_joined(builder, blocks), present, none, excess, none)
 
 
-def _add_categories(builder: GraphBuilder, encoding: dict[str, CategoryEncoding], inputs: list[str]) -> EncodedTensors:
+def _add_categories(
+    builder: GraphBuilder, encoding: dict[str, CategoryEncoding], inputs: list[str], given: tuple[str, ...]
+) -> EncodedTensors:
     rows = []
-    for position, (category, name) in enumerate(zip(encoding.values(), inputs, strict=True)):
+    for position, ((column, category), name) in enumerate(zip(encoding.items(), inputs, strict=True)):
         n_levels = len(category.levels)
         index = builder.node(
             "LabelEncoder",
@@ -140,9 +163,8 @@ def _add_categories(builder: GraphBuilder, encoding: dict[str, CategoryEncoding]
             values_int64s=[*range(n_levels), n_levels + 1],
             default_int64=n_levels,
         )
-        rows.append(
-            builder.node("Gather", builder.floats(_table(category), f"category/{position}/table"), index, axis=0)
-        )
+        table = builder.floats(_table(category, column in given), f"category/{position}/table")
+        rows.append(builder.node("Gather", table, index, axis=0))
     table = _joined(builder, rows)  # (n, sum of widths + 2)
     widths = [category.block.shape[1] + 2 for category in encoding.values()]
     ends = np.cumsum(widths)
@@ -150,21 +172,26 @@ def _add_categories(builder: GraphBuilder, encoding: dict[str, CategoryEncoding]
     samples, present, excess = (
         builder.node("Gather", table, builder.ints(chosen), axis=1) for chosen in (entries, ends - 2, ends - 1)
     )
-    return EncodedTensors(samples, present, builder.node("Mul", excess, builder.floats(0.0)), excess)
+    largest_excess = _largest_of(builder, excess)
+    growth = builder.node("Mul", largest_excess, builder.floats(0.0))
+    return EncodedTensors(samples, present, growth, excess, largest_excess)
 
 
-def _table(category: CategoryEncoding) -> np.ndarray:
+def _table(category: CategoryEncoding, is_given: bool) -> np.ndarray:
     """One row per level, one for an unknown level, one for a missing value: block, presence, excess."""
     n_levels, width = len(category.levels), category.block.shape[1]
     table = np.zeros((n_levels + 2, width + 2))
     table[:-1, :width] = np.clip(category.block, -CLIP, CLIP)
     table[:-1, width] = 1
-    table[n_levels, width + 1] = category.unknown_excess
+    table[n_levels, width + 1] = 0 if is_given else category.unknown_excess
     return table
 
 
 class _Doubles:
-    """Arithmetic in float64: raw values may be large, and their differences small."""
+    """Arithmetic in float64: raw values may be large, and their differences small.
+
+    Columns stay as they come, (n_columns, n): what is the same for a whole column costs less so than row by row.
+    """
 
     def __init__(self, builder: GraphBuilder) -> None:
         self.builder = builder
@@ -172,18 +199,33 @@ class _Doubles:
     def constant(self, value: object, label: str = "") -> str:
         return self.builder.constant(value, np.float64, label)  # type: ignore[arg-type]
 
+    def column(self, values: list[float], label: str = "") -> str:
+        """Return the name of a constant that holds one value for each column, (n_columns, 1)."""
+        return self.constant(np.array(values, dtype=np.float64)[:, None], label)
+
     def clip(self, tensor: str, low: float, high: float) -> str:
         return self.builder.node("Clip", tensor, self.constant(low), self.constant(high))
 
     def to_float(self, tensor: str) -> str:
         return self.builder.node("Cast", tensor, to=1)
 
+    def to_rows(self, tensor: str) -> str:
+        """Turn (n_columns, n) into (n, n_columns)."""
+        return self.builder.node("Transpose", tensor, perm=[1, 0])
+
+    def growth(self, distance: str) -> str:
+        """Return the growth at so many half ranges from the middle, as float32."""
+        beyond = self.builder.node("Sub", self.clip(distance, EXCESS_FREE, 1e300), self.constant(EXCESS_FREE - 1))
+        return self.to_float(self.builder.node("Log", beyond))
+
     def finite(self, inputs: list[str], replacement: str) -> tuple[str, str]:
-        """Stack inputs (n,) to (n, len(inputs)) with missing values replaced; return it and the presence (float32)."""
+        """Stack inputs (n,) to (len(inputs), n) with missing values replaced; return it and the presence.
+
+        The presence is float32 and of shape (n, len(inputs)).
+        """
         node = self.builder.node
         # One node for all inputs, where there may be thousands.
-        rows = node("Reshape", node("Concat", *inputs, axis=0), self.builder.ints([len(inputs), -1]))  # (inputs, n)
-        stacked = node("Transpose", rows, perm=[1, 0])
+        stacked = node("Reshape", node("Concat", *inputs, axis=0), self.builder.ints([len(inputs), -1]))
         # NaN compares false, so one comparison finds NaN and both infinities.
         known = node("LessOrEqual", node("Abs", stacked), self.constant(np.finfo(np.float64).max))
-        return node("Where", known, stacked, replacement), node("Cast", known, to=1)
+        return node("Where", known, stacked, replacement), self.to_rows(node("Cast", known, to=1))

@@ -25,13 +25,11 @@ class Measured:
 
     Shape
     -----
-    components (n, n_components): the networks' values, the reconstruction error, the excess;
-    growth (n, 1): the largest of any column; reconstruction_error (n, 1); blame (n, n_columns): non-negative, not yet
-    shares
+    components (n, n_components): the networks' values, the reconstruction error, the largest excess;
+    reconstruction_error (n, 1); blame (n, n_columns): non-negative, not yet shares
     """
 
     components: str
-    growth: str
     reconstruction_error: str
     blame: str
 
@@ -41,8 +39,8 @@ def add_measures(
     values: str,
     column_errors: str,
     present: str,
-    growth: str,
     excess: str,
+    largest_excess: str,
     error_scale: NDArray[np.float32],
 ) -> Measured:
     """Scale the columns' errors, average them over the columns that are present, and join all components.
@@ -51,8 +49,8 @@ def add_measures(
     ----------
     builder : GraphBuilder
         Gets the nodes.
-    values, column_errors, present, growth, excess : str
-        Tensors of shape (n, 3 or 4) and four times (n, n_columns).
+    values, column_errors, present, excess, largest_excess : str
+        Tensors of shape (n, 3 or 4), three times (n, n_columns), and (n, 1).
     error_scale : array of shape (n_columns,)
         Mean out-of-fold error of each column.
     """
@@ -61,24 +59,22 @@ def add_measures(
     capped = builder.node("Min", relative, builder.floats(MAX_ERROR))
     total, count = (builder.node("ReduceSum", x, builder.ints([1]), keepdims=1) for x in (capped, present))
     error = builder.node("Div", total, builder.node("Max", count, builder.floats(1.0)))
-    largest, grown = (builder.node("ReduceMax", tensor, builder.ints([1]), keepdims=1) for tensor in (excess, growth))
-    components = builder.node("Concat", values, error, largest, axis=1)
+    components = builder.node("Concat", values, error, largest_excess, axis=1)
     # Of several errors beyond the cap the largest is blamed first, but after whatever no network ever saw.
     size = builder.node("Log", builder.node("Add", relative, builder.floats(1.0)))
     order = builder.node("Mul", size, builder.floats(BEYOND_CAP))
     blame = builder.node("Add", builder.node("Add", capped, order), excess)
-    return Measured(components, grown, error, blame)
+    return Measured(components, error, blame)
 
 
-def add_score(builder: GraphBuilder, components: str, growth: str, evidence: Evidence) -> str:
+def add_score(builder: GraphBuilder, components: str, growth: str, largest_excess: str, evidence: Evidence) -> str:
     """Add up all that speaks against a row of a table; returns the anomaly score's tensor, (n, 1).
 
     What goes beyond everything that training rows show out of fold has a slope of its own, so that no other evidence
     can outweigh it: the growth of a number, and an excess above the largest one of a training row.
     """
     summed = add_evidence(builder, components, evidence)
-    largest = builder.node("Gather", components, builder.ints([len(evidence.knots) - 1]), axis=1)
-    outside = builder.node("Sub", largest, builder.floats(evidence.excess_limit))
+    outside = builder.node("Sub", largest_excess, builder.floats(evidence.excess_limit))
     # The growth is never negative.
     grown = builder.node("Mul", builder.node("Max", outside, growth), builder.floats(UNSEEN_SLOPE))
     return builder.node("Add", summed, grown)
@@ -88,13 +84,13 @@ def add_evidence(builder: GraphBuilder, components: str, evidence: Evidence) -> 
     """Add up the weighted evidence of all components, (n, n_components); returns its tensor, (n, 1)."""
     n_components, n_intervals = evidence.knots.shape
     each_interval = np.repeat(np.eye(n_components), n_intervals, axis=0)  # (n_components * n_intervals, n_components)
-    # A product with ones and zeros copies exactly, and faster than other nodes.
     copies = np.concatenate([each_interval, np.eye(n_components)]).T
-    each = builder.node("MatMul", components, builder.floats(copies))
     start = np.concatenate([evidence.knots.ravel(), evidence.mean])
-    width = np.concatenate([evidence.widths.ravel(), evidence.deviation])
-    away = builder.node("Sub", each, builder.floats(start, "evidence/start"))
-    share = builder.node("Div", away, builder.floats(width, "evidence/width"))
+    width = builder.floats(np.concatenate([evidence.widths.ravel(), evidence.deviation]), "evidence/width")
+    # (component - start) / width in one product; the runtime divides once, at load.
+    slopes = builder.node("Div", builder.floats(copies), width)
+    offsets = builder.node("Neg", builder.node("Div", builder.floats(start, "evidence/start"), width))
+    share = builder.node("Add", builder.node("MatMul", components, slopes), offsets)
     sizes = builder.ints([n_components * n_intervals, n_components])
     inside, standardised = builder.node_of("Split", [share, sizes], 2, axis=1)
     clipped = builder.node("Clip", inside, builder.floats(0.0), builder.floats(1.0))

@@ -70,11 +70,11 @@ def build_model(learned: Learned, threshold: float | None, manifest: dict[str, A
         components.values,
         components.column_errors,
         judged,
-        encoded.growth,
         encoded.excess,
+        encoded.largest_excess,
         learned.error_scale,
     )
-    score = add_score(builder, measured.components, measured.growth, learned.evidence)
+    score = add_score(builder, measured.components, encoded.growth, encoded.largest_excess, learned.evidence)
     features = np.flatnonzero(~learned.encoding.is_given)
     add_answers(builder, measured, score, learned.calibration, features, threshold)
     add_expectation(builder, components.expected, learned.encoding, inputs)

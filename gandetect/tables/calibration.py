@@ -82,7 +82,7 @@ def calibrated(
     if weights.linear is not None:  # numbers all have the same unit already
         numbers = encoding.column_of[weights.linear.entries]
         error_scale[numbers] = error_scale[numbers].mean()
-    feeds = answers | {"present": present, "growth": np.zeros_like(rows.excess), "excess": rows.excess}
+    feeds = answers | _others(present, rows.excess)
     components = _components(feeds, error_scale)
     # Logits and logarithms that vary less are rounding. Where no training row has any excess, one unit is its step.
     smallest = np.append(np.full(components.shape[1] - 1, 0.1), 1.0)
@@ -199,9 +199,9 @@ def _scores_of_folds(
         own = folds == member
         parts = {name: values[own] for name, values in encoded._asdict().items()}
         answers = judges.answers(parts, sources[own], judges.weights.member(int(member)))
-        feeds = answers | {name: parts[name] for name in ("present", "growth", "excess")}
-        feeds["present"] = feeds["present"] * ~judges.encoding.is_given
-        scores[own] = judges.scores(feeds, feeds["growth"])
+        present = parts["present"] * ~judges.encoding.is_given
+        feeds = answers | _others(present, parts["excess"])
+        scores[own] = judges.scores(feeds, parts["growth"])
     return scores
 
 
@@ -212,12 +212,17 @@ def _run_member(
     builder = GraphBuilder()
     samples, present = (builder.input(name, np.float32, ["n", None]) for name in ("samples", "present"))
     components = add_networks(
-        builder, EncodedTensors(samples, present, growth="", excess=""), member, encoding.column_of
+        builder, EncodedTensors(samples, present, growth="", excess="", largest_excess=""), member, encoding.column_of
     )
     for name in names:
         builder.output(name, getattr(components, name), np.float32, ["n", None])
     feeds = {name: encoded[name] for name in ("samples", "present")}
     return run_in_chunks(open_session(builder.build()), names, feeds)
+
+
+def _others(present: Floats, excess: Floats) -> dict[str, Floats]:
+    """Return what a row's components are made of beside the networks' answers."""
+    return {"present": present, "excess": excess, "largest_excess": excess.max(1, keepdims=True)}
 
 
 def _components(feeds: dict[str, Floats], error_scale: Floats) -> Floats:
@@ -229,10 +234,11 @@ def _components(feeds: dict[str, Floats], error_scale: Floats) -> Floats:
 
 
 def _scores(components: Floats, evidence: Evidence, growth: Floats | None = None) -> Floats:
-    """Return anomaly scores; `growth`, (n, n_columns), is none on training rows."""
+    """Return anomaly scores; `growth`, (n, 1), is none on training rows."""
     feeds = {
         "components": components,
-        "growth": np.zeros((len(components), 1), np.float32) if growth is None else growth.max(1, keepdims=True),
+        "growth": np.zeros((len(components), 1), np.float32) if growth is None else growth,
+        "largest_excess": components[:, -1:],
     }
     builder = GraphBuilder()
     inputs = {name: builder.input(name, np.float32, ["n", values.shape[1]]) for name, values in feeds.items()}

@@ -104,8 +104,8 @@ class EncodedRows(NamedTuple):
 
     Shape
     -----
-    samples (n, sample_dim); present (n, n_columns) with 0 = missing; growth (n, n_columns): of numbers far outside the
-    training range; excess (n, n_columns): growth and surprise together
+    samples (n, sample_dim); present (n, n_columns) with 0 = missing; growth (n, 1): the largest of numbers far outside
+    the training range; excess (n, n_columns): growth and surprise together
     """
 
     samples: NDArray[np.float32]

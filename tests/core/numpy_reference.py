@@ -18,7 +18,7 @@ def encode(encoding, columns):
     kinds = (NumberEncoding, TimeEncoding, CategoryEncoding)
     samples = [blocks[name][0] for kind in kinds for name, c in encoding.columns.items() if type(c) is kind]
     present, growth, excess = (np.stack([block[i] for block in blocks.values()], axis=1) for i in (1, 2, 3))
-    return EncodedRows(np.concatenate(samples, axis=1), present.astype(float), growth, excess)
+    return EncodedRows(np.concatenate(samples, axis=1), present.astype(float), growth.max(1, keepdims=True), excess)
 
 
 def _block(column, values, departure):
@@ -166,7 +166,7 @@ def answers(encoding, networks, error_scale, evidence, columns):
     """Return all continuous outputs of a model file for raw columns."""
     encoded = encode(encoding, columns)
     values, error, blame = components(networks, encoded, error_scale)
-    blame, growth = blame + 1e-6, encoded.growth.max(1)
+    blame, growth = blame + 1e-6, encoded.growth[:, 0]
     return {
         "anomaly_score": anomaly_score(evidence, values, growth),
         "realness": 1 / (1 + np.exp(values[:, 0])),

@@ -64,7 +64,7 @@ def recorded_fit(columns, schema, settings, **options):
         encoding=seen["add_encoding"][1],
         weights=seen["add_networks"][2],
         error_scale=seen["add_measures"][6],
-        evidence=seen["add_score"][3],
+        evidence=seen["add_score"][4],
         calibration=seen["add_answers"][3],
     )
 

@@ -129,8 +129,8 @@ def scorer_of(evidence):
     """Return a function from components (n, n_components) to the graph's scores (n,)."""
     builder = GraphBuilder()
     components = builder.input("components", np.float32, ["n", len(evidence.weights)])
-    no_growth = builder.floats([[0.0]])
-    builder.output("score", add_score(builder, components, no_growth, evidence), np.float32, ["n", 1])
+    no_growth, excess = builder.floats([[0.0]]), builder.node("Gather", components, builder.ints([-1]), axis=1)
+    builder.output("score", add_score(builder, components, no_growth, excess, evidence), np.float32, ["n", 1])
     session = open_session(builder.build())
     return lambda values: run_in_chunks(session, ["score"], {"components": values.astype(np.float32)})["score"][:, 0]
 

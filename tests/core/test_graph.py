@@ -156,7 +156,7 @@ NUMBERS_AND_TIMES = [column.name for column in MIXED.columns if column.kind in N
 def answers_at(calibration, scores, **options):
     """Run only the last part of a graph on given scores."""
     builder = GraphBuilder()
-    names = ("components", "growth", "error", "blame", "score")
+    names = ("components", "error", "blame", "score")
     inputs = [builder.input(name, np.float32, ["n", 1]) for name in names]
     add_answers(builder, Measured(*inputs[:-1]), inputs[-1], calibration, np.array([0]), **options)
     feeds = dict.fromkeys(inputs, np.asarray(scores, dtype=np.float32)[:, None])

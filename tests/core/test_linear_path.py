@@ -200,11 +200,10 @@ SETTINGS = StudentSettings(width=16, depth=1, n_steps=80, batch_size=64)
 
 def in_range(opened, source, rows, labels):
     """What the part of a model behind its encoding says of rows within the training range."""
-    names = [INTERNAL_PREFIX + label for label in ("samples", "present", "growth", "excess")]
-    none = np.zeros_like(rows.present)
-    widths = {"samples": source.sample_dim, **dict.fromkeys(("present", "growth", "excess"), source.n_columns)}
+    widths = {"samples": source.sample_dim, "present": source.n_columns}
     session = open_session(opened.excerpt(widths, labels))
-    return session.run(None, dict(zip(names, (rows.samples, rows.present, none, none), strict=True)))
+    names = [INTERNAL_PREFIX + label for label in widths]
+    return session.run(None, dict(zip(names, (rows.samples, rows.present), strict=True)))
 
 
 def test_a_student_keeps_the_path_and_no_memory(model):

@@ -64,7 +64,7 @@ def test_calibration_scores_come_from_the_member_that_never_saw_the_row(mixed, u
         rest = fit_encoding(taken(columns, ~own), MIXED)
         surprise = reference.encode(rest, taken(columns, own)).excess
         excess = np.where(rest.is_category, surprise, mixed.encoding.departure * (rest.is_constant & (surprise > 0)))
-        rows = EncodedRows(encoded.samples[own], encoded.present[own], np.zeros_like(excess), excess)
+        rows = EncodedRows(encoded.samples[own], encoded.present[own], np.zeros((len(excess), 1)), excess)
         alone = networks.member(member)
         errors[own] = alone.column_errors(rows)
         values.append(reference.components(alone, rows, mixed.error_scale)[0])
