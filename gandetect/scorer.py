@@ -19,6 +19,9 @@ from gandetect.modality import ALPHA, CHUNK_ROWS
 from gandetect.model_file import read_model
 from gandetect.pruning import prune
 
+STUDENT_CHUNKS = 3
+"""A student takes the rows of so many chunks at once: its layers are small, so that to begin a run counts for more."""
+
 Arrays = Mapping[str, NDArray[Any]]
 
 
@@ -103,7 +106,18 @@ class Scorer:
         constants = {} if alpha is None else {ALPHA: np.array(_checked_alpha(alpha), dtype=np.float32)}
         feeds = self.schema.feeds(raw)
         session = self._session(frozenset(outputs))
-        return run_in_chunks(session, outputs, feeds, constants, self.schema.chunk_size(feeds))
+        return run_in_chunks(session, outputs, feeds, constants, self.chunk_size(feeds))
+
+    def chunk_size(self, feeds: Arrays) -> int:
+        """Return how many rows or images go into one run.
+
+        Parameters
+        ----------
+        feeds : mapping of str to array
+            The graph's inputs.
+        """
+        is_student = self.manifest.get("export", {}).get("kind") == "distilled"
+        return (STUDENT_CHUNKS if is_student else 1) * self.schema.chunk_size(feeds)
 
     def __reduce__(self) -> tuple[partial[Scorer], tuple[bytes]]:
         return partial(type(self), threads=self._threads), (self._contents,)

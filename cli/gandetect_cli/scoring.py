@@ -89,6 +89,7 @@ def score_table(
 
     The next chunk is read while one is scored, unless it may have to be waited for.
     """
+    _keep_freed_memory()
     schema = table_of(scorer.schema)
     in_turn = map_in_turn if table.line_buffered else one_ahead
     for (chunk, parsed), answers in in_turn(
@@ -98,6 +99,15 @@ def score_table(
         tally.add(scored, parsed.problems)
         tally.add_values(parsed.columns, schema)
         yield scored
+
+
+def _keep_freed_memory() -> None:
+    """Keep what one chunk frees for the next one.
+
+    The C library of Linux gives large blocks back to the system, to be handed them anew page by page, until a larger
+    one was freed. So one is freed that nothing was written to.
+    """
+    np.empty(2**24, dtype=np.uint8)
 
 
 def _read(table: Table, schema: Schema, on_error: str, bad_lines: BadLines) -> Iterator[tuple[Chunk, Parsed]]:

@@ -74,7 +74,7 @@ def measure(model: str, threads: int) -> Timing:
     one = golden_rows(scorer, 1)
     scorer(one, VERDICT)
     load = time.perf_counter() - start
-    n_rows = scorer.schema.chunk_size(scorer.schema.feeds(one))
+    n_rows = scorer.chunk_size(scorer.schema.feeds(one))
     batch = golden_rows(scorer, n_rows)
     row, row_95 = np.percentile(_seconds(lambda: scorer(one, VERDICT)), [50, 95])
     return Timing(

@@ -15,8 +15,9 @@ from made_tables import MIXED, hard_rows, mixed_rows, taken
 
 from gandetect.errors import FileAccessError, InputError, ModelFileError
 from gandetect.manifest import manifest_json
+from gandetect.modality import CHUNK_ROWS
 from gandetect.model_file import DIGEST_KEY, DIGEST_PLACEHOLDER, MANIFEST_KEY, seal
-from gandetect.scorer import Scorer, open_session
+from gandetect.scorer import STUDENT_CHUNKS, Scorer, open_session
 from gandetect.tensor_names import DEFAULT_OUTPUTS, OUTPUTS
 
 
@@ -55,6 +56,14 @@ def test_without_a_choice_all_comes_but_what_was_expected(scorer, columns):
 def test_only_the_outputs_asked_for_are_returned(scorer, columns):
     expected = scorer(columns)
     assert_same(scorer(columns, ["p_value", "realness"]), {name: expected[name] for name in ("p_value", "realness")})
+
+
+def test_a_student_takes_more_rows_at_once(mixed, columns):
+    scorer = Scorer(mixed.model)
+    feeds = scorer.schema.feeds(columns)
+    assert scorer.chunk_size(feeds) == CHUNK_ROWS
+    scorer.manifest["export"] = {"kind": "distilled"}
+    assert scorer.chunk_size(feeds) == STUDENT_CHUNKS * CHUNK_ROWS
 
 
 def without_contributions(model):
