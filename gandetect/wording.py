@@ -44,7 +44,9 @@ def reason(column: Column, value: Any, expected: Any) -> str:
     if usual is None:
         return said
     low, high = (_rounded(column, end) for end in usual)
-    return f"{said}, always {low} before" if low == high else f"{said}, usual range {low} to {high}"
+    if low != high:
+        return f"{said}, usual range {low} to {high}"
+    return f"{said}, {'always' if _is_constant(column) else 'usually'} {low} before"
 
 
 def _time_reason(column: Column, value: float, expected: float) -> str:
@@ -52,7 +54,7 @@ def _time_reason(column: Column, value: float, expected: float) -> str:
     if not _holds_dates(column):
         return f"{time_in_words(value, _MINUTE)}, expected about {time_in_words(expected, _TIME_OF_DAY)}"
     if math.isfinite(value) and value % _SECONDS_PER_DAY:
-        return f"{time_in_words(value, _MINUTE)}, always a date without a time of day before"
+        return f"{time_in_words(value, _MINUTE)}, usually a date without a time of day before"
     return time_in_words(value, _DATE)
 
 
@@ -118,6 +120,12 @@ def usual_range(column: Column) -> tuple[float, float] | None:
     """Return the central 90 % of a number's training values; None where none were seen."""
     quantiles = column.summary.get("quantiles")
     return (quantiles[_USUAL[0]], quantiles[_USUAL[1]]) if quantiles else None
+
+
+def _is_constant(column: Column) -> bool:
+    """Return whether all of a number's training values were the same."""
+    quantiles = column.summary["quantiles"]
+    return bool(quantiles[0] == quantiles[-1])
 
 
 def verdicts(certificate: Mapping[str, Any]) -> list[str]:

@@ -14,6 +14,7 @@ COUNTRY = Column("country", Kind.CATEGORY, summary={"known": ["DE", "FR", "IT"]}
 CONSTANT, HUGE = (
     Column("x", Kind.NUMBER, summary={"quantiles": quantiles}) for quantiles in ([7.0] * 7, [-1e308] * 3 + [1e308] * 4)
 )
+STATUS = Column("status", Kind.NUMBER, summary={"quantiles": [200.0] * 6 + [404.0]})
 YEAR = 86_400.0 * 365
 OPENED = Column("opened", Kind.TIME)
 SHIPPED = Column("shipped", Kind.TIME, summary={"quantiles": [86_400.0 * day for day in range(1, 8)]})
@@ -34,10 +35,11 @@ SHIPPED = Column("shipped", Kind.TIME, summary={"quantiles": [86_400.0 * day for
         (OPENED, np.nan, 900.0, "opened missing, expected about 00:15"),
         (OPENED, 1e300, 1e300, "opened 1e+300 s, expected about 1e+300 s"),
         (SHIPPED, YEAR, YEAR, "shipped 1971-01-01 (Friday)"),
-        (SHIPPED, YEAR + 3600 * 3, YEAR, "shipped 1971-01-01 03:00, always a date without a time of day before"),
+        (SHIPPED, YEAR + 3600 * 3, YEAR, "shipped 1971-01-01 03:00, usually a date without a time of day before"),
         (SHIPPED, np.nan, 0.0, "shipped missing"),
         (Column("x", Kind.NUMBER), 1.0, 0.0, "x 1, expected about 0"),
         (CONSTANT, 8.0, 7.0000001, "x 8, expected about 7, always 7 before"),
+        (STATUS, 302.0, 201.0, "status 302, expected about 201, usually 200 before"),
         (HUGE, 8.0, 3.0, "x 8, expected about 3, usual range -1e+308 to 1e+308"),
     ],
 )

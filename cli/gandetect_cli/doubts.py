@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gandetect.errors import quoted
 from gandetect.readers.column_values import MIN_DIFFERENT
-from gandetect.readers.no_measurements import far_numbers, runs_away
+from gandetect.readers.no_measurements import far_numbers, measures, runs_away
 from gandetect.readers.values import BLANKS, parse_number
 from gandetect_cli.terminal import counted
 
@@ -84,9 +84,17 @@ def _marks_of_missing_values(features: Mapping[str, Values]) -> list[str]:
     """Return a sentence for every number that occurs again and again, far beyond all others of its columns."""
     return [
         f"{', '.join(map(repr, names))} {'holds' if len(names) == 1 else 'hold'} {number:.15g} again and again, far "
-        f"beyond all other numbers there: if it stands for a missing value pass --missing {number:.15g}"
+        "beyond all other numbers there: if it stands for a missing value pass "
+        + _missing_option(number, names, features)
         for number, names in far_numbers(features).items()
     ]
+
+
+def _missing_option(number: float, names: list[str], features: Mapping[str, Values]) -> str:
+    """Say what makes a number missing where it stands for that, and leaves it alone where it is one."""
+    if not any(measures(number, values) for name, values in features.items() if name not in names):
+        return f"--missing {number:.15g}"
+    return " ".join(f"--missing '{name}={number:.15g}'" for name in names)
 
 
 def _moves_on(values: Values) -> bool:

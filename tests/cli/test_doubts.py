@@ -73,7 +73,7 @@ def test_a_clock_is_one_with_ties_gaps_and_late_rows(order):
 def test_a_number_that_may_stand_for_a_missing_value_is_named_with_what_to_pass():
     marked = np.append(NUMBERS, [-9999.0, -9999.0])
     rare, heavy = np.append(NUMBERS, [NUMBERS[0], -9999.0]), np.append(NUMBERS, [9.0, 9.0])
-    levels = np.repeat([0.0, 1.0, 2.0, 99.0], 8)
+    levels = np.repeat([0.0, 1.0, 2.0, 90.0], 8)
     table = {"t": marked, "u": 3 * marked / 3, "rare": rare, "heavy": heavy, "levels": levels}
     (sentence,) = doubts(table, 32)
     assert sentence == (
@@ -82,6 +82,28 @@ def test_a_number_that_may_stand_for_a_missing_value_is_named_with_what_to_pass(
     )
     mostly = np.append(NUMBERS, np.full(300, -999.25))
     assert doubts({"v": mostly}, 330)[0].startswith("'v' holds -999.25 again and again")
+
+
+def test_codes_of_surveys_are_named_beside_few_answers_and_only_in_the_columns_that_hold_them():
+    answers = np.repeat([1.0, 2.0, 3.0, 4.0, 5.0], 12)
+    coded = np.append(answers, [98.0, 98.0, 99.0, 99.0])
+    table = {
+        "q1": coded,
+        "q2": coded[::-1],
+        "smokes": np.append(answers % 2, [9.0, 9.0, 9.0, 9.0]),
+        "once": np.append(answers, [1.0, 2.0, 3.0, 99.0]),
+        "age": np.append(np.tile(np.arange(67.0, 97.0), 2), [99.0, 41.0, 42.0, 43.0]),
+        "two": np.repeat([1.0, 99.0], 32),
+    }
+    assert doubts(table, 64) == [
+        f"{holders} {number} again and again, far beyond all other numbers there: if it stands for a missing value "
+        f"pass --missing {option}"
+        for holders, number, option in (
+            ("'q1', 'q2' hold", 98, "98"),
+            ("'q1', 'q2' hold", 99, "'q1=99' --missing 'q2=99'"),
+            ("'smokes' holds", 9, "9"),
+        )
+    ]
 
 
 def test_a_counter_that_starts_anew_again_and_again_is_no_counter_to_leave_out():
