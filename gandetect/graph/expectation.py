@@ -107,7 +107,9 @@ def _levels(builder: GraphBuilder, block: str, category: CategoryEncoding) -> st
     indices = builder.node("Concat", best, builder.node("ArgMax", others, axis=1, keepdims=1), axis=1)
     values = builder.node("GatherElements", likelihood, indices, axis=1)
     first = builder.node("Gather", values, builder.ints([0]), axis=1)
-    likely = builder.node("GreaterOrEqual", values, builder.node("Mul", first, builder.floats(RUNNER_UP)))
+    # Far from the data all may be less than nothing: there the likeliest level alone is named.
+    least = builder.node("Min", first, builder.node("Mul", first, builder.floats(RUNNER_UP)))
+    likely = builder.node("GreaterOrEqual", values, least)
     named = builder.node("Gather", builder.texts([*names, "", ""]), indices, axis=0)
     return builder.node("Unsqueeze", builder.node("Where", likely, named, builder.texts([""])), builder.ints([1]))
 

@@ -18,6 +18,7 @@ from recording import recorded_fit
 from gandetect.calibration import calibrate
 from gandetect.column import NUMERIC, Column, Kind
 from gandetect.graph.builder import GraphBuilder
+from gandetect.graph.expectation import add_expectation
 from gandetect.graph.score import Measured, add_answers
 from gandetect.guard import OPERATORS
 from gandetect.modality import ALPHA
@@ -26,6 +27,7 @@ from gandetect.schema import Schema
 from gandetect.scorer import Scorer, open_session, run_in_chunks
 from gandetect.tables.decoding import level_likelihood
 from gandetect.tables.encoding import CategoryEncoding, NumberEncoding
+from gandetect.tables.encoding_fitting import fit_encoding
 from gandetect.tables.fitting import TableSettings, fit_table
 from gandetect.tensor_names import OUTPUTS
 
@@ -148,6 +150,17 @@ def test_expected_levels_are_the_likeliest_of_what_the_generator_fills_in(mixed,
         runner_up = np.sort(likelihood, axis=1)[:, -2] / np.maximum(found, 1e-6)
         assert (second[runner_up < 0.499] == "").all()
         assert (second[runner_up > 0.501] != "").all()
+
+
+def test_a_level_is_expected_also_where_none_is_likely():
+    schema = Schema((Column("x", Kind.CATEGORY),))
+    encoding = fit_encoding({"x": np.array(list("abc") * 50, dtype=object)}, schema)
+    builder = GraphBuilder()
+    entries = builder.input("entries", np.float32, ["n", 3])
+    add_expectation(builder, entries, encoding, {})
+    everywhere_unlikely = np.float32([[-3, -2, -5]])
+    levels = run_in_chunks(open_session(builder.build()), ["expected_levels"], {entries: everywhere_unlikely})
+    assert levels["expected_levels"].tolist() == [[["b", ""]]]
 
 
 NUMBERS_AND_TIMES = [column.name for column in MIXED.columns if column.kind in NUMERIC]
