@@ -163,15 +163,19 @@ def write_rows(path: Path, n_rows: int) -> None:
     np.savetxt(path, made_rows(n_rows, N_COLUMNS, 3), delimiter=",", header=header, comments="", fmt="%.6g")
 
 
-def score_command(model: str, data: str) -> list[str]:
-    """Return what scores a file."""
-    return [COMMAND, "score", "--quiet", "-m", f"{model}.onnx", "-o", f"scored_{model}.csv", data]
+def score_command(model: str, data: str, *, with_pyarrow: bool = False) -> list[str]:
+    """Return what scores a file; without pyarrow as if it were not installed."""
+    program = [COMMAND] if with_pyarrow else [sys.executable, "-c", WITHOUT_PYARROW]
+    return [*program, "score", "--quiet", "-m", f"{model}.onnx", "-o", f"scored_{model}.csv", data]
+
+
+WITHOUT_PYARROW = "import sys; sys.modules['pyarrow'] = None; from gandetect_cli.main import run; run()"
 
 
 def start_lines(folder: Path, models: Iterable[str]) -> Iterator[str]:
     """Yield what whole processes use for one row."""
     write_rows(folder / "one.csv", 1)
-    commands = {f"`score`, 1 row, {model}": score_command(model, "one.csv") for model in models}
+    commands = {f"`score`, 1 row, {model}": score_command(model, "one.csv", with_pyarrow=True) for model in models}
     bare, *runs = best_of({BARE: [sys.executable, "-c", BARE], **commands}, folder, 15).values()
     yield "| process | wall s | CPU s | times the CPU time | memory MB |\n|---|---|---|---|---|"
     for name, run in zip((f"`python -c '{BARE}'`", *commands), (bare, *runs), strict=True):
@@ -185,6 +189,10 @@ def table_lines(folder: Path, models: Iterable[str], n_rows: int, rounds: int) -
         write_rows(folder / f"{size}.csv", size)
     commands = {
         f"`score`, {size:,} rows, {model}": score_command(model, f"{size}.csv") for model in models for size in sizes
+    }
+    commands |= {
+        f"`score`, {n_rows:,} rows, {model}, with pyarrow": score_command(model, f"{n_rows}.csv", with_pyarrow=True)
+        for model in models
     }
     readers = {
         f"reading {n_rows:,} rows: {name}": [sys.executable, "-c", code.format(f"{n_rows}.csv")]

@@ -115,6 +115,10 @@ class Scorer:
         ----------
         feeds : mapping of str to array
             The graph's inputs.
+
+        Returns
+        -------
+        int
         """
         is_student = self.manifest.get("export", {}).get("kind") == "distilled"
         return (STUDENT_CHUNKS if is_student else 1) * self.schema.chunk_size(feeds)

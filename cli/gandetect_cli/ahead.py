@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
@@ -15,8 +16,8 @@ def map_in_turn(items: Iterable[Item], work: Callable[[Item], Result]) -> Iterat
     return ((item, work(item)) for item in items)
 
 
-def one_ahead(items: Iterable[Item], work: Callable[[Item], Result]) -> Iterator[tuple[Item, Result]]:
-    """Work on items in a thread of its own, one after the other, while the next item is fetched.
+def ahead(items: Iterable[Item], work: Callable[[Item], Result], n_threads: int = 1) -> Iterator[tuple[Item, Result]]:
+    """Work on items in threads of their own, as many at once, while the next item is fetched.
 
     Parameters
     ----------
@@ -24,24 +25,31 @@ def one_ahead(items: Iterable[Item], work: Callable[[Item], Result]) -> Iterator
         Fetched where this iterator is asked for more. Where that fails, what came before is given first.
     work : callable
         Takes an item. It pays where it lets other threads run, as ONNX Runtime does.
+    n_threads : int
+        How many items are worked on at once, and fetched ahead.
 
     Yields
     ------
     item, result
         In the order of the items.
     """
-    waiting: list[tuple[Item, Future[Result]]] = []
-    with ThreadPoolExecutor(1) as beside:
+    waiting: deque[tuple[Item, Future[Result]]] = deque()
+    with ThreadPoolExecutor(n_threads) as beside:
         try:
             for item in items:
-                begun = item, beside.submit(work, item)
-                yield from _done(waiting)
-                waiting = [begun]
+                waiting.append((item, beside.submit(work, item)))
+                if len(waiting) > n_threads:
+                    yield _done(waiting)
         except Exception:
-            yield from _done(waiting)
+            while waiting:
+                yield _done(waiting)
             raise
-        yield from _done(waiting)
+        while waiting:
+            yield _done(waiting)
 
 
-def _done(waiting: list[tuple[Item, Future[Result]]]) -> Iterator[tuple[Item, Result]]:
-    return ((item, result.result()) for item, result in waiting)
+def _done(waiting: deque[tuple[Item, Future[Result]]]) -> tuple[Item, Result]:
+    item, result = waiting[0]
+    done = item, result.result()  # where this fails, it fails again: nothing comes behind it
+    waiting.popleft()
+    return done

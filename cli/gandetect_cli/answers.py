@@ -36,12 +36,15 @@ class Scored:
         The raw columns.
     answers : mapping of str to ndarray of shape (n_scored, ...)
         The model's outputs.
+    lines : bytes, optional
+        What `Csv` without options makes of the chunk and its verdict, where that is known already.
     """
 
     chunk: Chunk
     rows: NDArray[np.int64]
     columns: Mapping[str, NDArray[Any]]
     answers: Mapping[str, NDArray[Any]]
+    lines: bytes | None = None
 
     def only(self, chosen: NDArray[np.bool_]) -> Scored:
         """Return the chosen ones among the scored rows."""

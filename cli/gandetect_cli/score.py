@@ -176,4 +176,6 @@ class _Chosen:
     def lines(self, scored: Scored, layout: Format) -> bytes:
         """Return the lines of a chunk."""
         wanted = scored.only(scored.answers["is_anomaly"]) if self.only_anomalies else scored
+        if wanted.lines is not None and layout == Csv():
+            return wanted.lines
         return layout.rows(wanted, answer_columns(wanted, self.schema, self.explain, self.prefix))

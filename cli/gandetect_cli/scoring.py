@@ -15,11 +15,9 @@ from gandetect import InputError, PValueCounts, Scorer
 from gandetect.column import NUMERIC
 from gandetect.image_schema import ImageSchema
 from gandetect.modality import Modality
-from gandetect.readers.tables import Chunk
-from gandetect.readers.values import Parsed, parse_columns
 from gandetect.schema import Schema, table_of
-from gandetect_cli.ahead import map_in_turn, one_ahead
 from gandetect_cli.answers import Scored
+from gandetect_cli.asking import Asking
 from gandetect_cli.source import Table
 from gandetect_cli.terminal import BadLines, Reporter, counted, share, unreadable
 
@@ -85,34 +83,14 @@ class Tally:
 def score_table(
     table: Table, scorer: Scorer, outputs: Sequence[str], alpha: float | None, on_error: str, tally: Tally
 ) -> Iterator[Scored]:
-    """Score a table in chunks, and count in `tally`.
-
-    The next chunk is read while one is scored, unless it may have to be waited for.
-    """
-    _keep_freed_memory()
+    """Score a table in chunks, and count in `tally`."""
     schema = table_of(scorer.schema)
-    in_turn = map_in_turn if table.line_buffered else one_ahead
-    for (chunk, parsed), answers in in_turn(
-        _read(table, schema, on_error, tally.bad_lines), lambda read: scorer(read[1].columns, outputs, alpha)
-    ):
-        scored = Scored(chunk, np.flatnonzero(parsed.keep), parsed.columns, answers)
+    asking = Asking(table, schema, on_error, lambda columns: scorer(columns, outputs, alpha))
+    for chunk, parsed, answers, lines in asking.answered(tally.bad_lines):
+        scored = Scored(chunk, np.flatnonzero(parsed.keep), parsed.columns, answers, lines)
         tally.add(scored, parsed.problems)
         tally.add_values(parsed.columns, schema)
         yield scored
-
-
-def _keep_freed_memory() -> None:
-    """Keep what one chunk frees for the next one.
-
-    The C library of Linux gives large blocks back to the system, to be handed them anew page by page, until a larger
-    one was freed. So one is freed that nothing was written to.
-    """
-    np.empty(2**24, dtype=np.uint8)
-
-
-def _read(table: Table, schema: Schema, on_error: str, bad_lines: BadLines) -> Iterator[tuple[Chunk, Parsed]]:
-    for chunk in table.chunks(bad_lines if on_error == "skip" else None):
-        yield chunk, parse_columns(chunk.columns, chunk.lines, schema, on_error=on_error, name=table.name)
 
 
 def for_tables(schema: Modality, instead: str) -> Schema:
@@ -200,9 +178,9 @@ class TableScoring:
 
     def p_values(self) -> Iterator[NDArray[np.float32]]:
         """Read the table to its end for the p-values only."""
-        read = _read(self._table, self.schema, self._on_error, BadLines())
-        for _, answers in one_ahead(read, lambda read: self._scorer(read[1].columns, ["p_value"])):
-            yield answers["p_value"]
+        asking = Asking(self._table, self.schema, self._on_error, lambda columns: self._scorer(columns, ["p_value"]))
+        for answered in asking.answered(BadLines()):
+            yield answered.answers["p_value"]
 
     def scored(self, outputs: Sequence[str], alpha: float | None) -> Iterator[Scored]:
         """Score the rows."""

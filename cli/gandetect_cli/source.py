@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 import shutil
 import sys
@@ -15,6 +16,7 @@ from typing import BinaryIO, Self, cast
 
 from gandetect import InputError
 from gandetect.files import access_error
+from gandetect.readers.bulk import WORTH
 from gandetect.readers.files import open_file
 from gandetect.readers.parquet import SUFFIXES
 from gandetect.readers.records import OnBadLine
@@ -128,8 +130,11 @@ class Table:
     ) -> None:
         self._open.close()
 
-    def chunks(self, on_bad_line: OnBadLine | None = None) -> Iterator[Chunk]:
-        """Read the table from its start; at least one chunk. Bad lines are as in `read_table`."""
+    def chunks(self, on_bad_line: OnBadLine | None = None, *, in_bulk: bool = False) -> Iterator[Chunk]:
+        """Read the table from its start; at least one chunk. Bad lines are as in `read_table`.
+
+        In bulk chunks of a large table have many rows.
+        """
         if self._twice and self._tapped is not None:
             self._tapped.rewind()
         source = self._data if self._tapped is None else cast(BinaryIO, self._tapped)
@@ -139,7 +144,14 @@ class Table:
             allow_empty=self._allow_empty,
             line_buffered=self.line_buffered,
             on_bad_line=on_bad_line,
+            bulk_from=self._bulk_from if in_bulk else math.inf,
         )
+
+    @property
+    def _bulk_from(self) -> int:
+        """Bytes behind which reading in bulk pays: none of a file of which it is known."""
+        _, n_bytes = self.progress
+        return 0 if n_bytes and n_bytes >= WORTH else WORTH
 
     @property
     def progress(self) -> tuple[int, int | None]:

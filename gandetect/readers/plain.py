@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +17,62 @@ DELIMITERS = ",;\t|"
 """Delimiters of plain rows: none can be part of a number or of a name for a missing one."""
 
 
-def plain_rows(data: bytes, width: int, delimiter: str) -> list[str] | None:
-    """Cut lines into rows without their ends.
+class PlainRows(Sequence[str]):
+    """Plain rows, kept as they were read until their text is asked for.
+
+    Parameters
+    ----------
+    data : bytes
+        Whole lines.
+    ends : ndarray of int64, of length n_rows
+        Where the end of each row's line begins.
+    line_end : str
+        What ends every line, but perhaps the last one.
+    """
+
+    def __init__(self, data: bytes, ends: NDArray[np.int64], line_end: str) -> None:
+        self.data, self.ends, self.line_end = data, ends, line_end
+
+    @classmethod
+    def joined(cls, parts: Sequence[PlainRows]) -> PlainRows:
+        """Join rows whose lines all end alike."""
+        starts = np.cumsum([0, *(len(part.data) for part in parts)])
+        ends = [part.ends + start for part, start in zip(parts, starts[:-1], strict=True)]
+        line_end = parts[0].line_end if parts else "\n"
+        return cls(b"".join(part.data for part in parts), np.concatenate([np.empty(0, np.int64), *ends]), line_end)
+
+    def between(self, start: int, stop: int) -> PlainRows:
+        """Return the rows from `start` up to `stop`, without it."""
+        first, last = (self._start(row) for row in (start, min(stop, len(self))))
+        return PlainRows(self.data[first:last], self.ends[start:stop] - first, self.line_end)
+
+    def _start(self, row: int) -> int:
+        return min(int(self.ends[row - 1]) + len(self.line_end), len(self.data)) if row else 0
+
+    @cached_property
+    def texts(self) -> list[str]:
+        """The rows without their lines' ends."""
+        rows = self.data.decode().split(self.line_end)
+        return rows if rows[-1] else rows[:-1]
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        return self.texts[index]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.texts)
+
+
+def plain_rows(data: bytes, width: int, delimiter: str) -> PlainRows | None:
+    """Cut lines into rows.
 
     Parameters
     ----------
@@ -30,31 +85,39 @@ def plain_rows(data: bytes, width: int, delimiter: str) -> list[str] | None:
 
     Returns
     -------
-    list of str, or None
+    PlainRows, or None
         None if one of the rows is not plain.
     """
     if width < 2 or delimiter not in DELIMITERS or b'"' in data:
         return None
-    end = "\r\n" if b"\r" in data else "\n"
-    skeleton = _skeleton(data, delimiter)
-    skeleton += b"" if data.endswith(end.encode()) else end.encode()
-    row = delimiter * (width - 1) + end
-    if skeleton != (row * (len(skeleton) // len(row))).encode():
+    line_end = "\r\n" if b"\r" in data else "\n"
+    places, skeleton = _skeleton(data, delimiter)
+    if not data.endswith(line_end.encode()):
+        places, skeleton = np.append(places, len(data)), skeleton + line_end.encode()
+    row = delimiter * (width - 1) + line_end
+    if skeleton != (row * (len(skeleton) // len(row))).encode() or not _is_utf8(data):
         return None
-    try:
-        rows = data.decode().split(end)
-    except UnicodeDecodeError:
-        return None
-    return rows if rows[-1] else rows[:-1]
+    return PlainRows(data, places[width - 1 :: len(row)].copy(), line_end)
 
 
-def _skeleton(data: bytes, delimiter: str) -> bytes:
-    """Return delimiters and control characters, a tab being none: of plain rows what separates fields and rows."""
+def _skeleton(data: bytes, delimiter: str) -> tuple[NDArray[np.int64], bytes]:
+    """Return delimiters and control characters, a tab being none: of plain rows what separates fields and rows.
+
+    Where they stand comes first.
+    """
     every = np.frombuffer(data, np.uint8)
     kept = (every < ord(" ")) | (every == ord(delimiter))
     if delimiter != "\t" and b"\t" in data:
         kept &= every != ord("\t")
-    return np.compress(kept, every).tobytes()
+    places = np.flatnonzero(kept)
+    return places, every.take(places).tobytes()
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        return data.isascii() or bool(data.decode())
+    except UnicodeDecodeError:
+        return False
 
 
 class PlainColumns(Mapping[str, NDArray[np.object_]]):
@@ -62,15 +125,15 @@ class PlainColumns(Mapping[str, NDArray[np.object_]]):
 
     Parameters
     ----------
-    rows : sequence of str, of length n_rows
-        From `plain_rows`.
+    rows : PlainRows
+        The rows.
     names : tuple of str
         The column names.
     delimiter : str
         What stands between fields.
     """
 
-    def __init__(self, rows: Sequence[str], names: tuple[str, ...], delimiter: str) -> None:
+    def __init__(self, rows: PlainRows, names: tuple[str, ...], delimiter: str) -> None:
         self._rows = rows
         self._positions = {name: position for position, name in enumerate(names)}
         self._delimiter = delimiter
@@ -89,7 +152,7 @@ class PlainColumns(Mapping[str, NDArray[np.object_]]):
 
     @cached_property
     def _fields(self) -> list[str]:
-        return self._delimiter.join(self._rows).split(self._delimiter)
+        return self._delimiter.join(self._rows.texts).split(self._delimiter)
 
     def numbers(self, names: Sequence[str], decimal: str) -> dict[str, NDArray[np.float64]]:
         """Read columns of numbers, in which empty fields are missing.
@@ -107,10 +170,12 @@ class PlainColumns(Mapping[str, NDArray[np.object_]]):
             Empty if a field is anything else than a number, or empty.
         """
         # NumPy takes the blanks of all scripts for blanks.
-        if not names or decimal == self._delimiter or not all(map(str.isascii, self._rows)):
+        if not names or decimal == self._delimiter or not self._rows.data.isascii():
             return {}
         positions = [self._positions[name] for name in names]
-        rows = self._rows if decimal == "." else [row.replace(".", "_").replace(decimal, ".") for row in self._rows]
+        rows = self._rows.texts
+        if decimal != ".":
+            rows = [row.replace(".", "_").replace(decimal, ".") for row in rows]
         values = _loaded(rows, self._delimiter, positions)
         if values is None or np.isnan(values).any():
             text = "\n".join(rows)

@@ -14,6 +14,7 @@ The rules for CSV, beyond those of `gandetect.readers.files` for text:
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -30,12 +31,15 @@ from gandetect import modality
 from gandetect.errors import InputError, quoted
 from gandetect.readers import parquet
 from gandetect.readers.files import Block, open_blocks, source_name
-from gandetect.readers.plain import PlainColumns, plain_rows
+from gandetect.readers.plain import PlainColumns, PlainRows, plain_rows
 from gandetect.readers.records import FIELD_LIMIT, Lines, OnBadLine, Record, read_records, read_rows
 from gandetect.readers.values import BLANKS, MISSING, parse_number, shown
 
 CHUNK_ROWS = 3 * modality.CHUNK_ROWS
 """Rows in a chunk: no fewer than pay, and whole runs of a model, so that none of them is a small one."""
+
+BULK_BYTES = 2**20
+"""Bytes of a chunk in bulk: less takes longer, more only takes memory."""
 
 DELIMITERS = (",", ";", "\t")
 """Delimiters that are found from the header line."""
@@ -94,6 +98,16 @@ class Chunk:
         """How many rows there are."""
         return len(self.lines)
 
+    @property
+    def in_bulk(self) -> bool:
+        """Whether these are plain rows, and more of them than are read at once otherwise."""
+        return self.n_rows > CHUNK_ROWS and isinstance(self.rows, PlainRows)
+
+    def cut(self) -> Iterator[Chunk]:
+        """Cut what came in bulk into chunks as they come otherwise."""
+        if isinstance(self.rows, PlainRows):
+            yield from _plain_chunks(self.rows, self.lines[0], self.names, self.form, CHUNK_ROWS)
+
 
 def read_table(
     source: str | os.PathLike[str] | BinaryIO,
@@ -103,6 +117,7 @@ def read_table(
     allow_empty: bool = False,
     line_buffered: bool = False,
     on_bad_line: OnBadLine | None = None,
+    bulk_from: float = math.inf,
 ) -> Iterator[Chunk]:
     """Read a table in chunks.
 
@@ -122,6 +137,8 @@ def read_table(
         comes again, as it does where a log is rotated.
     on_bad_line : callable, optional
         Is told of every line of CSV below the names that is no row, with the error that would be raised without it.
+    bulk_from : float
+        Bytes behind which chunks of plain rows have a multiple of `chunk_rows` rows, about `BULK_BYTES`.
 
     Yields
     ------
@@ -140,7 +157,7 @@ def read_table(
     if isinstance(source, str | os.PathLike) and Path(source).suffix.lower() in parquet.SUFFIXES:
         table = _open_parquet(source, chunk_rows)
     else:
-        table = _open_csv(source, delimiter, 1 if line_buffered else chunk_rows, line_buffered, on_bad_line)
+        table = _open_csv(source, delimiter, 1 if line_buffered else chunk_rows, line_buffered, on_bad_line, bulk_from)
     with table as (nothing, chunks):
         chunk = nothing
         for chunk in _without_names(chunks) if line_buffered else chunks:
@@ -188,6 +205,7 @@ def _open_csv(
     chunk_rows: int,
     line_buffered: bool,
     on_bad_line: OnBadLine | None,
+    bulk_from: float,
 ) -> Iterator[_Table]:
     with open_blocks(source, line_buffered=line_buffered) as blocks:
         lines = Lines(blocks, source_name(source))
@@ -195,37 +213,56 @@ def _open_csv(
         names = _checked_names(_with_index_name(header.fields), f"{lines.name}, line 1")
         form = Form(found, header.end or "\n", "\ufeff" if lines.has_mark else "", header.text)
         nothing = Chunk(names, _columns(names, [()] * len(names)), (), form, ())
-        yield nothing, _csv_chunks(lines, names, form, chunk_rows, on_bad_line)
+        yield nothing, _csv_chunks(lines, names, form, chunk_rows, on_bad_line, bulk_from)
 
 
 def _csv_chunks(
-    lines: Lines, names: tuple[str, ...], form: Form, chunk_rows: int, on_bad_line: OnBadLine | None
+    lines: Lines, names: tuple[str, ...], form: Form, chunk_rows: int, on_bad_line: OnBadLine | None, bulk_from: float
 ) -> Iterator[Chunk]:
-    """Read plain blocks as they are, all else record by record; every chunk but the last has `chunk_rows` rows."""
+    """Read plain blocks as they are, all else record by record; every chunk but the last has `chunk_rows` rows.
+
+    In bulk those of plain rows have a multiple of it.
+    """
     every = read_records(lines, form.delimiter, on_bad_line)
     records = read_rows(every, len(names), form.delimiter, lines.name, on_bad_line)
-    rows: list[str] = []  # of plain blocks, not given yet
+    waiting: list[PlainRows] = []  # not given yet
+    first = n_read = 0
     while block := lines.take_block():
-        first = block.number - len(rows)
-        more = plain_rows(block.data, len(names), form.delimiter) if len(block.data) <= FIELD_LIMIT else None
-        if more is None:
-            lines.put_back(Block(first, "".join(f"{row}\n" for row in rows).encode() + block.data))
-            rows = []
+        n_read += len(block.data)
+        in_bulk = n_read > bulk_from
+        first = first if waiting else block.number  # the line of the first row that waits
+        more = _plain_rows(block, len(names), form.delimiter, waiting)
+        waiting += more
+        n_bytes = sum(len(part.data) for part in waiting)
+        if more and (sum(map(len, waiting)) < chunk_rows or (in_bulk and n_bytes < BULK_BYTES)):
+            continue
+        rows = PlainRows.joined(waiting)
+        whole = len(rows) - len(rows) % chunk_rows
+        yield from _plain_chunks(rows.between(0, whole), first, names, form, whole if in_bulk else chunk_rows)
+        waiting = [rows.between(whole, len(rows))] if whole < len(rows) else []
+        first += whole
+        if not more:
+            lines.put_back(Block(first, b"".join(part.data for part in waiting) + block.data))
+            waiting = []
             if batch := list(islice(records, chunk_rows)):
                 yield _strict_chunk(batch, names, form)
-            continue
-        rows += more
-        n_given = len(rows) - len(rows) % chunk_rows
-        for start in range(0, n_given, chunk_rows):
-            yield _plain_chunk(rows[start : start + chunk_rows], first + start, names, form)
-        rows = rows[n_given:]
-        first += n_given
-    if rows:
-        yield _plain_chunk(rows, first, names, form)
+    yield from _plain_chunks(PlainRows.joined(waiting), first, names, form, chunk_rows)
 
 
-def _plain_chunk(rows: Sequence[str], first: int, names: tuple[str, ...], form: Form) -> Chunk:
-    return Chunk(names, PlainColumns(rows, names, form.delimiter), range(first, first + len(rows)), form, rows)
+def _plain_rows(block: Block, width: int, delimiter: str, before: Sequence[PlainRows]) -> list[PlainRows]:
+    """Return a block's rows, or nothing where one is not plain or its line ends otherwise than those before."""
+    if len(block.data) > FIELD_LIMIT:
+        return []
+    rows = plain_rows(block.data, width, delimiter)
+    return [] if rows is None or any(rows.line_end != part.line_end for part in before) else [rows]
+
+
+def _plain_chunks(rows: PlainRows, first: int, names: tuple[str, ...], form: Form, chunk_rows: int) -> Iterator[Chunk]:
+    """Cut rows, the first of which stands on line `first`, into chunks."""
+    for start in range(0, len(rows), max(chunk_rows, 1)):
+        some = rows.between(start, start + chunk_rows)
+        lines = range(first + start, first + start + len(some))
+        yield Chunk(names, PlainColumns(some, names, form.delimiter), lines, form, some)
 
 
 def _strict_chunk(records: Sequence[Record], names: tuple[str, ...], form: Form) -> Chunk:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from gandetect.column import Column, Kind, Role
 from gandetect.errors import InputError
 from gandetect.readers import files, tables
-from gandetect.readers.plain import PlainColumns, plain_rows
+from gandetect.readers.plain import PlainColumns, PlainRows, plain_rows
 from gandetect.readers.tables import read_table
 from gandetect.readers.values import parse_columns
 from gandetect.schema import Schema
@@ -140,7 +140,19 @@ NOT_PLAIN = {
 
 @pytest.mark.parametrize("case", PLAIN)
 def test_rows_without_anything_unusual_are_plain(case):
-    assert plain_rows(PLAIN[case], 2, ",") == PLAIN[case].decode().replace("\r\n", "\n").removesuffix("\n").split("\n")
+    rows = PLAIN[case].decode().replace("\r\n", "\n").removesuffix("\n").split("\n")
+    assert list(plain_rows(PLAIN[case], 2, ",")) == rows
+
+
+@pytest.mark.parametrize("case", PLAIN)
+def test_rows_are_parted_and_joined_as_they_were(case):
+    rows = plain_rows(PLAIN[case], 2, ",")
+    first, second = rows.between(0, 1), rows.between(1, 9)
+    assert [len(part) for part in (first, second)] == [1, len(rows) - 1]
+    assert (first[0], list(second)) == (rows[0], rows[1:])
+    joined = PlainRows.joined([first, rows.between(1, 1), second])
+    assert (joined.data, joined.ends.tolist(), list(joined)) == (PLAIN[case], rows.ends.tolist(), list(rows))
+    assert list(PlainRows.joined([])) == []
 
 
 @pytest.mark.parametrize("case", NOT_PLAIN)
@@ -154,11 +166,13 @@ def test_one_column_and_odd_delimiters_are_not_plain():
 
 
 def test_numbers_of_plain_rows_are_read_at_once_also_where_some_are_missing():
-    columns = PlainColumns(["1,x,,2.5", ",y,-inf,", "3,,1e3,4"], ("a", "b", "c", "d"), ",")
+    columns = PlainColumns(plain_rows(b"1,x,,2.5\n,y,-inf,\n3,,1e3,4", 4, ","), ("a", "b", "c", "d"), ",")
     numbers = columns.numbers(["d", "a", "c"], ".")
     assert list(numbers) == ["d", "a", "c"]
     expected = [[2.5, np.nan, 4], [1, np.nan, 3], [np.nan, -np.inf, 1000]]
     assert np.array_equal(list(numbers.values()), expected, equal_nan=True)
-    assert np.isnan(list(PlainColumns([",,,,"], (*"abcde",), ",").numbers("abcde", ".").values())).all()
-    assert PlainColumns(["1,5;2", ";"], ("a", "b"), ";").numbers(["a"], ",")["a"][0] == 1.5
+    assert np.isnan(
+        list(PlainColumns(plain_rows(b",,,,\n", 5, ","), (*"abcde",), ",").numbers("abcde", ".").values())
+    ).all()
+    assert PlainColumns(plain_rows(b"1,5;2\n;\n", 2, ";"), ("a", "b"), ";").numbers(["a"], ",")["a"][0] == 1.5
     assert columns.numbers(["a", "b"], ".") == {}
