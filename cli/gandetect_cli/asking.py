@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
@@ -57,9 +58,9 @@ class Asking:
         _keep_freed_memory()
         in_bulk = not self.table.line_buffered and bulk.is_possible(self.schema)
         chunks = self.table.chunks(on_bad_line if self.on_error == "skip" else None, in_bulk=in_bulk)
-        for came_in_bulk, some in groupby(chunks, lambda chunk: chunk.in_bulk):
-            way = self._in_bulk if came_in_bulk else self._in_turn
-            yield from way(some)
+        could_be_read: Counter[bool] = Counter()  # of chunks in bulk
+        for came_in_bulk, some in groupby(_cut_where_odd(chunks, could_be_read), lambda chunk: chunk.in_bulk):
+            yield from self._in_bulk(some, could_be_read) if came_in_bulk else self._in_turn(some)  # noqa: B031
 
     def _in_turn(self, chunks: Iterable[Chunk]) -> Iterator[Answered]:
         """Ask while the next chunk is read, unless it may have to be waited for."""
@@ -71,9 +72,10 @@ class Asking:
     def _parsed(self, chunk: Chunk) -> Parsed:
         return parse_columns(chunk.columns, chunk.lines, self.schema, on_error=self.on_error, name=self.table.name)
 
-    def _in_bulk(self, chunks: Iterable[Chunk]) -> Iterator[Answered]:
+    def _in_bulk(self, chunks: Iterable[Chunk], could_be_read: Counter[bool]) -> Iterator[Answered]:
         """Read numbers and ask in several threads; what is odd is read as usual when its turn comes."""
         for chunk, answered in ahead(chunks, self._answered_in_bulk, bulk.THREADS):
+            could_be_read[answered is not None] += 1
             yield from [answered] if answered else self._in_turn(chunk.cut())
 
     def _answered_in_bulk(self, chunk: Chunk) -> Answered | None:
@@ -84,6 +86,13 @@ class Asking:
         is_verdict = tuple(answers) == VERDICT
         lines = bulk.with_columns(chunk, [answers[name] for name in VERDICT]) if is_verdict else None
         return Answered(chunk, parsed, answers, lines)
+
+
+def _cut_where_odd(chunks: Iterable[Chunk], could_be_read: Counter[bool]) -> Iterator[Chunk]:
+    """Give no more chunks in bulk where most could not be read."""
+    for chunk in chunks:
+        is_odd = could_be_read[False] > could_be_read[True] + 1
+        yield from chunk.cut() if chunk.in_bulk and is_odd else [chunk]
 
 
 def _keep_freed_memory() -> None:

@@ -43,11 +43,14 @@ def parse(chunk: Chunk, schema: Schema) -> Parsed | None:
     Returns
     -------
     Parsed, or None
-        None if rows are not plain, a column is not there, or a field is neither plainly a number nor missing.
+        None if rows are not plain, a column is not there, or a field is neither plainly a number nor missing; or if
+        pyarrow is there but cannot be loaded.
     """
-    import pyarrow
-    from pyarrow import csv
-
+    try:
+        import pyarrow
+        from pyarrow import csv
+    except ImportError:
+        return None
     rows, used = chunk.rows, [column.name for column in schema.used]
     if not isinstance(rows, PlainRows) or not rows.data.isascii() or not set(used) <= set(chunk.names):
         return None
@@ -60,7 +63,7 @@ def parse(chunk: Chunk, schema: Schema) -> Parsed | None:
                 column_types=dict.fromkeys(used, pyarrow.float64()), include_columns=used, null_values=list(MISSING)
             ),
         )
-    except pyarrow.ArrowInvalid:
+    except pyarrow.ArrowException:
         return None
     columns = [_numbers(column.chunk(0)) for column in table.columns]  # all rows were one block
     # Whatever else is NaN was a word that stands for nothing here.

@@ -85,6 +85,8 @@ class Chunk:
         How the file is written.
     rows : sequence of str, of length n_rows, optional
         Every row as it was written, without its line's end; None where they were not text.
+    in_bulk : bool
+        Whether these are plain rows, which `gandetect.readers.bulk` may read.
     """
 
     names: tuple[str, ...]
@@ -92,16 +94,12 @@ class Chunk:
     lines: Sequence[int]
     form: Form = Form()
     rows: Sequence[str] | None = None
+    in_bulk: bool = False
 
     @property
     def n_rows(self) -> int:
         """How many rows there are."""
         return len(self.lines)
-
-    @property
-    def in_bulk(self) -> bool:
-        """Whether these are plain rows, and more of them than are read at once otherwise."""
-        return self.n_rows > CHUNK_ROWS and isinstance(self.rows, PlainRows)
 
     def cut(self) -> Iterator[Chunk]:
         """Cut what came in bulk into chunks as they come otherwise."""
@@ -238,7 +236,8 @@ def _csv_chunks(
             continue
         rows = PlainRows.joined(waiting)
         whole = len(rows) - len(rows) % chunk_rows
-        yield from _plain_chunks(rows.between(0, whole), first, names, form, whole if in_bulk else chunk_rows)
+        step = whole if in_bulk else chunk_rows
+        yield from _plain_chunks(rows.between(0, whole), first, names, form, step, in_bulk=in_bulk)
         waiting = [rows.between(whole, len(rows))] if whole < len(rows) else []
         first += whole
         if not more:
@@ -257,12 +256,14 @@ def _plain_rows(block: Block, width: int, delimiter: str, before: Sequence[Plain
     return [] if rows is None or any(rows.line_end != part.line_end for part in before) else [rows]
 
 
-def _plain_chunks(rows: PlainRows, first: int, names: tuple[str, ...], form: Form, chunk_rows: int) -> Iterator[Chunk]:
+def _plain_chunks(
+    rows: PlainRows, first: int, names: tuple[str, ...], form: Form, chunk_rows: int, *, in_bulk: bool = False
+) -> Iterator[Chunk]:
     """Cut rows, the first of which stands on line `first`, into chunks."""
     for start in range(0, len(rows), max(chunk_rows, 1)):
         some = rows.between(start, start + chunk_rows)
         lines = range(first + start, first + start + len(some))
-        yield Chunk(names, PlainColumns(some, names, form.delimiter), lines, form, some)
+        yield Chunk(names, PlainColumns(some, names, form.delimiter), lines, form, some, in_bulk)
 
 
 def _strict_chunk(records: Sequence[Record], names: tuple[str, ...], form: Form) -> Chunk:
