@@ -43,7 +43,7 @@ _BACKBONE_OPERATORS = """
 BACKBONE_OPERATORS = frozenset(_BACKBONE_OPERATORS.split())
 """Operators that occur in convolutional networks that were trained elsewhere, and in nothing else that a file holds."""
 
-FOLDED_OPERATORS = frozenset({"ConstantOfShape"})
+FOLDED_OPERATORS = frozenset({"Ceil", "ConstantOfShape"})
 """Operators by which exporters write the margins of a padding: taken in a backbone's file, never in a model file."""
 
 OPERATORS = {

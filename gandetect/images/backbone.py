@@ -160,10 +160,13 @@ def _pretrained(name: str) -> Any:
     """Return a network of timm that gives its maps."""
     try:
         import timm
-    except (ImportError, RuntimeError) as error:  # torchvision raises the latter beside another torch
+    except (ImportError, RuntimeError) as error:
+        remedy = "pip install 'gandetect[backbone]'"
+        if not isinstance(error, ImportError):  # of torchvision, which misses its own operators
+            remedy = "install the torchvision that was built for this torch, for its CPU build from the same index"
         raise MissingExtraError(
-            f"Expected timm for the backbone {name!r}, found that it cannot be loaded ({error}); "
-            "pip install 'gandetect[backbone]', or name an ONNX file."
+            f"Expected timm for the backbone {name!r}, found that it cannot be loaded ({error}); {remedy}, or name an "
+            "ONNX file."
         ) from error
     try:
         return timm.create_model(name, pretrained=True, features_only=True)
@@ -211,7 +214,7 @@ def _tried(backbone: Backbone, name: str) -> Backbone:
     try:
         found = _run(backbone, pictures)
         maps = tuple(key for key, values in found.items() if _is_map(values))
-        backbone = replace(backbone, model=_folded(_converted(backbone.model)), maps=maps)
+        backbone = replace(backbone, model=_folded(_converted(backbone.model), backbone.size), maps=maps)
         again, alone = _run(backbone, pictures), _run(backbone, pictures[:1])
     except Exception as error:  # of ONNX Runtime or onnx, which have no common base
         reason = str(error.__cause__ or error).strip().splitlines()[0]
@@ -256,21 +259,38 @@ def _converted(contents: bytes) -> bytes:
     return converted
 
 
-def _folded(contents: bytes) -> bytes:
-    """Let ONNX Runtime compute what is constant in a model, if exporters left it operators that no model file has."""
-    if not FOLDED_OPERATORS & {node.op_type for node in onnx.load_model_from_string(contents).graph.node}:
+def _folded(contents: bytes, size: tuple[int, int]) -> bytes:
+    """Let ONNX Runtime compute what follows from the size of the pictures, if no model file has the operators for it.
+
+    It does so only where the number of pictures is known, too: one, which goes with any number in most operators. Where
+    it does not, the maps of several pictures will show it.
+    """
+    model = onnx.load_model_from_string(contents)
+    if not FOLDED_OPERATORS & {node.op_type for node in model.graph.node}:
         return contents
+    _set_input(model, 1, *size)
     with TemporaryDirectory() as folder:
         path = str(Path(folder) / "folded.onnx")
         options = onnxruntime.SessionOptions()
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
         options.optimized_model_filepath, options.log_severity_level = path, 3
-        onnxruntime.InferenceSession(contents, options, providers=["CPUExecutionProvider"])
+        onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
         model = onnx.load(path)
     del model.opset_import[:]  # it names all domains that ONNX Runtime knows
     model.opset_import.append(helper.make_opsetid("", OPSET))
+    _set_input(model, "n", *size)
+    for value in model.graph.output:
+        value.type.tensor_type.ClearField("shape")
     folded: bytes = model.SerializeToString(deterministic=True)
     return folded
+
+
+def _set_input(model: onnx.ModelProto, n: int | str, height: int, width: int) -> None:
+    """Set the sizes of the pictures that a model takes, and forget what was found out about all other tensors."""
+    known = {tensor.name for tensor in model.graph.initializer}
+    (given,) = (value for value in model.graph.input if value.name not in known)
+    given.CopyFrom(helper.make_tensor_value_info(given.name, onnx.TensorProto.FLOAT, [n, 3, height, width]))
+    del model.graph.value_info[:]
 
 
 def summary(backbone: Backbone) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """A pretrained backbone: which ones are taken, what becomes of their maps, and the model file that they are part of."""
 
+import importlib.abc
+import os
 import sys
 import urllib.error
 
@@ -16,7 +18,7 @@ from torch.nn.functional import avg_pool2d, interpolate
 from gandetect import FileAccessError, ImageGANDetector, InputError, MissingExtraError, Scorer, fit_images, read_model
 from gandetect.graph.backbone import add_joined_maps
 from gandetect.graph.builder import GraphBuilder
-from gandetect.guard import BACKBONE_OPERATORS
+from gandetect.guard import BACKBONE_OPERATORS, FOLDED_OPERATORS
 from gandetect.image_schema import IMAGE_OUTPUTS
 from gandetect.images.backbone import load_backbone
 from gandetect.images.maps import MAX_CHANNELS, altered_maps, fit_feature_maps, maps_of, pictures_of
@@ -92,31 +94,69 @@ def test_older_operators_are_converted(tmp_path):
     assert joined(backbone, pixels(3))[0] == pytest.approx(expected_maps(path, (pixels(3) + 1) / 2), abs=1e-4)
 
 
-def padded(margins):
-    """Pad the pictures by margins that are computed as torch's exporter does it: zeros of a size, then numbers."""
+def preceded(*nodes):
+    """Put nodes before all others, which take `filled` for the pictures then."""
 
     def edit(model):
-        sizes = [onnx.numpy_helper.from_array(np.array(each, np.int64), name) for name, each in margins.items()]
-        model.graph.initializer.extend(sizes)
-        nodes = [
-            helper.make_node(
-                "ConstantOfShape", ["length"], ["zeros"], value=helper.make_tensor("", TensorProto.INT64, [1], [0])
-            ),
-            helper.make_node("Concat", ["zeros", "numbers", "zeros", "numbers"], ["margins"], axis=0),
-            helper.make_node("Pad", ["pictures", "margins"], ["padded"]),
-        ]
-        model.graph.node[0].input[0] = "padded"
-        nodes += [onnx.NodeProto.FromString(node.SerializeToString()) for node in model.graph.node]
+        model.graph.node[0].input[0] = "filled"
+        rest = [onnx.NodeProto.FromString(node.SerializeToString()) for node in model.graph.node]
         del model.graph.node[:]
-        model.graph.node.extend(nodes)
+        model.graph.node.extend([*nodes, *rest])
 
     return edit
 
 
-def test_margins_that_an_exporter_left_to_be_computed_are_computed(tmp_path):
-    path = edited(padded({"length": [2], "numbers": [8, 4]}))(tmp_path / "b.onnx")
+def constant(name, value):
+    return helper.make_node("Constant", [], [name], value=onnx.numpy_helper.from_array(np.array(value)))
+
+
+PADDED = [
+    *(constant("length", [2]), constant("numbers", [8, 4])),
+    helper.make_node(
+        "ConstantOfShape", ["length"], ["zeros"], value=helper.make_tensor("", TensorProto.INT64, [1], [0])
+    ),
+    helper.make_node("Concat", ["zeros", "numbers", "zeros", "numbers"], ["margins"], axis=0),
+    helper.make_node("Pad", ["pictures", "margins"], ["filled"]),
+]
+"""Margins as torch's exporter writes them: zeros of a size, then numbers."""
+
+PADDED_BY_THE_SIZE = [
+    *(constant("two", [2]), constant("four", [4]), constant("zeros", [0, 0]), constant("step", np.float32(12))),
+    helper.make_node("Shape", ["pictures"], ["shape"]),
+    helper.make_node("Slice", ["shape", "two", "four"], ["size"]),
+    helper.make_node("Cast", ["size"], ["length"], to=TensorProto.FLOAT),
+    helper.make_node("Div", ["length", "step"], ["steps"]),
+    helper.make_node("Ceil", ["steps"], ["whole"]),
+    helper.make_node("Mul", ["whole", "step"], ["wanted"]),
+    helper.make_node("Sub", ["wanted", "length"], ["more"]),
+    helper.make_node("Cast", ["more"], ["numbers"], to=TensorProto.INT64),
+    helper.make_node("Concat", ["zeros", "zeros", "zeros", "numbers"], ["margins"], axis=0),
+    helper.make_node("Pad", ["pictures", "margins"], ["filled"]),
+]
+"""Margins such that a whole number of steps fits, as TensorFlow has them."""
+
+FILLED_AS_THE_PICTURES = [
+    helper.make_node("Shape", ["pictures"], ["size"]),
+    helper.make_node("ConstantOfShape", ["size"], ["zeros"]),
+    helper.make_node("Add", ["pictures", "zeros"], ["filled"]),
+]
+
+FILLED_BY_THE_BRIGHTEST = [
+    constant("axis", [0]),
+    helper.make_node("ReduceMax", ["pictures"], ["brightest"], keepdims=0),
+    helper.make_node("Cast", ["brightest"], ["whole"], to=TensorProto.INT64),
+    helper.make_node("Unsqueeze", ["whole", "axis"], ["size"]),
+    helper.make_node("ConstantOfShape", ["size"], ["zeros"]),
+    helper.make_node("ReduceSum", ["zeros"], ["zero"], keepdims=0),
+    helper.make_node("Add", ["pictures", "zero"], ["filled"]),
+]
+
+
+@pytest.mark.parametrize("nodes", [PADDED, PADDED_BY_THE_SIZE, FILLED_AS_THE_PICTURES])
+def test_what_an_exporter_left_to_be_computed_from_sizes_is_computed(nodes, tmp_path):
+    path = edited(preceded(*nodes))(tmp_path / "b.onnx")
     found, model = joined(load_backbone(path, SIDE), pixels(3))
-    assert "ConstantOfShape" not in {node.op_type for node in onnx.load_model_from_string(model).graph.node}
+    assert not FOLDED_OPERATORS & {node.op_type for node in onnx.load_model_from_string(model).graph.node}
     assert found == pytest.approx(expected_maps(path, (pixels(3) + 1) / 2), abs=1e-4)
 
 
@@ -169,13 +209,6 @@ def flattened(model):
     model.graph.output.append(helper.make_tensor_value_info("classes", TensorProto.FLOAT, ["n", None]))
 
 
-def filled_by_the_batch(model):
-    model.graph.node.insert(0, helper.make_node("Shape", ["pictures"], ["size"]))
-    model.graph.node.insert(1, helper.make_node("ConstantOfShape", ["size"], ["zeros"]))
-    model.graph.node.insert(2, helper.make_node("Add", ["pictures", "zeros"], ["filled"]))
-    model.graph.node[3].input[0] = "filled"
-
-
 def averaged_over_the_batch(model):
     model.graph.node.append(helper.make_node("ReduceMean", ["pictures", "axes"], ["mean"], keepdims=1))
     model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([0]), "axes"))
@@ -191,7 +224,7 @@ REFUSED = {
     "no ONNX": (lambda path: path.write_bytes(b"PK\x03\x04 something else"), "found no ONNX in '"),
     "empty": (lambda path: path.write_bytes(b""), "found no ONNX in '"),
     "operator": (written(operator="Softmax"), "found the operator 'Softmax' in '"),
-    "size that is not fixed": (edited(filled_by_the_batch), "found the operator 'ConstantOfShape' in '"),
+    "size that is not fixed": (edited(preceded(*FILLED_BY_THE_BRIGHTEST)), "found the operator 'ConstantOfShape' in '"),
     "doubles": (written(kind=TensorProto.DOUBLE), r"found an input of type 11 with sizes \(any, 3, any, any\) in '"),
     "four channels": (written(shape=("n", 4, "h", "w")), r"found an input of type 1 with sizes \(any, 4, any, any\)"),
     "fixed batch": (written(shape=(1, 3, "h", "w")), r"found an input of type 1 with sizes \(1, 3, any, any\) in '"),
@@ -303,17 +336,44 @@ def test_what_timm_cannot_give_is_one_sentence(monkeypatch, error, kind, message
         load_backbone("resnet19", SIDE)
 
 
-def without_weights(monkeypatch):
-    """Let timm make networks with random weights."""
-    timm = pytest.importorskip("timm", exc_type=ImportError)
-    create = timm.create_model
-    monkeypatch.setattr(timm, "create_model", lambda name, pretrained, **more: create(name, pretrained=False, **more))
-    return create
+class BrokenTorchvision(importlib.abc.MetaPathFinder):
+    """Stands for a torchvision that was built for another torch."""
+
+    def find_spec(self, name, path, target=None):
+        if name == "timm":
+            raise RuntimeError("operator torchvision::nms does not exist")
+
+
+def test_a_torchvision_of_another_torch_is_named(monkeypatch):
+    monkeypatch.delitem(sys.modules, "timm", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [BrokenTorchvision(), *sys.meta_path])
+    with pytest.raises(
+        MissingExtraError,
+        match=r"^Expected timm .* \(operator torchvision::nms does not exist\); install the torchvision that was built",
+    ):
+        load_backbone("resnet18", SIDE)
+
+
+@pytest.fixture
+def create(monkeypatch):
+    """Return what makes a network of timm, and let timm make them with random weights for everybody."""
+    try:
+        timm = importlib.import_module("timm")
+    except ImportError:
+        # The continuous integration installs it.
+        refuse = pytest.fail if os.environ.get("GANDETECT_TIMM") else pytest.skip
+        refuse("found no timm: pip install 'gandetect[backbone]'")
+    except RuntimeError:  # torchvision is of another torch; its operators are in none of the networks below
+        for operator in ("nms", "qnms"):
+            torch.library.define(f"torchvision::{operator}", "(Tensor boxes) -> Tensor")
+        timm = importlib.import_module("timm")
+    made = timm.create_model
+    monkeypatch.setattr(timm, "create_model", lambda name, pretrained, **more: made(name, pretrained=False, **more))
+    return made
 
 
 @pytest.mark.parametrize("name", ["resnet10t", "mobilenetv3_small_050", "convnext_atto", "tf_efficientnet_lite0"])
-def test_a_network_of_timm_becomes_nodes_that_compute_the_same(monkeypatch, name):
-    create = without_weights(monkeypatch)
+def test_a_network_of_timm_becomes_nodes_that_compute_the_same(create, name):
     torch.manual_seed(0)
     backbone = load_backbone(name, SIDE)
     torch.manual_seed(0)
@@ -329,8 +389,8 @@ def test_a_network_of_timm_becomes_nodes_that_compute_the_same(monkeypatch, name
     assert np.abs(found - expected).max() <= 1e-3 * np.abs(expected).max()
 
 
-def test_a_network_of_timm_with_other_operators_is_refused(monkeypatch):
-    without_weights(monkeypatch)
+@pytest.mark.usefixtures("create")
+def test_a_network_of_timm_with_other_operators_is_refused():
     with pytest.raises(
         InputError, match=r"found the operator '.*' in the network that timm calls 'vit_tiny_patch16_224'"
     ):
