@@ -144,7 +144,7 @@ class Column:
         Parameters
         ----------
         values : array-like of shape (n_rows,)
-            Numbers with NaN for missing, or str with '' for missing.
+            Numbers with NaN for missing, or str with '' for missing; what a masked array masks is missing, too.
 
         Returns
         -------
@@ -156,7 +156,7 @@ class Column:
             They are of another kind.
         """
         try:
-            values = np.asarray(values)
+            values = np.asarray(_unmasked(values))
         except ValueError:
             raise InputError(f"Expected column {self.name!r} to have one dimension, found lists in it.") from None
         if values.ndim != 1:
@@ -189,3 +189,12 @@ class Column:
         if self.kind in NUMERIC:
             return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
         return np.array(values, dtype=object)
+
+
+def _unmasked(values: Any) -> Any:
+    """Return a masked array with what stands for missing in place of what it masks, and anything else as it is."""
+    if not isinstance(values, np.ma.MaskedArray):
+        return values
+    if values.dtype.kind in "fiub":
+        return np.ma.filled(values.astype(np.float64), np.nan)
+    return np.ma.filled(values.astype(object), "")

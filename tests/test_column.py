@@ -32,3 +32,10 @@ def test_numbers_that_stand_for_missing_values_are_nan_for_the_graph():
     assert np.array_equal(marked, [1.0, np.nan, np.nan], equal_nan=True)
     assert np.array_equal(Column("u", Kind.NUMBER).converted(values), values)
     assert values.tolist() == [1, -9999, 99]
+
+
+def test_what_a_masked_array_masks_is_missing_for_the_graph():
+    numbers = np.ma.array([1, 2, 3], mask=[True, False, False])
+    assert np.array_equal(Column("t", Kind.NUMBER).converted(numbers), [np.nan, 2, 3], equal_nan=True)
+    texts = np.ma.array(["a", "b", "c"], mask=[False, True, False])
+    assert Column("t", Kind.CATEGORY).converted(texts).tolist() == ["a", "", "c"]

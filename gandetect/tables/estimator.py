@@ -257,8 +257,13 @@ class GANDetector(ModelFileDetector):
         return array_columns(X, schema)
 
     def _checked(self, X: Any, **options: Any) -> NDArray[Any]:
-        """Check an array as scikit-learn does; where it holds text, say what to pass instead."""
+        """Check an array as scikit-learn does; where it holds text, say what to pass instead.
+
+        scikit-learn would take what a masked array masks for data.
+        """
         try:
+            if isinstance(X, np.ma.MaskedArray):
+                X = np.ma.filled(X.astype(options["dtype"] or object), np.nan)
             array: NDArray[Any] = validate_data(self, X, ensure_all_finite=False, **options)
         except ValueError as error:
             if not str(error).startswith("could not convert string to float"):

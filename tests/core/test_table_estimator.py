@@ -550,6 +550,14 @@ def test_text_from_a_pipelines_step_is_refused_until_it_gives_frames(frame):
     assert set(pipeline.set_output(transform="pandas").fit(frame).predict(frame)) <= {-1, 1}
 
 
+def test_what_a_masked_array_masks_is_missing_in_training_and_in_scoring():
+    values = np.random.default_rng(0).normal(size=(40, 2))
+    masked, holed = np.ma.array(values, mask=values > 1), np.where(values > 1, np.nan, values)
+    fitted = quick(n_steps=1).fit(masked)
+    assert fitted.scorer_.schema.columns[0].summary["missing"] > 0
+    np.testing.assert_array_equal(fitted.score_samples(masked), fitted.score_samples(holed))
+
+
 def test_reordered_missing_and_new_columns_are_refused(fitted_on_frame, frame):
     refusals = {
         "Feature names must be in the same order": frame[frame.columns[::-1]],
