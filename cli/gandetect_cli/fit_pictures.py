@@ -113,5 +113,6 @@ def _report(model: bytes, folders: list[str], reporter: Reporter) -> None:
 def _about(reader: ImageReader, model: bytes) -> dict[str, Any]:
     """Return what the pictures were, as JSON values."""
     manifest = gandetect.read_model(model)[1]
-    pictures = {"learned": manifest["training"]["n_rows"], "unreadable": reader.unreadable}
+    n_learned, n_passed_over = manifest["training"]["n_rows"], reader.n_passed_over
+    pictures = {"learned": n_learned, "unreadable": reader.unreadable, "passed_over": n_passed_over}
     return {"pictures": pictures, "image": manifest["image"]}

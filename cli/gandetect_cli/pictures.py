@@ -75,12 +75,15 @@ class ImageTally:
 
 
 def report_unreadable(reporter: Reporter, reader: ImageReader) -> None:
-    """Name the first pictures that could not be read, with the reasons, and say how many there are."""
+    """Name the first pictures that could not be read, with the reasons, and count them and what is named otherwise."""
     sentences = list(reader.unreadable.values())
     for sentence in sentences[:_N_NAMED]:
         reporter.warn(sentence)
     if sentences:
         reporter.say(f"{counted(len(sentences), 'picture')} could not be read and left out")
+    if reader.n_passed_over:
+        files = counted(reader.n_passed_over, "file")
+        reporter.say(f"{files} passed over: the name does not end as that of a PNG, JPEG, BMP, TIFF or WebP picture")
 
 
 def picture_source(data: str) -> str | list[str]:

@@ -49,6 +49,15 @@ def test_every_picture_is_a_row(cli, photos):
     assert result.err == "4 pictures scored, 2 anomalies (50.0 %) at a false-alarm rate of 0.05\n"
 
 
+def test_files_that_are_not_named_like_pictures_are_counted(cli, photos):
+    (photos / "a.png").rename(photos / "a.gif")
+    (photos / "below" / "d").write_bytes((photos / "d.png").read_bytes())
+    result = cli("score", "photos")
+    assert [row["image"] for row in rows(result)] == ["b.png", "below/c.png", "d.png"]
+    passed_over = "2 files passed over: the name does not end as that of a PNG, JPEG, BMP, TIFF or WebP picture\n"
+    assert result.err.endswith(passed_over)
+
+
 def test_json_lines_hold_the_names(cli, photos):
     lines = [json.loads(line) for line in cli("score", "photos", "--json").out.splitlines()]
     score, p_value = pytest.approx(60), pytest.approx(1 / 21)
