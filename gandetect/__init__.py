@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gandetect.column import Column, Kind, Role
+    from gandetect.drawing import resize_heatmap
     from gandetect.drift import Drift, DriftMonitor
     from gandetect.errors import (
         FileAccessError,
@@ -69,6 +70,7 @@ _HOMES = {
     "fit_table": "gandetect.tables.fitting",
     "read_model": "gandetect.model_file",
     "render_report": "gandetect.report.page",
+    "resize_heatmap": "gandetect.drawing",
     "write_model": "gandetect.model_file",
 }
 
@@ -105,6 +107,7 @@ __all__ = [
     "fit_table",
     "read_model",
     "render_report",
+    "resize_heatmap",
     "write_model",
 ]
 

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from gandetect.errors import InputError
+from gandetect.readers.pictures import require_pillow
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
@@ -53,10 +56,24 @@ def resize_heatmap(heatmap: ArrayLike, height: int, width: int) -> NDArray[np.fl
     -------
     ndarray of float32 of shape (height, width)
         Interpolated linearly; averaged over what a smaller pixel covers.
+
+    Raises
+    ------
+    InputError
+        It is not one heat map, or there is no such size.
+    MissingExtraError
+        Pillow is not installed.
     """
+    values = np.asarray(heatmap, dtype=np.float32)
+    if values.ndim != 2 or not values.size or height < 1 or width < 1:
+        raise InputError(
+            "Expected one heat map of shape (height, width) and the size of its picture, found shape "
+            f"{values.shape} and {height} x {width}; resize heat maps one by one."
+        )
+    require_pillow()
     from PIL import Image
 
-    image = Image.fromarray(np.asarray(heatmap, dtype=np.float32))
+    image = Image.fromarray(values)
     return np.array(image.resize((width, height), Image.Resampling.BILINEAR))
 
 

@@ -63,7 +63,7 @@ class PixelEvaluator:
         Parameters
         ----------
         heatmap : array-like of shape (height, width)
-            The higher, the more anomalous.
+            The higher, the more anomalous; at the mask's size, see `gandetect.resize_heatmap`.
         mask : array-like of bool of shape (height, width)
             Where the picture is anomalous; nowhere on a normal one.
 
@@ -76,7 +76,7 @@ class PixelEvaluator:
         if scores.ndim != 2 or scores.shape != anomalous.shape:
             raise InputError(
                 f"Expected a heat map and a mask of one height and width, found shapes {scores.shape} and "
-                f"{anomalous.shape}; resize the heat map."
+                f"{anomalous.shape}; resize the heat map with gandetect.resize_heatmap."
             )
         if np.isnan(scores).any():
             raise InputError("Expected numbers in the heat map, found NaN; score the picture again.")

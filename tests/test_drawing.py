@@ -1,11 +1,13 @@
 """What is drawn is where the heat is, at the picture's own size, and nothing is drawn where there is none."""
 
 import io
+import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from gandetect import InputError, MissingExtraError
 from gandetect.drawing import TILE, Cell, as_png, draw_overlay, draw_sheet, resize_heatmap
 
 COLOUR = np.random.RandomState(0).randint(0, 256, (60, 90, 3)).astype(np.uint8)
@@ -35,6 +37,24 @@ def test_a_smaller_picture_averages_its_heat_map():
     heatmap = np.zeros((64, 64))
     heatmap[30, 30] = 64
     assert resize_heatmap(heatmap, 8, 8).sum() == pytest.approx(1, rel=0.2)
+
+
+@pytest.mark.parametrize("heatmap", [np.zeros((1, 8, 8)), np.zeros(8), np.zeros((0, 8))])
+def test_only_one_heat_map_at_a_time_is_resized(heatmap):
+    with pytest.raises(InputError, match=r"^Expected one heat map .*, found shape .* and 8 x 8; resize"):
+        resize_heatmap(heatmap, 8, 8)
+
+
+def test_a_heat_map_gets_no_size_without_pixels():
+    with pytest.raises(InputError, match=r"^Expected one heat map .* and 0 x 8; "):
+        resize_heatmap(hot_corner(), 0, 8)
+
+
+def test_without_pillow_the_command_that_installs_it_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    monkeypatch.setitem(sys.modules, "PIL.Image", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'gandetect\[images\]'"):
+        resize_heatmap(hot_corner(), 8, 8)
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -206,7 +206,8 @@ class ImageGANDetector(ModelFileDetector):
         Returns
         -------
         array of float32 of shape (n_samples, model height, model width)
-            The higher, the more anomalous: 2 is as rare as one pixel in a hundred.
+            The higher, the more anomalous: 2 is as rare as one pixel in a hundred. `gandetect.resize_heatmap` brings
+            each to its picture's own size.
         """
         return np.asarray(self._answer(X, "heatmap"), dtype=np.float32)
 

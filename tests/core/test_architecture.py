@@ -139,7 +139,7 @@ FLOORS = {
     },
     "tables.frames": {"column", "errors", "schema", "readers"},
     "images.arrays": {"errors", "image_schema", "readers"},
-    "drawing": set(),
+    "drawing": {"errors", "readers"},
     "evaluation": {"errors"},
     "pixels": {"errors"},
     "report": {
