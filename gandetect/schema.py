@@ -190,7 +190,7 @@ class Schema:
         if absent:
             raise InputError(
                 f"Expected the columns that the model learns from, found no {quoted(absent)} "
-                f"among {quoted(raw)}; add what is missing or rename a column."
+                f"among {quoted(raw) or 'none'}; add what is missing or rename a column."
             )
         columns = {column.name: column.converted(raw[column.name]) for column in self.used}
         lengths = {len(values) for values in columns.values()}

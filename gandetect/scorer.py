@@ -259,7 +259,11 @@ def _run_chunk(
     if n_rows < 2:
         # ONNX Runtime rounds a batch of one differently from larger ones, and some releases crash on an empty one.
         chunk = {name: _two_rows(values) for name, values in chunk.items()}
-    return [np.asarray(answer)[:n_rows] for answer in session.run(list(outputs), {**chunk, **constants})]
+    try:
+        answers = session.run(list(outputs), {**chunk, **constants})
+    except UnicodeEncodeError as error:
+        raise InputError(f"Expected text that UTF-8 can hold, found {error.object!r}; decode its bytes anew.") from None
+    return [np.asarray(answer)[:n_rows] for answer in answers]
 
 
 def _two_rows(values: NDArray[Any]) -> NDArray[Any]:

@@ -32,8 +32,9 @@ Examples:
   gandetect export pumps.onnx --distill --data normal.csv -o small.onnx
   gandetect export --distill --core -o device.onnx
 
-Make a variant of a model for tables. It is a model file like its source: score, inspect and verify take it. Before it
-is written, both answer golden rows and rows that the generators make; a variant outside its bound is not written.
+Make a variant of a model for tables that was fitted without --given. It is a model file like its source: score,
+inspect and verify take it. Before it is written, both answer golden rows and rows that the generators make; a variant
+outside its bound is not written.
 
 With --core the device encodes raw rows itself: FILE.encoding.json says how, and is written together with FILE.onnx.
 Since it takes encoded rows, inspect and verify take such a file, but no command that reads a table does.

@@ -193,6 +193,18 @@ def test_missing_columns_are_named(scorer, columns):
     )
 
 
+def test_half_a_character_is_refused(scorer, columns):
+    values = columns["colour"].copy()
+    values[3] = "r\ud800d"
+    message = r"Expected text that UTF-8 can hold, found 'r\ud800d'; decode its bytes anew."
+    refused(scorer, message, columns | {"colour": values})
+
+
+def test_no_columns_at_all_are_refused(scorer):
+    with pytest.raises(InputError, match=r"found no 'amount', .* among none; add what is missing"):
+        scorer({})
+
+
 def test_columns_of_different_lengths_are_refused(scorer, columns):
     refused(
         scorer, "Expected columns of one length, found lengths [19, 20].", columns | {"amount": columns["amount"][:19]}

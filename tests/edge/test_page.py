@@ -15,12 +15,15 @@ from gandetect import Scorer
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "edge" / "README.md").read_text(encoding="utf-8")
-MACHINES = ROOT / "models" / "machines.onnx"
+MACHINES, DIGITS = (ROOT / "models" / f"{name}.onnx" for name in ("machines", "digit_pictures"))
 
 
 def test_every_output_is_explained_in_order():
     section = PAGE.split("## What comes out")[1].split("\n## ")[0]
-    assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == list(Scorer(MACHINES).schema.outputs)
+    of_rows, of_pictures = (Scorer(model).schema.outputs for model in (MACHINES, DIGITS))
+    explained = [*of_rows, *(name for name in of_pictures if name not in of_rows)]
+    assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == explained
+    assert of_pictures[:5] == of_rows[:5]
 
 
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\(([^)#:]+)\)", PAGE))))
