@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gandetect.errors import InputError, quoted
+from gandetect.arguments import require_one_of, require_text, require_type
+from gandetect.errors import InputError
 from gandetect.tensor_names import input_of
 
 KNOWN_ANOMALIES = "known_anomalies"
@@ -76,7 +78,7 @@ class Column:
     Raises
     ------
     InputError
-        The kind or the role is none.
+        The kind or the role is none, what has to be text is none, or what stands for a missing value is no number.
     """
 
     name: str
@@ -92,11 +94,15 @@ class Column:
     summary: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for name in ("name", "reason", "time_format", "decimal", "grouping", "prefix", "suffix"):
+            require_text(f"the {name} of a column as text", getattr(self, name))
         for name, known in {"kind": Kind, "role": Role}.items():
-            found, words = getattr(self, name), quoted(map(str, known))
-            if found not in list(known):
-                raise InputError(f"Expected the {name} of a column to be one of {words}, found {found!r}.")
-            object.__setattr__(self, name, known(found))  # also from its value as text
+            require_one_of(f"the {name} of a column", getattr(self, name), known)
+            object.__setattr__(self, name, known(getattr(self, name)))  # also from its value as text
+        require_type("missing of a column to be a tuple of numbers", self.missing, (tuple, list), "pass (-9999,)")
+        for number in self.missing:
+            require_type("missing of a column to be numbers", number, Real, "pass (-9999,)")
+        require_type("the summary of a column to be a dict", self.summary, dict, "leave it out")
         object.__setattr__(self, "missing", tuple(self.missing))  # also from JSON
 
     @cached_property

@@ -19,9 +19,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from gandetect.distribution import Distribution
 from gandetect.errors import InputError
-from gandetect.schema import table_of
-from gandetect.scorer import Scorer
-from gandetect.significance import PValueCounts
+from gandetect.scorer import Scorer, table_scored_by
+from gandetect.significance import PValueCounts, checked_p_values
 
 TOLERANCE = 0.1
 """A shift counts only if it is larger than this share of the rows, however sure it is."""
@@ -119,7 +118,7 @@ class DriftMonitor:
     """
 
     def __init__(self, scorer: Scorer) -> None:
-        self._schema = table_of(scorer.schema)
+        self._schema = table_scored_by(scorer)
         self.distributions = {column.name: Distribution.of(column) for column in self._schema.used}
         self.counts = {name: np.zeros(len(bins.labels), dtype=np.int64) for name, bins in self.distributions.items()}
         self.p_values = PValueCounts()
@@ -142,10 +141,10 @@ class DriftMonitor:
             A column is missing or of another type, or there is not one p-value from 0 to 1 for each row; nothing is
             counted then.
         """
-        checked = self._schema.checked(columns)
-        n_rows, n_p_values = len(next(iter(checked.values()))), np.size(p_values)
-        if n_rows != n_p_values:
-            raise InputError(f"Expected a p-value for each of {n_rows} rows, found {n_p_values}.")
+        checked, p_values = self._schema.checked(columns), checked_p_values(p_values)
+        n_rows = len(next(iter(checked.values())))
+        if n_rows != len(p_values):
+            raise InputError(f"Expected a p-value for each of {n_rows} rows, found {len(p_values)}.")
         self.p_values.add(p_values)
         for name, bins in self.distributions.items():
             self.counts[name] += bins.count(checked[name])

@@ -99,7 +99,8 @@ def evaluate_scores(
     Raises
     ------
     InputError
-        The labels are all the same, or there is not one finite score and one p-value for each of them.
+        The labels are all the same, there is not one finite score and one p-value for each of them, or a false-alarm
+        rate is no number.
     """
     labels = _checked_labels(is_anomaly)
     scores, p_values = (
@@ -238,10 +239,10 @@ def threshold_table(
     Raises
     ------
     InputError
-        The labels are all the same.
+        The labels are all the same, or a false-alarm rate is no number.
     """
-    labels = _checked_labels(is_anomaly)
-    return tuple(_threshold(np.asarray(p_values, dtype=np.float32), labels, alpha) for alpha in sorted(alphas))
+    labels, rates = _checked_labels(is_anomaly), sorted(_checked_rates(alphas))
+    return tuple(_threshold(np.asarray(p_values, dtype=np.float32), labels, alpha) for alpha in rates)
 
 
 def anomaly_auroc_scorer(estimator: Any, X: Any, y: ArrayLike) -> float:
@@ -264,9 +265,12 @@ def anomaly_auroc_scorer(estimator: Any, X: Any, y: ArrayLike) -> float:
     Raises
     ------
     InputError
-        `y` holds only one of the two, or something else.
+        `y` holds only one of the two, or something else, or the estimator has no `score_samples`.
     """
-    labels = np.asarray(y)
+    if not hasattr(estimator, "score_samples"):
+        found = type(estimator).__name__
+        raise InputError(f"Expected an outlier detector with score_samples, found {found}; pass a fitted one.")
+    labels = _array(y)
     is_anomaly = labels == -1 if np.isin(labels, (-1, 1)).all() and (labels == -1).any() else labels
     return float(roc_auc_score(_checked_labels(is_anomaly), -np.asarray(estimator.score_samples(X))))
 
@@ -281,15 +285,33 @@ def _threshold(p_values: NDArray[np.float32], labels: NDArray[np.bool_], alpha: 
 def _checked_numbers(values: ArrayLike, n_rows: int, what: str) -> NDArray[np.float64]:
     try:
         numbers = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         numbers = np.array(np.nan)
     if numbers.shape != (n_rows,) or not np.isfinite(numbers).all():
         raise InputError(f"Expected {n_rows} {what}, one finite number for each label, found others.")
     return numbers
 
 
+def _checked_rates(alphas: Any) -> list[float]:
+    rates = _array(alphas)
+    if rates.ndim != 1 or rates.dtype.kind not in "fiu":
+        raise InputError(
+            "Expected false-alarm rates as a list of numbers, found others; pass (0.01, 0.05) or the like."
+        )
+    own: list[float] = rates.tolist()
+    return own
+
+
+def _array(values: Any) -> NDArray[Any]:
+    """Return an array of what may be one; of lists that differ in length one without dimensions."""
+    try:
+        return np.asarray(values)
+    except ValueError:
+        return np.array(None)
+
+
 def _checked_labels(is_anomaly: ArrayLike) -> NDArray[np.bool_]:
-    labels = np.asarray(is_anomaly)
+    labels = _array(is_anomaly)
     if labels.ndim != 1 or not np.isin(labels, (0, 1)).all():
         raise InputError("Expected one label per row, 1 for an anomaly and 0 for a normal row, found others.")
     if len(np.unique(labels)) < 2:

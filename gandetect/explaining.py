@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandetect.explanation import EXPLAINED, MAX_REPAIRS, Columns, Explanation, expected_values, most_to_blame
-from gandetect.schema import Schema, table_of
-from gandetect.scorer import Scorer
+from gandetect.schema import Schema
+from gandetect.scorer import Scorer, table_scored_by
 from gandetect.tensor_names import EXPECTATIONS
 
 MAX_CANDIDATES = 24
@@ -45,9 +45,9 @@ def explain(scorer: Scorer, columns: Columns, alpha: float | None = None) -> Exp
     Raises
     ------
     InputError
-        The model is not for tables, or as from `Scorer`.
+        `scorer` is none, or its model is not for tables, or as from `Scorer`.
     """
-    schema = table_of(scorer.schema)
+    schema = table_scored_by(scorer)
     answers = scorer(columns, EXPLAINED, alpha)
     values = schema.checked(columns)
     blame = answers["contributions"].astype(np.float64)

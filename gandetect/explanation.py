@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gandetect.arguments import require_count, require_position
 from gandetect.modality import VERDICT
 from gandetect.schema import Schema
 from gandetect.tensor_names import EXPECTATIONS
@@ -79,6 +80,8 @@ class Explanation:
         list of int
             Positions among the features, by falling blame.
         """
+        self._require(row)
+        require_count("at_most", at_most, 0)
         positions: list[int] = most_to_blame(self.blame[row], at_most).tolist()
         return positions
 
@@ -112,6 +115,7 @@ class Explanation:
         str
             One sentence.
         """
+        self._require(row, feature)
         return reason_of(self.schema, self.values, self.answers, row, feature)
 
     def to_name(self, row: int, at_most: int) -> list[int]:
@@ -130,9 +134,15 @@ class Explanation:
             Positions of those most to blame, by falling blame, without those whose level is among the expected ones
             unless there are no others.
         """
+        require_count("at_most", at_most, 0)
         features = self.most_to_blame(row, len(self.schema.features))
         odd = [feature for feature in features if not self._is_expected(row, feature)]
         return (odd or features)[:at_most]
+
+    def _require(self, row: int, feature: int = 0) -> None:
+        """Refuse positions of rows and features that are not there."""
+        require_position("row", row, len(self.blame))
+        require_position("feature", feature, len(self.schema.features))
 
     def _is_expected(self, row: int, feature: int) -> bool:
         column = self.schema.features[feature]
@@ -154,6 +164,7 @@ class Explanation:
         float or list of str
             A number, or a time in seconds since 1970 UTC; of other kinds the one or two likeliest levels.
         """
+        self._require(row, feature)
         output, position = self.schema.expectations[self.schema.features[feature].name]
         expected = self.answers[output][row, position]
         return [level for level in expected.tolist() if level] if output == "expected_levels" else float(expected)
@@ -171,6 +182,7 @@ class Explanation:
         dict of str to float or str
             New values by column; empty where none were found or needed.
         """
+        self._require(row)
         names = [self.schema.features[feature].name for feature in np.flatnonzero(self.repaired[row])]
         return {name: self.repaired_values[name].tolist()[row] for name in names}
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gandetect import wire
+from gandetect.arguments import require_type
 from gandetect.errors import ModelFileError
 from gandetect.files import access_error, write_atomically
 from gandetect.guard import MAX_BYTES, ONNX_START, check_graph, shown
@@ -99,11 +100,15 @@ def write_model(model: bytes, path: str | os.PathLike[str]) -> None:
 
     Raises
     ------
+    InputError
+        The model is not given in bytes, or the path is none.
     ModelFileError
         `read_model` would refuse the model.
     FileAccessError
         The file cannot be written; an earlier file of that name is untouched.
     """
+    require_type("the bytes of a model file", model, bytes, "pass what fit_table, fit_images or read_model returned")
+    require_type("a path to write to", path, (str, os.PathLike), "pass one")
     read_model(model)
     write_atomically(path, model)
 
@@ -126,11 +131,14 @@ def read_model(source: str | os.PathLike[str] | bytes) -> tuple[bytes, dict[str,
 
     Raises
     ------
+    InputError
+        The source is neither.
     FileAccessError
         The file does not exist, is a folder, or cannot be read.
     ModelFileError
         It is not a model file, is damaged, was written by a newer version, or holds what the guard refuses.
     """
+    require_type("the path of a model file or its bytes", source, (str, os.PathLike, bytes), "pass one of both")
     name = "the given bytes" if isinstance(source, bytes) else repr(os.fspath(source))
     model = source if isinstance(source, bytes) else _read_file(source)
     if len(model) > MAX_BYTES:

@@ -70,9 +70,14 @@ class PixelEvaluator:
         Raises
         ------
         InputError
-            They differ in shape, or the heat map holds something that is no number.
+            They are no arrays of numbers, differ in shape, or the heat map holds NaN.
         """
-        scores, anomalous = np.asarray(heatmap, dtype=np.float32), np.asarray(mask, dtype=bool)
+        try:
+            scores, anomalous = np.asarray(heatmap, dtype=np.float32), np.asarray(mask, dtype=bool)
+        except (TypeError, ValueError, OverflowError):
+            raise InputError(
+                "Expected a heat map and a mask as arrays of numbers, found others; pass two of one height and width."
+            ) from None
         if scores.ndim != 2 or scores.shape != anomalous.shape:
             raise InputError(
                 f"Expected a heat map and a mask of one height and width, found shapes {scores.shape} and "

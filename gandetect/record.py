@@ -34,7 +34,7 @@ def checked_contamination(contamination: float | str) -> float | Literal["auto"]
     InputError
         It is neither "auto" nor a share of at most a half.
     """
-    if contamination == "auto":
+    if isinstance(contamination, str) and contamination == "auto":
         return "auto"
     if not (isinstance(contamination, Real) and 0 < contamination <= 0.5):
         raise InputError(f"Expected contamination to be 'auto' or in (0, 0.5], found {contamination!r}.")

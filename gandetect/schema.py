@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gandetect.arguments import require_type
 from gandetect.column import KNOWN_ANOMALIES, NUMERIC, Column, Role
 from gandetect.errors import InputError, quoted
 from gandetect.modality import CHUNK_ROWS, GraphInput, Modality
@@ -28,12 +29,16 @@ class Schema:
     Raises
     ------
     InputError
-        Two have the same name.
+        Something else is among them, or two have the same name.
     """
 
     columns: tuple[Column, ...]
 
     def __post_init__(self) -> None:
+        require_type("a schema of a tuple of columns", self.columns, (tuple, list), "pass (Column(...), ...)")
+        for column in self.columns:
+            require_type("a schema of columns only", column, Column, "pass (Column(...), ...)")
+        object.__setattr__(self, "columns", tuple(self.columns))
         names = [column.name for column in self.columns]
         if len(set(names)) < len(names):
             twice = sorted({name for name in names if names.count(name) > 1})
@@ -70,10 +75,11 @@ class Schema:
         Raises
         ------
         InputError
-            A name is not that of a feature.
+            They are no names, or one is not that of a feature.
         """
+        names = list(names) if isinstance(names, Collection) and not isinstance(names, str | bytes) else [names]
         features = [column.name for column in self.features]
-        unfit = [name for name in names if name not in features]
+        unfit = [name for name in names if not (isinstance(name, str) and name in features)]
         if unfit:
             raise InputError(
                 f"Expected given columns out of those to learn from, {quoted(features)}, found {quoted(unfit)}; "

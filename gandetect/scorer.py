@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from numbers import Integral, Real
 from typing import Any
@@ -13,11 +13,13 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from gandetect.arguments import require_type
 from gandetect.errors import InputError, ModelFileError, quoted
 from gandetect.manifest import modality_of
 from gandetect.modality import ALPHA, CHUNK_ROWS
 from gandetect.model_file import read_model
 from gandetect.pruning import prune
+from gandetect.schema import Schema, table_of
 
 STUDENT_CHUNKS = 3
 """A student takes the rows of so many chunks at once: its layers are small, so that to begin a run counts for more."""
@@ -49,7 +51,7 @@ class Scorer:
     ModelFileError
         It is not a model file, is damaged, or needs a newer gandetect.
     InputError
-        `threads` is no whole number of at least 1.
+        The model is neither a path nor bytes, or `threads` is no whole number of at least 1.
 
     Notes
     -----
@@ -98,12 +100,14 @@ class Scorer:
         """
         if outputs is None:
             outputs = self.schema.default_outputs
-        outputs = [outputs] if isinstance(outputs, str) or not isinstance(outputs, Iterable) else list(outputs)
-        unknown = [name for name in outputs if name not in self.schema.outputs]
+        outputs = _as_list(outputs)
+        unknown = [name for name in outputs if not (isinstance(name, str) and name in self.schema.outputs)]
         if unknown or not outputs:
             found = quoted(unknown) or "none"
             raise InputError(f"Expected outputs out of {quoted(self.schema.outputs)}, found {found}.")
-        constants = {} if alpha is None else {ALPHA: np.array(_checked_alpha(alpha), dtype=np.float32)}
+        if alpha is not None:
+            require_alpha(alpha)
+        constants = {} if alpha is None else {ALPHA: np.array(alpha, dtype=np.float32)}
         feeds = self.schema.feeds(raw)
         session = self._session(frozenset(outputs))
         return run_in_chunks(session, outputs, feeds, constants, self.chunk_size(feeds))
@@ -191,6 +195,18 @@ class Scorer:
             return self._sessions[outputs]
 
 
+def table_scored_by(scorer: Scorer) -> Schema:
+    """Return the schema of a scorer's model for tables.
+
+    Raises
+    ------
+    InputError
+        It is no scorer, or its model is for something else.
+    """
+    require_type("a Scorer", scorer, Scorer, "pass Scorer('model.onnx')")
+    return table_of(scorer.schema)
+
+
 _NO_GOLDEN_ROWS = (
     "Expected golden rows and their outputs in the model file, found none that can be used; fit the model again."
 )
@@ -272,13 +288,29 @@ def _two_rows(values: NDArray[Any]) -> NDArray[Any]:
     return row.repeat(2, axis=0)
 
 
+def _as_list(outputs: Any) -> list[Any]:
+    """Return the names of several outputs, or of one."""
+    if isinstance(outputs, str):
+        return [outputs]
+    try:
+        return list(outputs)
+    except TypeError:
+        return [outputs]
+
+
 def _checked_threads(threads: int) -> int:
     if not (isinstance(threads, Integral) and 1 <= threads < 2**31) or isinstance(threads, bool):
         raise InputError(f"Expected threads to be a whole number of at least 1, found {threads!r}.")
     return int(threads)
 
 
-def _checked_alpha(alpha: float) -> float:
+def require_alpha(alpha: float) -> None:
+    """Refuse what is no false-alarm rate.
+
+    Raises
+    ------
+    InputError
+        It is no number between 0 and 1.
+    """
     if not (isinstance(alpha, Real) and 0 < alpha < 1):
         raise InputError(f"Expected a false-alarm rate alpha between 0 and 1, found {alpha!r}.")
-    return alpha

@@ -13,6 +13,7 @@ from numbers import Real
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from gandetect.arguments import require_count, require_type
 from gandetect.errors import InputError
 
 Floats = NDArray[np.float64]
@@ -46,7 +47,7 @@ class PValueCounts:
         InputError
             They are no numbers from 0 to 1, one for each row.
         """
-        self._waiting.append(_checked(p_values))
+        self._waiting.append(checked_p_values(p_values))
         self.n_rows += self._waiting[-1].size
         self._n_waiting += self._waiting[-1].size
         if self._n_waiting > MOST_WAITING:
@@ -76,7 +77,13 @@ class PValueCounts:
         -------
         int
             Rows with a p-value of at most `alpha`.
+
+        Raises
+        ------
+        InputError
+            `alpha` is no number.
         """
+        require_type("a number as alpha", alpha, Real, "pass one from 0 to 1")
         limit = float(np.float32(alpha))
         return sum(count for value, count in self._counts.items() if value <= limit)
 
@@ -126,9 +133,10 @@ class PValueCounts:
         Raises
         ------
         InputError
-            The rate is not between 0 and 1.
+            The rate is not between 0 and 1, or there is no number of calibration scores.
         """
         _require_rate(rate)
+        require_count("n_calibration", n_calibration, 1)
         return int(np.ceil(self.n_rows / (rate * (n_calibration + 1))))
 
     def chance_of_so_many(self, alpha: float, n_calibration: int) -> float:
@@ -148,7 +156,13 @@ class PValueCounts:
         -------
         float
             At most 1.
+
+        Raises
+        ------
+        InputError
+            `alpha` is no number, or there is no number of calibration scores.
         """
+        require_count("n_calibration", n_calibration, 1)
         n_small, rank = self.at_most(alpha), int(alpha * (n_calibration + 1) + 1e-9)
         if n_small <= alpha * self.n_rows or not 1 <= rank <= n_calibration:
             return 1.0
@@ -157,10 +171,17 @@ class PValueCounts:
         return _beta_binomial_tail(n_small * n_rows // self.n_rows, n_rows, rank, n_calibration + 1 - rank)
 
 
-def _checked(p_values: ArrayLike) -> Floats:
+def checked_p_values(p_values: ArrayLike) -> Floats:
+    """Return p-values, one for each row, as float64.
+
+    Raises
+    ------
+    InputError
+        They are no numbers from 0 to 1, one for each row.
+    """
     try:
         values = np.array(p_values, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         values = np.array(np.nan)
     if values.ndim != 1 or not ((values >= 0) & (values <= 1)).all():
         raise InputError("Expected p-values from 0 to 1, one for each row, found others; pass those of a scorer.")

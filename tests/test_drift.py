@@ -4,7 +4,6 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -26,10 +25,17 @@ def texts(*values):
     return np.array(values, dtype=object)
 
 
+class WithoutModel(Scorer):
+    """What a monitor asks of a scorer."""
+
+    def __init__(self, n_rows, schema):
+        self.manifest, self.schema = {"calibration": {"n": n_rows, "alpha": 0.05}}, schema
+
+
 def monitor(n_rows, **columns):
     kinds = {True: Kind.CATEGORY, False: Kind.NUMBER}
     schema = Schema(tuple(remembering(Column(n, kinds[v.dtype == object]), v) for n, v in columns.items()))
-    return DriftMonitor(SimpleNamespace(manifest={"calibration": {"n": n_rows, "alpha": 0.05}}, schema=schema))
+    return DriftMonitor(WithoutModel(n_rows, schema))
 
 
 def test_a_number_is_counted_in_tenths_of_its_training_rows_and_beyond_both_ends():

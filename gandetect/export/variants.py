@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from gandetect.arguments import require_callable, require_one_of, require_type
 from gandetect.core_schema import FEATURES, CoreSchema, encoding_beside
-from gandetect.errors import InputError, ModelFileError, quoted
+from gandetect.errors import InputError, ModelFileError
 from gandetect.export.core import encoding_spec, features
 from gandetect.export.distillation import distilled
 from gandetect.export.source import Columns, Source
@@ -199,9 +200,11 @@ def export_model(
     FileAccessError
         The source cannot be read.
     """
-    storage = storage or ("fp16" if distill and not core else "fp32")
-    if storage not in STORAGES:
-        raise InputError(f"Expected storage to be one of {quoted(STORAGES)}, found {storage!r}.")
+    storage = ("fp16" if distill and not core else "fp32") if storage is None else storage
+    require_one_of("storage", storage, STORAGES)
+    require_callable("callback", callback)
+    for name, wanted in {"distill": distill, "core": core}.items():
+        require_type(f"{name} to be True or False", wanted, bool, "pass one of them")
     if storage == "fp32" and not distill and not core:
         raise InputError(
             "Expected a variant to make, found none; pass storage='fp16', distill=True or core=True (--storage fp16, "

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from onnx import helper, version_converter
 from torch import Tensor, nn
 
+from gandetect.arguments import require_type
 from gandetect.errors import FileAccessError, InputError, MissingExtraError, quoted
 from gandetect.files import access_error
 from gandetect.graph.backbone import Backbone
@@ -68,6 +69,7 @@ def load_backbone(source: str | os.PathLike[str], side: int) -> Backbone:
     MissingExtraError
         timm is not installed.
     """
+    require_type("a backbone's name in timm or the path of its file", source, (str, os.PathLike), "pass one of both")
     name = os.fspath(source)
     if Path(source).is_file() or name.endswith(".onnx"):
         return _of_file(source, side)

@@ -166,7 +166,8 @@ class ImageGANDetector(ModelFileDetector):
 
         for name in ("n_features_in_", "feature_names_in_"):
             self.__dict__.pop(name, None)  # of an earlier fit on rows
-        if not isinstance(self.given, Iterable) or tuple(self.given) not in ((), (FOLDER_INPUT,)):
+        given = list(self.given) if isinstance(self.given, Iterable) else [self.given]
+        if given and not (len(given) == 1 and isinstance(given[0], str) and given[0] == FOLDER_INPUT):
             raise InputError(
                 f"Expected given to be () or ({FOLDER_INPUT!r},) for images, found {self.given!r}; their folder is all "
                 "that is known of them."
@@ -174,7 +175,7 @@ class ImageGANDetector(ModelFileDetector):
         images, folders = self._images(X, "train")
         model = fit_images(
             images,
-            folders=folders if self.given else None,
+            folders=folders if given else None,
             detector=self.detector,
             backbone=self.backbone,
             effort=self.effort,

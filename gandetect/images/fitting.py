@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from itertools import chain, islice
+from types import NoneType
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gandetect.arguments import require_callable, require_one_of, require_text, require_type
 from gandetect.errors import InputError, quoted
 from gandetect.graph.backbone import Backbone, FeatureMaps
 from gandetect.graph.builder import GraphBuilder
@@ -135,6 +137,13 @@ def fit_images(
     """
     seed, contamination = checked_seed(seed), checked_contamination(contamination)
     require_checkpoint(checkpoint, resume=resume)
+    require_callable("callback", callback)
+    require_callable("imagined", imagined)
+    require_type("images, one after the other", images, Iterable, "pass a list of arrays, or an array of all")
+    for name, names in {"folders": folders, "feature_names": feature_names}.items():
+        require_type(f"{name} to be names", names, (Sequence, np.ndarray, NoneType), "pass a list, or leave them out")
+        for one in () if names is None else names:
+            require_text(f"{name} as text", one)
     image_shape = None if image_shape is None else checked_image_shape(image_shape)
     remaining = iter(images)
     looked_at = [np.asarray(image) for image in islice(remaining, N_LOOKED_AT)]
@@ -175,8 +184,7 @@ def _chosen(
     images: list[Image], detector: str, backbone: str | os.PathLike[str] | None
 ) -> tuple[str, ImageSchema, Backbone | None]:
     """Choose the detector and the size it works at, and load the backbone, which may have a size of its own."""
-    if detector not in ("auto", *DETECTORS):
-        raise InputError(f"Expected detector to be one of {quoted(('auto', *DETECTORS))}, found {detector!r}.")
+    require_one_of("detector", detector, ("auto", *DETECTORS))
     if backbone is not None and detector == "whole":
         raise InputError(
             "Expected the detector 'patch' or 'auto' with a backbone, whose maps are judged at every position, found "

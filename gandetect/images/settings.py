@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gandetect.errors import InputError, quoted
+from gandetect.arguments import require_one_of
 from gandetect.training.course import Plan
 from gandetect.training.losses import LOSSES
 
@@ -122,8 +122,7 @@ class ImageSettings:
             ("effort", effort, EFFORTS),
             ("loss", loss, LOSSES),
         ):
-            if value not in list(known):
-                raise InputError(f"Expected {name} to be one of {quoted(known)}, found {value!r}.")
+            require_one_of(name, value, known)
         defaults = dict(DEFAULTS[detector])
         defaults["n_steps"] = round(defaults["n_steps"] * EFFORTS[effort])
         settings = defaults | {name: value for name, value in given.items() if value is not None}

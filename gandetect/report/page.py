@@ -6,11 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gandetect.arguments import require_text, require_type
 from gandetect.column import Column
 from gandetect.distribution import Distribution
 from gandetect.drift import Drift
@@ -18,8 +20,8 @@ from gandetect.errors import MissingExtraError, ModelFileError
 from gandetect.explaining import explain
 from gandetect.report.charts import HEIGHT, WIDTH, Bars, Line, column_bars, curve, over_time, score_bars
 from gandetect.report.rows import ReportRows
-from gandetect.schema import Schema, table_of
-from gandetect.scorer import Scorer
+from gandetect.schema import Schema
+from gandetect.scorer import Scorer, require_alpha, table_scored_by
 from gandetect.wording import missing_in_words, plain, training_in_words, value_in_words, verdicts
 
 if TYPE_CHECKING:
@@ -87,11 +89,15 @@ def render_report(
     Raises
     ------
     InputError
-        The model is not for tables, or the labels are all the same.
+        The model is not for tables, what has to be new rows or a title is none, or the labels are all the same.
     MissingExtraError
         jinja2 is not installed, or with labels scikit-learn or scipy.
     """
-    schema, manifest = table_of(scorer.schema), scorer.manifest
+    schema, manifest = table_scored_by(scorer), scorer.manifest
+    require_type("new rows as ReportRows", rows, (ReportRows, NoneType), "add them to ReportRows(scorer)")
+    require_text("a title as text", title)
+    if alpha is not None:
+        require_alpha(alpha)
     labelled = _labelled(rows, is_anomaly) if rows is not None and is_anomaly is not None else None
     drift = rows.monitor.result() if rows is not None and rows.n_rows else None
     shown, certificate = _shown(schema, drift), manifest.get("certificate", {})

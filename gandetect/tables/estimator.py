@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from gandetect.arguments import require_type
 from gandetect.column import Kind, Role
 from gandetect.detector import ModelFileDetector
 from gandetect.errors import InputError, quoted
@@ -176,6 +177,7 @@ class GANDetector(ModelFileDetector):
         """
         from gandetect.tables.fitting import fit_table
 
+        require_type("use_labels to be True or False", self.use_labels, (bool, np.bool_), "pass one of them")
         X = as_frame(X)
         if isinstance(X, pd.DataFrame):
             validate_data(self, X, skip_check_array=True)
@@ -272,6 +274,11 @@ class GANDetector(ModelFileDetector):
                 f"Expected an array of numbers, found text ({error}); pass a data frame, as steps of a pipeline give "
                 "after set_output(transform='pandas')."
             ) from error
+        except TypeError:
+            if isinstance(X, Sequence) or hasattr(X, "shape"):
+                raise
+            found = type(X).__name__
+            raise InputError(f"Expected an array of numbers, found {found}; pass an array or a data frame.") from None
         return array
 
     def _settings(self) -> Any:
@@ -314,7 +321,10 @@ def _known(y: Any, n_rows: int) -> NDArray[np.bool_]:
     expected = f"Expected y with use_labels to hold {n_rows} values, 1 = known anomaly and 0 = unlabelled, found"
     if y is None:
         raise InputError(f"{expected} none; pass such labels or leave use_labels out.")
-    labels = np.asarray(y)
+    try:
+        labels = np.asarray(y)
+    except ValueError:
+        raise InputError(f"{expected} lists; pass one label for each row.") from None
     if labels.shape != (n_rows,):
         raise InputError(f"{expected} shape {labels.shape}; pass one label for each row.")
     if not np.isin(labels, [0, 1]).all():

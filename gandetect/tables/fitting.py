@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from gandetect.arguments import require_callable, require_type
 from gandetect.calibration import default_alpha
 from gandetect.column import LEARNABLE
 from gandetect.errors import InputError, quoted
@@ -107,7 +108,12 @@ def fit_table(
     FileAccessError
         The checkpoint cannot be read or written.
     """
-    settings, seed = (settings or TableSettings()).checked(), checked_seed(seed)
+    require_type("a Schema", schema, Schema, "pass Schema((Column(...), ...))")
+    settings = TableSettings() if settings is None else settings
+    require_type("settings to be TableSettings", settings, TableSettings, "pass TableSettings(...), or leave them out")
+    require_type("named to be True or False", named, (bool, np.bool_), "pass one of them")
+    require_callable("callback", callback)
+    settings, seed = settings.checked(), checked_seed(seed)
     contamination = checked_contamination(contamination)
     require_checkpoint(checkpoint, resume=resume)
     columns = everything = _raw(columns, schema)
@@ -143,7 +149,7 @@ def fit_table(
     manifest["training"] |= {
         "seed": seed,
         "contamination": contamination,
-        "named": named,
+        "named": bool(named),
         "n_known_anomalies": len(rows.known),
         "trimmed_share": round(gross.share, 6),
         "trimmed_columns": gross.columns,

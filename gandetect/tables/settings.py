@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gandetect.errors import InputError, quoted
+from gandetect.arguments import require_one_of
 from gandetect.record import checked_numbers
 from gandetect.training.course import OPTIMIZERS, Plan
 from gandetect.training.losses import LOSSES
@@ -135,8 +135,7 @@ class TableSettings:
         InputError
             There is no such effort.
         """
-        if effort not in list(EFFORTS):
-            raise InputError(f"Expected effort to be one of {quoted(EFFORTS)}, found {effort!r}.")
+        require_one_of("effort", effort, EFFORTS)
         return cls(effort=effort, **EFFORTS[effort] | {n: v for n, v in given.items() if v is not None})
 
     def checked(self) -> TableSettings:
@@ -152,8 +151,7 @@ class TableSettings:
             There is no such effort, loss or optimizer, or a number is too small, infinite or none.
         """
         for name, known in _NAMES.items():
-            if getattr(self, name) not in list(known):
-                raise InputError(f"Expected {name} to be one of {quoted(known)}, found {getattr(self, name)!r}.")
+            require_one_of(name, getattr(self, name), known)
         return checked_numbers(self, _SMALLEST)
 
     def evidence_weights(

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from importlib.metadata import version
 from pathlib import Path
-from types import TracebackType
+from types import NoneType, TracebackType
 from typing import Any, Self
 
 import numpy as np
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from gandetect.arguments import require_type
 from gandetect.errors import InputError
 from gandetect.files import access_error, write_atomically
 from gandetect.training.course import State
@@ -141,13 +142,15 @@ def kept(
 
 
 def require_checkpoint(path: str | os.PathLike[str] | None, *, resume: bool) -> None:
-    """Refuse to resume without a checkpoint.
+    """Refuse what is no path, and to resume without a checkpoint.
 
     Raises
     ------
     InputError
-        Nothing says what to go on from.
+        The path is none, or nothing says what to go on from.
     """
+    require_type("the path of a checkpoint", path, (str, os.PathLike, NoneType), "pass one, or leave it out")
+    require_type("resume to be True or False", resume, (bool, np.bool_), "pass one of them")
     if resume and path is None:
         raise InputError("Expected a checkpoint to resume from, found none; name its file, or start anew.")
 

@@ -162,11 +162,11 @@ def find_device(name: str) -> torch.device:
     InputError
         torch cannot train on it.
     """
-    if name == "auto":
+    if isinstance(name, str) and name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
+    try:  # torch built without CUDA asserts
         number = torch.ones(1, device=name)
         number.item()  # a device such as "meta" has shapes, but no numbers
-    except (AssertionError, ImportError, RuntimeError, TypeError) as error:  # torch built without CUDA asserts
+    except (AssertionError, ImportError, RuntimeError, TypeError, ValueError) as error:
         raise InputError(f"Expected a device that torch can train on, found {name!r}; try 'cpu'.") from error
     return number.device
