@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandetect.errors import quoted
-from gandetect.readers.column_values import MIN_DIFFERENT
+from gandetect.readers.column_values import MIN_DIFFERENT, ColumnValues
+from gandetect.readers.kinds import texts_among_numbers
 from gandetect.readers.no_measurements import far_numbers, measures, runs_away
-from gandetect.readers.values import BLANKS, parse_number
+from gandetect.readers.values import BLANKS, parse_number, shown
 from gandetect_cli.terminal import counted
 
 Values = NDArray[Any]
@@ -62,6 +63,34 @@ def doubts(features: Mapping[str, Values], n_rows: int, times: Collection[str] =
     smallest = 1 / (n_rows + 1)
     if smallest > 0.05:
         found.append(f"with {counted(n_rows, 'row')} no p-value is below {smallest:.2g}: add rows if you can")
+    return found
+
+
+def doubts_of_kinds(categories: Mapping[str, Values], decimal: str) -> list[str]:
+    """Return a sentence for every column of numbers for the most part that was taken for one of categories.
+
+    Parameters
+    ----------
+    categories : mapping of str to array of str objects of shape (n_rows,)
+        The text of the columns.
+    decimal : {".", ","}
+        The decimal mark of numbers.
+
+    Returns
+    -------
+    list of str
+        Empty for most tables.
+    """
+    found = []
+    for name, texts in categories.items():
+        values = ColumnValues(name, texts, decimal, np.arange(len(texts)))
+        if len(odd := texts_among_numbers(values)):
+            n_odd, n_values = values.count(values.no_numbers), len(values.words)
+            found.append(
+                f"{n_odd:,} of the {counted(n_values, 'value')} of {name!r} are no numbers, such as "
+                f"{', '.join(map(shown, odd[:3]))}, so it is learned as a category: to learn from its numbers pass "
+                f"--kind '{name}=number' and --on-error missing, or mend the others"
+            )
     return found
 
 

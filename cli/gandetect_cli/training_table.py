@@ -21,7 +21,7 @@ from gandetect.readers.schemas import find_schema
 from gandetect.readers.tables import Chunk
 from gandetect.readers.values import BLANKS, Parsed, parse_columns, parse_number, shown
 from gandetect.schema import Schema
-from gandetect_cli.doubts import doubts
+from gandetect_cli.doubts import doubts, doubts_of_kinds
 from gandetect_cli.labels import among, labels_of
 from gandetect_cli.progress import ProgressBar
 from gandetect_cli.reservoir import Reservoir
@@ -51,6 +51,8 @@ class TrainingTable:
         Different labels of the rows that are no known anomalies.
     bad_lines : BadLines
         Lines that are no rows.
+    kind_doubts : list of str
+        A sentence for every column whose kind, as it was found, is doubtful.
     """
 
     name: str
@@ -62,6 +64,7 @@ class TrainingTable:
     n_unreadable: int
     n_labels: int
     bad_lines: BadLines
+    kind_doubts: list[str]
 
     @property
     def n_rows(self) -> int:
@@ -115,7 +118,10 @@ class TrainingTable:
             )
         rows, features = self.rows(known=False), self.schema.features
         times = {column.name for column in features if column.kind is Kind.TIME}
-        for sentence in doubts({column.name: rows[column.name] for column in features}, self.n_rows, times):
+        for sentence in (
+            *self.kind_doubts,
+            *doubts({column.name: rows[column.name] for column in features}, self.n_rows, times),
+        ):
             reporter.warn(sentence)
 
 
@@ -174,6 +180,7 @@ def read_training_table(
     unwanted = [name for names in drop for name in _names(names, "--drop")]
     bad_lines = BadLines()
     sample, numbers, n_seen = _sample(table, max_rows, seed, bad_lines if on_error == "skip" else None, quiet)
+    mark = decimal or _decimal_of(sample)
     schema = find_schema(
         sample.columns,
         sample.lines,
@@ -183,7 +190,7 @@ def read_training_table(
         only=chosen,
         label=label,
         given=judged_among,
-        decimal=decimal or _decimal_of(sample),
+        decimal=mark,
         is_decimal_certain=decimal is not None,
         missing=missing_in,
         on_error=on_error,
@@ -192,8 +199,19 @@ def read_training_table(
     parsed = parse_columns(sample.columns, sample.lines, schema, on_error=on_error, name=table.name)
     known, n_labels = _known_rows(sample, parsed, label, labels)
     schema = schema.with_known_anomalies(labels) if labels else schema
+    found = [column.name for column in schema.used if column.kind is Kind.CATEGORY and column.name not in kind_of]
+    kind_doubts = doubts_of_kinds({name: sample.columns[name] for name in found}, mark)
     training = TrainingTable(
-        table.name, schema, parsed.columns, known, n_seen, sample.n_rows, parsed.problems, n_labels, bad_lines
+        table.name,
+        schema,
+        parsed.columns,
+        known,
+        n_seen,
+        sample.n_rows,
+        parsed.problems,
+        n_labels,
+        bad_lines,
+        kind_doubts,
     )
     if training.n_rows < MIN_ROWS:
         raise InputError(

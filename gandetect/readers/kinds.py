@@ -28,7 +28,8 @@ are numbers or ISO 8601 times while the others are not; numbers with another dec
 a thousands separator where the caller did not name the mark. Left out, because only a person can tell: dates whose
 day and month may be swapped or that are written in several formats, 20 or more different ones with a year of two
 digits, which may be codes, 20 or more different ones like ``13:45``, which may be times of day or durations, and 20 or
-more times that lack more than an hour of a day.
+more times that lack more than an hour of a day. A category all the same, but told of (`texts_among_numbers`): a column
+of which more than half of the values are numbers, at least 10 different ones.
 """
 
 from __future__ import annotations
@@ -189,8 +190,22 @@ def _find_words(values: ColumnValues) -> Finding:
 
 def _hint(values: ColumnValues) -> str:
     """Say how a column that looks like an id or free text may be read after all."""
-    n_values, n_numbers = len(values.words), values.count(~values.no_numbers)
-    if n_numbers > n_values / 2 and not _are_codes(values):
+    if _are_mostly_numbers(values):
+        n_values, n_numbers = len(values.words), values.count(~values.no_numbers)
         kind = f"--kind '{values.name}=number' and --on-error missing"
         return f"; {n_numbers} of its {n_values} values are numbers: to learn from them pass {kind}"
     return clock_hint(values)
+
+
+def texts_among_numbers(values: ColumnValues) -> NDArray[np.object_]:
+    """Return the different texts that are no numbers, in a column of numbers for the most part; of others nothing.
+
+    Fewer than 10 different numbers may as well be levels, such as the marks of a school.
+    """
+    odd = values.no_numbers
+    is_mixed = _are_mostly_numbers(values) and int((~odd).sum()) >= _MIN_NUMBERS
+    return values.different[odd] if is_mixed else values.different[:0]
+
+
+def _are_mostly_numbers(values: ColumnValues) -> bool:
+    return 2 * values.count(values.no_numbers) < len(values.words) and not _are_codes(values)

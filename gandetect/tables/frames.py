@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from gandetect.column import NUMERIC, Column, Kind
 from gandetect.errors import InputError, MissingExtraError, quoted
 from gandetect.readers.column_values import ColumnValues
-from gandetect.readers.kinds import find_kind
+from gandetect.readers.kinds import find_kind, texts_among_numbers
 from gandetect.readers.no_measurements import far_numbers, runs_away
 from gandetect.readers.values import parse_column
 from gandetect.schema import Schema
@@ -106,11 +106,16 @@ def find_no_categories(frame: pd.DataFrame, columns: Mapping[str, NDArray[Any]],
     Whoever gives a column the dtype category means it.
     """
     found: dict[Kind, list[str]] = {kind: [] for kind in _ADVICE}
+    mixed: list[str] = []
     for i, column in enumerate(schema.columns):
         if column.kind is Kind.CATEGORY and _inferred(frame.iloc[:, i]) in _TEXT:
             values = ColumnValues(column.name, columns[column.name], ".", np.arange(len(frame)))
-            found.get(find_kind(values, "missing").kind, []).append(column.name)
+            names = mixed if len(texts_among_numbers(values)) else found.get(find_kind(values, "missing").kind, [])
+            names.append(column.name)
     parts = [f"{_ADVICE[kind][0]} in {quoted(names)} ({_ADVICE[kind][1]})" for kind, names in found.items() if names]
+    if mixed:
+        remedy = "convert them with pandas.to_numeric, errors='coerce'"
+        parts.append(f"numbers among other texts in {quoted(mixed)} ({remedy})")
     if not parts:
         return ""
     return (

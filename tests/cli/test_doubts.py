@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gandetect_cli.doubts import doubts
+from gandetect_cli.doubts import doubts, doubts_of_kinds
 
 NUMBERS = np.random.default_rng(0).normal(size=30)
 
@@ -130,6 +130,32 @@ def test_categories_that_move_on_are_named_but_not_those_of_which_many_are_rare(
 
 def test_enough_rows_tell_ids_by_themselves():
     assert not any("too few to tell" in doubt for doubt in doubts({"user": words(*map(str, range(20)))}, 20))
+
+
+MIXED = [f"{i % 12}.5" for i in range(80)] + ["off", "err"] * 10
+
+
+def test_numbers_among_other_texts_are_named_with_what_to_pass():
+    (sentence,) = doubts_of_kinds({"temp": words(*MIXED, "NA", ""), "level": words(*"abc" * 30)}, ".")
+    assert sentence == (
+        "20 of the 100 values of 'temp' are no numbers, such as 'off', 'err', so it is learned as a category: to learn "
+        "from its numbers pass --kind 'temp=number' and --on-error missing, or mend the others"
+    )
+    commas = words(*(text.replace(".", ",") for text in MIXED))
+    assert doubts_of_kinds({"temp": commas}, ",") == [sentence]
+    assert doubts_of_kinds({"temp": commas}, ".") == []
+
+
+def test_fit_warns_of_numbers_among_other_texts_unless_the_kind_was_chosen(cli):
+    table = "v,temp\n" + "".join(f"{i * 37 % 101},{text}\n" for i, text in enumerate(MIXED))
+    said = "warning: 20 of the 100 values of 'temp' are no numbers"
+    as_given = cli("fit", "-", "--steps", 1, "--given", "temp", stdin=table.encode())
+    assert said in as_given.err
+    chosen = cli("fit", "-", "--steps", 1, "--kind", "temp=category", stdin=table.encode())
+    assert "are no numbers" not in chosen.err
+    as_numbers = cli("fit", "-", "--steps", 1, "--kind", "temp=number", "--on-error", "missing", stdin=table.encode())
+    assert "20 fields could not be read: taken as missing" in as_numbers.err
+    assert "are no numbers" not in as_numbers.err
 
 
 def test_fit_warns(cli):

@@ -417,6 +417,17 @@ def test_text_that_holds_no_categories_is_warned_about_and_learned_all_the_same(
     )
 
 
+def test_numbers_among_other_texts_are_warned_about():
+    values = [*(np.arange(48) % 12 / 4), *["off", "err"] * 6]
+    frame = pd.DataFrame({"a": np.arange(60.0) * 7 % 60, "objects": values, "texts": list(map(str, values))})
+    message = (
+        r"numbers among other texts in 'objects', 'texts' \(convert them with pandas.to_numeric, errors='coerce'\);"
+    )
+    with pytest.warns(UserWarning, match=message):
+        quick(n_steps=1).fit(frame)
+    quick(n_steps=1).fit(frame.astype({"objects": "category", "texts": "category"}))  # a warning would be an error
+
+
 def test_a_column_of_dtype_category_is_not_doubted():
     meant = text_frame().astype(dict.fromkeys(("id", "note", "when", "day", "weight", "share"), "category"))
     quick(n_steps=1).fit(meant)  # a warning would be an error

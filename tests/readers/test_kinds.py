@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from gandetect.column import Kind, Role
 from gandetect.errors import InputError
+from gandetect.readers.column_values import ColumnValues
+from gandetect.readers.kinds import texts_among_numbers
 from gandetect.readers.schemas import find_schema
 from gandetect.readers.values import YES_NO_PAIRS, parse_columns
 
@@ -161,6 +163,22 @@ def test_free_text_of_numbers_for_the_most_part_says_how_to_read_them():
     )
     assert column_of(words, kinds={"x": "number"}, on_error="missing").suffix == " kg"
     assert column_of([f"{i:03}" for i in range(30)] + ["000"]).reason.endswith(": free text")  # codes
+
+
+@pytest.mark.parametrize(
+    ("values", "odd"),
+    [
+        ([f"{i % 10}" for i in range(51)] + ["a", "b"] * 24, ["a", "b"]),
+        ([f"{i % 20} kg" for i in range(30)] + ["heavy"] * 9, ["heavy"]),
+        ([f"{i % 10}" for i in range(50)] + ["a", "b"] * 25, []),
+        ([f"{i % 9}" for i in range(80)] + ["a", "b"] * 10, []),
+        ([f"{i % 10:03}" for i in range(80)] + ["a", "b"] * 10, []),
+        ([f"{i % 10}" for i in range(80)] + ["NA", ""] * 10, []),
+    ],
+)
+def test_texts_among_numbers_are_those_that_are_none_in_a_column_of_numbers_for_the_most_part(values, odd):
+    found = texts_among_numbers(ColumnValues("x", np.array(values, dtype=object), ".", np.arange(len(values))))
+    assert found.tolist() == odd
 
 
 def test_a_column_of_times_with_a_few_words_is_refused():
