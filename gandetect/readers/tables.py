@@ -336,15 +336,18 @@ def _with_index_name(header: list[str]) -> list[str]:
 def _checked_names(header: Sequence[str], place: str) -> tuple[str, ...]:
     if not header:
         raise InputError(f"{place}: expected columns, found none; check the file.")
+    if header[0].lower() == "sep=":
+        raise InputError(f"{place}: expected column names, found 'sep=', which spreadsheets read; remove the line.")
     positions: dict[str, list[int]] = {}
     for position, column in enumerate(header, 1):
         positions.setdefault(column, []).append(position)
     for column, found in positions.items():
         where = " and ".join(str(position) for position in found)
         if not column.strip():
-            raise InputError(
-                f"{place}: expected a name for every column, found none for column {where}; name or remove it."
-            )
+            remedy = "name or remove it"
+            if len(found) > 1:
+                remedy = "name or remove them, or remove the lines above the column names if there are any"
+            raise InputError(f"{place}: expected a name for every column, found none for column {where}; {remedy}.")
         if len(found) > 1:
             raise InputError(
                 f"{place}: expected different column names, found {shown(column)} for columns {where}; "

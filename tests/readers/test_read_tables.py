@@ -171,7 +171,12 @@ BAD = {
     ),
     "two empty names": (
         b"a,,\n1,2,3\n",
-        ", line 1: expected a name for every column, found none for column 2 and 3; name or remove it.",
+        ", line 1: expected a name for every column, found none for column 2 and 3; name or remove them, or "
+        "remove the lines above the column names if there are any.",
+    ),
+    "a line for spreadsheets": (
+        b"sep=;\na;b\n1;2\n",
+        ", line 1: expected column names, found 'sep=', which spreadsheets read; remove the line.",
     ),
     "blank name": (
         b'a," "\n1,2\n',
