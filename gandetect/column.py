@@ -21,6 +21,12 @@ KNOWN_ANOMALIES = "known_anomalies"
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 """Those of the training values that the summary of a column of numbers or times keeps."""
 
+YES_NO_PAIRS = (("true", "false"), ("t", "f"), ("yes", "no"), ("y", "n"), ("on", "off"))
+"""Pairs of words, in lower case, that make a yes/no column."""
+
+YES_NO = {word: level for pair in (*YES_NO_PAIRS, ("1", "0")) for word, level in zip(pair, ("yes", "no"), strict=True)}
+"""What each word, in lower case, is in a yes/no column."""
+
 
 class Kind(StrEnum):
     """What the values of a column are."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from gandetect.column import NUMERIC, QUANTILES, Column, Kind
+from gandetect.column import NUMERIC, QUANTILES, YES_NO, Column, Kind
 
 _USUAL = (QUANTILES.index(0.05), QUANTILES.index(0.95))
 """Positions, among the quantiles of a column's summary, of the ends of what is usual."""
@@ -159,7 +159,9 @@ _OVERLAP_WORTH_SAYING = 0.25
 
 
 def _unheard_of(column: Column, value: str) -> str:
-    return " (never seen before)" if value and value not in column.summary.get("known", [value]) else ""
+    known = column.summary.get("known", [value])
+    word = YES_NO.get(value.lower()) if column.kind is Kind.YES_NO else None
+    return " (never seen before)" if value and value not in known and word not in known else ""
 
 
 def _number(column: Column, value: float) -> str:
@@ -167,13 +169,13 @@ def _number(column: Column, value: float) -> str:
 
 
 def _shown(column: Column, value: float) -> str:
-    return time_in_words(value, _DAY) if column.kind is Kind.TIME else column.written(f"{value:.6g}")
+    return time_in_words(value, _DAY) if column.kind is Kind.TIME else _rounded(column, value, 6)
 
 
-def _rounded(column: Column, value: float) -> str:
-    """Round to three digits, or as many as a hundredth of the usual spread needs."""
+def _rounded(column: Column, value: float, n_digits: int = 3) -> str:
+    """Round to three digits, or so many others, and to more by as many as a value has before the usual spread's."""
     low, high = usual_range(column) or (0.0, 0.0)
-    n_digits, spread = 3, high - low
+    spread = high - low
     if value and 0 < spread < math.inf:
         n_digits += max(0, math.ceil(math.log10(abs(value)) - math.log10(spread)))
     return column.written(f"{float(f'{value:.{min(n_digits, 12)}g}'):.12g}")

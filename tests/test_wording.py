@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gandetect.column import Column, Kind
-from gandetect.wording import is_expected, reason, value_in_words
+from gandetect.wording import is_expected, reason, training_in_words, value_in_words
 
 AMOUNT = Column("amount", Kind.NUMBER, summary={"quantiles": [1.0, 120.0, 300.0, 410.0, 600.0, 900.0, 1000.0]})
 PRICE = replace(AMOUNT, decimal=",", grouping=".", prefix="€ ")
@@ -15,6 +15,7 @@ CONSTANT, HUGE = (
     Column("x", Kind.NUMBER, summary={"quantiles": quantiles}) for quantiles in ([7.0] * 7, [-1e308] * 3 + [1e308] * 4)
 )
 STATUS = Column("status", Kind.NUMBER, summary={"quantiles": [200.0] * 6 + [404.0]})
+MOVING = Column("moving", Kind.YES_NO, summary={"known": ["no", "yes"]})
 YEAR = 86_400.0 * 365
 OPENED = Column("opened", Kind.TIME)
 SHIPPED = Column("shipped", Kind.TIME, summary={"quantiles": [86_400.0 * day for day in range(1, 8)]})
@@ -31,6 +32,8 @@ SHIPPED = Column("shipped", Kind.TIME, summary={"quantiles": [86_400.0 * day for
         (COUNTRY, "IT", ["FR", "DE"], "country IT, expected FR or DE"),
         (COUNTRY, "XX", ["FR", ""], "country XX (never seen before), expected FR"),
         (COUNTRY, "", ["FR", ""], "country missing, expected FR"),
+        (MOVING, "TRUE", ["no", ""], "moving TRUE, expected no"),
+        (MOVING, "J", ["no", ""], "moving J (never seen before), expected no"),
         (OPENED, YEAR + 3600 * 3, YEAR + 3600 * 14.25, "opened 1971-01-01 03:00, expected about 14:15"),
         (OPENED, np.nan, 900.0, "opened missing, expected about 00:15"),
         (OPENED, 1e300, 1e300, "opened 1e+300 s, expected about 1e+300 s"),
@@ -66,6 +69,11 @@ def test_expected_numbers_have_as_many_digits_as_their_range_asks_for():
 )
 def test_a_value_is_told_as_exactly_as_its_column_asks_for(column, value, text):
     assert value_in_words(column, value) == text
+
+
+def test_training_values_have_as_many_digits_as_tell_them_apart():
+    clock = Column("at", Kind.NUMBER, summary={"quantiles": [1.7e9 + 60 * minute for minute in range(7)]})
+    assert training_in_words(clock) == "1700000000 to 1700000360, median 1700000180"
 
 
 def test_a_level_is_expected_if_it_is_among_the_likely_ones():

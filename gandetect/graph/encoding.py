@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from gandetect.column import NUMERIC
+from gandetect.column import NUMERIC, YES_NO, Kind
 from gandetect.graph.builder import GraphBuilder
 from gandetect.schema import Schema
 from gandetect.tables.encoding import (
@@ -42,7 +42,7 @@ def add_inputs(builder: GraphBuilder, schema: Schema) -> dict[str, str]:
     }
 
 
-def add_encoding(builder: GraphBuilder, encoding: Encoding, inputs: dict[str, str]) -> EncodedTensors:
+def add_encoding(builder: GraphBuilder, encoding: Encoding, schema: Schema, inputs: dict[str, str]) -> EncodedTensors:
     """Add the nodes that compute samples, presence and excess of every row.
 
     Parameters
@@ -51,15 +51,18 @@ def add_encoding(builder: GraphBuilder, encoding: Encoding, inputs: dict[str, st
         Gets the nodes.
     encoding : Encoding
         Fitted parameters.
+    schema : Schema
+        Tells which columns are yes/no.
     inputs : dict of str to str
         Names of the raw columns' tensors by column name.
     """
+    yes_no = {column.name for column in schema.used if column.kind is Kind.YES_NO}
     parts = [
         add(builder, chosen, [inputs[name] for name in chosen])
         for kind, add in (
             (NumberEncoding, partial(_add_numbers, departure=encoding.departure, given=encoding.given)),
             (TimeEncoding, _add_times),
-            (CategoryEncoding, partial(_add_categories, given=encoding.given)),
+            (CategoryEncoding, partial(_add_categories, given=encoding.given, yes_no=yes_no)),
         )
         if (chosen := encoding.of_kind(kind))
     ]
@@ -150,17 +153,24 @@ def _add_times(builder: GraphBuilder, encoding: dict[str, TimeEncoding], inputs:
 
 
 def _add_categories(
-    builder: GraphBuilder, encoding: dict[str, CategoryEncoding], inputs: list[str], given: tuple[str, ...]
+    builder: GraphBuilder,
+    encoding: dict[str, CategoryEncoding],
+    inputs: list[str],
+    given: tuple[str, ...],
+    yes_no: set[str],
 ) -> EncodedTensors:
     rows = []
     for position, ((column, category), name) in enumerate(zip(encoding.items(), inputs, strict=True)):
         n_levels = len(category.levels)
+        places = {level: place for place, level in enumerate(category.levels)} | {"": n_levels + 1}
+        if column in yes_no:
+            places |= {word: places[level] for word, level in _YES_NO_WORDS.items() if level in places} | places
         index = builder.node(
             "LabelEncoder",
             name,
             domain="ai.onnx.ml",
-            keys_strings=[*category.levels, ""],
-            values_int64s=[*range(n_levels), n_levels + 1],
+            keys_strings=list(places),
+            values_int64s=list(places.values()),
             default_int64=n_levels,
         )
         table = builder.floats(_table(category, column in given), f"category/{position}/table")
@@ -175,6 +185,10 @@ def _add_categories(
     largest_excess = _largest_of(builder, excess)
     growth = builder.node("Mul", largest_excess, builder.floats(0.0))
     return EncodedTensors(samples, present, growth, excess, largest_excess)
+
+
+_YES_NO_WORDS = {cased(word): level for word, level in YES_NO.items() for cased in (str.lower, str.upper, str.title)}
+"""What files write for yes and no, which devices read without what reads files here."""
 
 
 def _table(category: CategoryEncoding, is_given: bool) -> np.ndarray:

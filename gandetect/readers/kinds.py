@@ -40,7 +40,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from gandetect.column import Column, Kind
+from gandetect.column import YES_NO_PAIRS, Column, Kind
 from gandetect.readers.column_values import MIN_DIFFERENT, ColumnValues, Finding
 from gandetect.readers.number_forms import PLAIN, NumberForm, are_pairs, find_form
 from gandetect.readers.time_forms import (
@@ -52,7 +52,6 @@ from gandetect.readers.time_forms import (
     without_short_log,
 )
 from gandetect.readers.values import (
-    YES_NO_PAIRS,
     is_limit,
     parse_column,
     parse_number,

@@ -30,16 +30,13 @@ from functools import lru_cache, partial
 import numpy as np
 from numpy.typing import NDArray
 
-from gandetect.column import Column, Kind
+from gandetect.column import YES_NO, Column, Kind
 from gandetect.errors import InputError, quoted
 from gandetect.readers.plain import PlainColumns
 from gandetect.schema import Schema
 
 MISSING = frozenset({"", "?", "-", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL", "None"})
 """Texts that stand for a missing value in number, yes/no and time columns."""
-
-YES_NO_PAIRS = (("true", "false"), ("t", "f"), ("yes", "no"), ("y", "n"), ("on", "off"))
-"""Pairs of words, in lower case, that make a yes/no column."""
 
 BLANKS = " \t"
 """Characters that may stand around numbers, yes/no words, times and missing values."""
@@ -49,8 +46,6 @@ _HARD_BLANKS = str.maketrans("\u00a0\u202f", "  ")
 
 ON_ERROR = ("fail", "skip", "missing")
 """What can be done about a field that cannot be read."""
-
-_YES_NO = {yes: "yes" for yes, _ in (*YES_NO_PAIRS, ("1", "0"))} | {no: "no" for _, no in (*YES_NO_PAIRS, ("1", "0"))}
 
 # The number with a point; no two parts can match the same digits, so that a long field cannot take quadratic time.
 _NUMBER = re.compile(
@@ -293,7 +288,7 @@ def _with_point(text: str, decimal: str) -> str:
 
 def _yes_no(text: str) -> str:
     word = text.strip(BLANKS)
-    return "" if word in MISSING else _YES_NO.get(word.lower(), text)
+    return "" if word in MISSING else YES_NO.get(word.lower(), text)
 
 
 def _iso_seconds(text: str) -> float | None:

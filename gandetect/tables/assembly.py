@@ -60,7 +60,7 @@ def build_model(learned: Learned, threshold: float | None, manifest: dict[str, A
     """Build the whole graph: raw columns in, all answers out."""
     builder = GraphBuilder()
     inputs = add_inputs(builder, learned.schema)
-    encoded = add_encoding(builder, learned.encoding, inputs)
+    encoded = add_encoding(builder, learned.encoding, learned.schema, inputs)
     components = add_networks(builder, encoded, learned.weights, learned.encoding.column_of)
     judged = encoded.present
     if learned.encoding.given:

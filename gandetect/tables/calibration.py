@@ -36,7 +36,7 @@ Floats = NDArray[np.float32]
 def run_encoding(columns: Columns, schema: Schema, encoding: Encoding) -> EncodedRows:
     """Encode raw columns as the model file does."""
     builder = GraphBuilder()
-    encoded = add_encoding(builder, encoding, add_inputs(builder, schema))
+    encoded = add_encoding(builder, encoding, schema, add_inputs(builder, schema))
     for name in EncodedRows._fields:
         builder.output(name, getattr(encoded, name), np.float32, ["n", None])
     feeds = {column.input_name: columns[column.name] for column in schema.used}

@@ -19,7 +19,7 @@ from gandetect.tables.encoding_fitting import MAX_LEVELS, fit_encoding
 def encoder(encoding, schema):
     """Return a function from raw columns to what the graph computes of them."""
     builder = GraphBuilder()
-    encoded = add_encoding(builder, encoding, add_inputs(builder, schema))
+    encoded = add_encoding(builder, encoding, schema, add_inputs(builder, schema))
     names = (*EncodedRows._fields, "largest_excess")
     for name in names:
         builder.output(name, getattr(encoded, name), np.float32, ["n", None])
@@ -193,6 +193,15 @@ def test_an_unknown_level_has_excess_and_no_known_one_has():
     excess = encoded_column(Kind.CATEGORY, ["a"] * 50 + ["b"] * 30 + ["c"], ["a", "b", "c", "d", "A", ""]).excess[:, 0]
     assert not excess[[0, 1, 2, 5]].any()
     assert (excess[3:5] > 0).all()
+
+
+def test_the_words_of_a_file_for_yes_and_no_are_known_in_a_yes_no_column_alone():
+    training, words = ["yes", "no", "no", "yes", "maybe"], ["TRUE", "False", "n", "1", "", "maybe", "J"]
+    read, unread = (encoded_column(Kind.YES_NO, training, values) for values in (["yes", "no", "no", "yes"], words))
+    np.testing.assert_array_equal(unread.samples[:4], read.samples)
+    assert (unread.excess[:, 0] > 0).tolist() == [False] * 6 + [True]
+    assert (unread.present[:, 0] == 0).tolist() == [False] * 4 + [True] + [False] * 2
+    assert (encoded_column(Kind.CATEGORY, training, words[:4]).excess > 0).all()
 
 
 def test_an_unknown_level_is_the_more_surprising_the_fewer_levels_were_seen_once():

@@ -8,12 +8,12 @@ from found_schemas import column_of, failure, schema_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gandetect.column import Kind, Role
+from gandetect.column import YES_NO_PAIRS, Kind, Role
 from gandetect.errors import InputError
 from gandetect.readers.column_values import ColumnValues
 from gandetect.readers.kinds import texts_among_numbers
 from gandetect.readers.schemas import find_schema
-from gandetect.readers.values import YES_NO_PAIRS, parse_columns
+from gandetect.readers.values import parse_columns
 
 SHUFFLED = [str(i * 37 % 101) for i in range(1, 31)]
 KINDS = {
