@@ -170,8 +170,8 @@ class GANDetector(ModelFileDetector):
         -----
         UserWarning
             Columns of text look like ids, free text, times or numbers. They are learned as categories all the same, and
-            new values are anomalous; a column of dtype category is not asked. Or columns of a data frame look like
-            clocks or counters, which new rows are flagged for, or hold a number for what is missing.
+            new values are anomalous; a column of dtype category is not asked. Or columns of a data frame are empty or
+            look like clocks or counters, which new rows are flagged for, or hold a number for what is missing.
         ConvergenceWarning
             A member of the ensemble is sick, also after it was trained once more; see `health_`.
         """

@@ -125,9 +125,14 @@ def find_no_categories(frame: pd.DataFrame, columns: Mapping[str, NDArray[Any]],
 
 
 def find_no_measurements(columns: Mapping[str, NDArray[Any]], schema: Schema) -> list[str]:
-    """Return a sentence on features that look like clocks or counters, and on each number that may mean missing."""
+    """Return a sentence on empty features, on those that may be clocks or counters, and on each number for missing."""
     numbers = {column.name: columns[column.name] for column in schema.features if column.kind is Kind.NUMBER}
     found = []
+    if names := [column.name for column in schema.features if _is_empty(columns[column.name])]:
+        found.append(
+            f"Expected values to learn from, found none in {quoted(names)}; leave out what stays empty, since new rows "
+            "would be flagged for any value there."
+        )
     if names := [name for name, values in numbers.items() if runs_away(values)]:
         found.append(
             f"Expected numbers that new rows have, too, found {quoted(names)}, in every quarter of the rows mostly "
@@ -139,6 +144,10 @@ def find_no_measurements(columns: Mapping[str, NDArray[Any]], schema: Schema) ->
             f"{quoted(names)}, far beyond all other numbers there; put NaN in its place if it is one."
         )
     return found
+
+
+def _is_empty(values: NDArray[Any]) -> bool:
+    return not (np.isfinite(values) if values.dtype.kind == "f" else values != "").any()
 
 
 def array_columns(X: NDArray[Any], schema: Schema) -> dict[str, NDArray[Any]]:

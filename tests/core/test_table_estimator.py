@@ -449,6 +449,12 @@ def test_clocks_counters_and_numbers_for_what_is_missing_are_warned_about_in_dat
     quick(n_steps=1).fit(frame.to_numpy())
 
 
+def test_empty_columns_of_a_data_frame_are_warned_about():
+    frame = pd.DataFrame({"amount": np.arange(60.0) % 7, "note": "", "left": np.nan, "when": pd.NaT})
+    with pytest.warns(UserWarning, match="found none in 'note', 'left', 'when'; leave out what stays empty"):
+        quick(n_steps=1).fit(frame)
+
+
 @pytest.fixture(scope="module")
 def objects():
     """Two frames of the same values: one with the dtypes that say what they are, one of objects."""
