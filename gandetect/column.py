@@ -151,7 +151,7 @@ class Column:
         return np.where(np.isin(values, self.missing), np.nan, values) if self.missing else values
 
     def converted(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Return raw values as the graph takes them.
+        """Return raw values as the graph takes them, in a yes/no column what files write for it as ``yes`` or ``no``.
 
         Parameters
         ----------
@@ -180,11 +180,13 @@ class Column:
                 )
             return self.without_marks(values.astype(np.float64, copy=False))
         if values.dtype.kind == "U":
-            return values.astype(object)
+            values = values.astype(object)
         # ONNX Runtime would turn anything else into text without a word: None into 'None', 5 into '5'.
         if values.dtype != object or not all(type(value) is str for value in values):
             raise InputError(f"Expected text in column {self.name!r}, found other values; use '' for a missing one.")
-        return values
+        if self.kind is not Kind.YES_NO:
+            return values
+        return np.array([YES_NO.get(value.lower(), value) for value in values], dtype=object)
 
     def values_from_json(self, values: list[Any]) -> NDArray[Any]:
         """Return raw values from JSON values.

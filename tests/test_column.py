@@ -34,6 +34,12 @@ def test_numbers_that_stand_for_missing_values_are_nan_for_the_graph():
     assert values.tolist() == [1, -9999, 99]
 
 
+def test_what_files_write_for_yes_and_no_is_yes_or_no_in_a_yes_no_column_alone():
+    words = ["TRUE", "f", "No", "", "perhaps"]
+    assert Column("asked", Kind.YES_NO).converted(words).tolist() == ["yes", "no", "no", "", "perhaps"]
+    assert Column("asked", Kind.CATEGORY).converted(words).tolist() == words
+
+
 def test_what_a_masked_array_masks_is_missing_for_the_graph():
     numbers = np.ma.array([1, 2, 3], mask=[True, False, False])
     assert np.array_equal(Column("t", Kind.NUMBER).converted(numbers), [np.nan, 2, 3], equal_nan=True)
