@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -207,8 +208,9 @@ class Column:
 
 def _unmasked(values: Any) -> Any:
     """Return a masked array with what stands for missing in place of what it masks, and anything else as it is."""
-    if not isinstance(values, np.ma.MaskedArray):
+    masked = sys.modules.get("numpy.ma")  # there are no masked arrays before it is loaded, which takes memory
+    if masked is None or not isinstance(values, masked.MaskedArray):
         return values
     if values.dtype.kind in "fiub":
-        return np.ma.filled(values.astype(np.float64), np.nan)
-    return np.ma.filled(values.astype(object), "")
+        return masked.filled(values.astype(np.float64), np.nan)
+    return masked.filled(values.astype(object), "")

@@ -16,7 +16,9 @@ def map_in_turn(items: Iterable[Item], work: Callable[[Item], Result]) -> Iterat
     return ((item, work(item)) for item in items)
 
 
-def ahead(items: Iterable[Item], work: Callable[[Item], Result], n_threads: int = 1) -> Iterator[tuple[Item, Result]]:
+def ahead(
+    items: Iterable[Item], work: Callable[[Item], Result], n_threads: int = 1, n_fetched: int = 1
+) -> Iterator[tuple[Item, Result]]:
     """Work on items in threads of their own, as many at once, while the next item is fetched.
 
     Parameters
@@ -26,7 +28,9 @@ def ahead(items: Iterable[Item], work: Callable[[Item], Result], n_threads: int 
     work : callable
         Takes an item. It pays where it lets other threads run, as ONNX Runtime does.
     n_threads : int
-        How many items are worked on at once, and fetched ahead.
+        How many items are worked on at once.
+    n_fetched : int
+        How many items are fetched before the one is given that is next; with more of them than threads none waits.
 
     Yields
     ------
@@ -38,7 +42,7 @@ def ahead(items: Iterable[Item], work: Callable[[Item], Result], n_threads: int 
         try:
             for item in items:
                 waiting.append((item, beside.submit(work, item)))
-                if len(waiting) > n_threads:
+                if len(waiting) > n_fetched:
                     yield _done(waiting)
         except Exception:
             while waiting:

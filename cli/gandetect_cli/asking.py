@@ -74,7 +74,7 @@ class Asking:
 
     def _in_bulk(self, chunks: Iterable[Chunk], could_be_read: Counter[bool]) -> Iterator[Answered]:
         """Read numbers and ask in several threads; what is odd is read as usual when its turn comes."""
-        for chunk, answered in ahead(chunks, self._answered_in_bulk, bulk.THREADS):
+        for chunk, answered in ahead(chunks, self._answered_in_bulk, bulk.THREADS, n_fetched=2 * bulk.THREADS):
             could_be_read[answered is not None] += 1
             yield from [answered] if answered else self._in_turn(chunk.cut())
 

@@ -59,12 +59,14 @@ def test_the_error_of_the_work_is_raised_where_its_result_would_come():
 
 def test_several_threads_work_at_once_and_their_results_keep_the_order():
     started = threading.Barrier(3)
-    assert list(ahead(range(6), lambda item: (started.wait(10), -item)[1], 3)) == [(item, -item) for item in range(6)]
+    assert list(ahead(range(6), lambda item: (started.wait(10), -item)[1], 3, 3)) == [
+        (item, -item) for item in range(6)
+    ]
 
 
-def test_no_more_items_are_fetched_ahead_than_threads_work():
+def test_no_more_items_are_fetched_ahead_than_asked_for():
     fetched = []
-    pairs = ahead((fetched.append(item) or item for item in range(9)), lambda item: item, 3)
+    pairs = ahead((fetched.append(item) or item for item in range(9)), lambda item: item, 2, 3)
     next(pairs)
     assert fetched == [0, 1, 2, 3]
     pairs.close()

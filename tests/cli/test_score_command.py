@@ -420,7 +420,7 @@ def test_stdout_ends_at_a_whole_line_when_a_later_row_is_bad(start, small_model,
     assert err.startswith(b"gandetect: <stdin>, line 2270: expected a number in column 'speed_rpm'")
 
 
-FORBIDDEN = {"torch", "sklearn", "pandas", "scipy", "onnx", "pyarrow", "rich", "zstandard", "polars"}
+FORBIDDEN = {"torch", "sklearn", "pandas", "scipy", "onnx", "pyarrow", "rich", "zstandard", "polars", "numpy.ma"}
 
 
 def test_scoring_loads_nothing_that_only_fitting_needs(start, machines_new, small_model):
