@@ -60,6 +60,7 @@ class Asking:
         chunks = self.table.chunks(on_bad_line if self.on_error == "skip" else None, in_bulk=in_bulk)
         could_be_read: Counter[bool] = Counter()  # of chunks in bulk
         for came_in_bulk, some in groupby(_cut_where_odd(chunks, could_be_read), lambda chunk: chunk.in_bulk):
+            # Either way a group is used up before the next one comes, which the linter cannot see.
             yield from self._in_bulk(some, could_be_read) if came_in_bulk else self._in_turn(some)  # noqa: B031
 
     def _in_turn(self, chunks: Iterable[Chunk]) -> Iterator[Answered]:
