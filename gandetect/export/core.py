@@ -1,4 +1,4 @@
-"""The core variant: features in instead of raw columns, and how a device computes them, as JSON."""
+"""The core variant: how a device computes the features that it takes instead of raw columns, as JSON."""
 
 from __future__ import annotations
 
@@ -6,18 +6,9 @@ import json
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gandetect.export.source import Columns, Source
+from gandetect.export.source import Source
 from gandetect.tables.encoding import CLIP, EXCESS_FREE, CategoryEncoding, ColumnEncoding, NumberEncoding, TimeEncoding
-
-Floats = NDArray[np.float32]
-
-
-def features(source: Source, columns: Columns) -> Floats:
-    """Return raw columns as a core model takes them, (n, n_features), computed by the source's own graph."""
-    parts = source.encode(columns)
-    return np.concatenate([parts.samples, parts.present, parts.excess, parts.growth.max(1, keepdims=True)], axis=1)
 
 
 def encoding_spec(source: Source, core: str) -> bytes:

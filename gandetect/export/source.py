@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from gandetect.calibration import Calibration
 from gandetect.column import Kind
+from gandetect.core_schema import CoreSchema
 from gandetect.errors import InputError
+from gandetect.export.opened import original_scorer
 from gandetect.graph.linear import ENTRIES
 from gandetect.graph.surgery import OpenModel
-from gandetect.modality import INTERNAL_PREFIX
+from gandetect.modality import INTERNAL_PREFIX, VERDICT
 from gandetect.schema import Schema, table_of
 from gandetect.scorer import Scorer, open_session, run_in_chunks
 from gandetect.tables.decoding import decode
@@ -37,6 +39,8 @@ MISSING_ROWS, MISSING_CELLS = 0.15, 0.5
 N_NEIGHBOURS, MAX_NEIGHBOURED = 8, 3000
 """Neighbours that a row is mixed with, and how many rows have any: the last ones, real ones where there are some."""
 
+N_FRESH = 10_000
+"""Made rows that a variant and its source are compared on; fewer of wide tables."""
 
 MAX_DRAWN = 2**23
 """Numbers that are drawn at once: fewer rows of wide tables."""
@@ -50,7 +54,7 @@ class Drawn(NamedTuple):
 
 
 class Source:
-    """A model file for tables and the rows that it can make.
+    """A model file for tables and the rows that it can make; an `Opened`.
 
     Parameters
     ----------
@@ -67,11 +71,11 @@ class Source:
         It is no model file, or one without the labels or the golden rows that an export starts from.
     """
 
+    compared = VERDICT
+    n_timed = 1000
+
     def __init__(self, model: bytes, columns: Columns | None = None) -> None:
-        self.model = model
-        self.scorer = Scorer(model)
-        if "export" in self.scorer.manifest:
-            raise InputError("Expected an original model file, found a variant already; export from its original.")
+        self.scorer = original_scorer(model)
         self.open = OpenModel(model)
         self.schema = table_of(self.scorer.schema)
         if self.schema.used != self.schema.features:
@@ -147,6 +151,23 @@ class Source:
     def at_most(self, n_rows: int) -> int:
         """Return how many rows can be drawn at once."""
         return min(n_rows, MAX_DRAWN // self.sample_dim)
+
+    def fresh(self, random: np.random.Generator) -> list[Columns]:
+        """Return one batch of drawn rows."""
+        return [self.rows(self.at_most(N_FRESH), random)]
+
+    def first(self, raw: Columns, n_samples: int) -> Columns:
+        """Return the first rows."""
+        return {name: values[:n_samples] for name, values in raw.items()}
+
+    def taken(self, scorer: Scorer, raw: Columns) -> Any:
+        """Return raw columns as a scorer takes them: encoded where its model is a core model."""
+        return self.features(raw) if isinstance(scorer.schema, CoreSchema) else raw
+
+    def features(self, columns: Columns) -> Floats:
+        """Return raw columns as a core model takes them, (n, n_features), computed by the source's own graph."""
+        parts = self.encode(columns)
+        return np.concatenate([parts.samples, parts.present, parts.excess, parts.growth.max(1, keepdims=True)], axis=1)
 
     def rows(self, n_rows: int, random: np.random.Generator) -> dict[str, NDArray[Any]]:
         """Return drawn rows as raw columns."""

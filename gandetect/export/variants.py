@@ -10,12 +10,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gandetect.arguments import require_callable, require_one_of, require_type
-from gandetect.core_schema import FEATURES, CoreSchema, encoding_beside
+from gandetect.core_schema import FEATURES, encoding_beside
 from gandetect.errors import InputError, ModelFileError
-from gandetect.export.core import encoding_spec, features
+from gandetect.export.core import encoding_spec
 from gandetect.export.distillation import distilled
+from gandetect.export.opened import Opened
 from gandetect.export.source import Columns, Source
 from gandetect.files import write_together
 from gandetect.graph.core import core_graph
@@ -27,9 +29,6 @@ from gandetect.scorer import Scorer
 
 STORAGES = ("fp32", "fp16")
 """How the weights are stored; they are computed with in single precision."""
-
-N_FRESH = 10_000
-"""Made rows that a variant and its source are compared on; fewer of wide tables."""
 
 
 @dataclass(frozen=True)
@@ -232,7 +231,7 @@ def export_model(
 
 def _core_manifest(source: Source, manifest: dict[str, Any]) -> dict[str, Any]:
     """Return what a core model says of itself: its golden rows are encoded ones."""
-    rows = features(source, source.golden)
+    rows = source.features(source.golden)
     return manifest | {
         "modality": "encoded row",
         "n_features": rows.shape[1],
@@ -253,50 +252,58 @@ def _sealed(model: OpenModel, manifest: dict[str, Any]) -> bytes:
     scorer = Scorer(file(manifest))
     inputs = manifest["golden"]["inputs"]
     answers = scorer(scorer.schema.raw_from_json(inputs))
-    outputs = {name: values.tolist() for name, values in answers.items()}
+    outputs = {name: scorer.schema.golden_view(name, values).tolist() for name, values in answers.items()}
     return file(manifest | {"golden": {"inputs": inputs, "outputs": outputs}})
 
 
-def compare(source: Source, before: bytes, after: bytes, seed: int = 0) -> Comparison:
-    """Let two models answer a source's golden rows and fresh ones; a core model gets them encoded."""
-    n_fresh = source.at_most(N_FRESH)
-    fresh = source.rows(n_fresh, np.random.default_rng([seed, 9]))
-    rows = {name: np.concatenate([values, fresh[name]]) for name, values in source.golden.items()}
+def compare(source: Opened, before: bytes, after: bytes, seed: int = 0) -> Comparison:
+    """Let two models answer a source's golden samples and fresh ones."""
+    fresh = source.fresh(np.random.default_rng([seed, 9]))
     scorers = Scorer(before), Scorer(after)
-    theirs, its = (scorer(_taken(source, scorer, rows), VERDICT) for scorer in scorers)
-    scores = [answers["anomaly_score"].astype(np.float64) for answers in (theirs, its)]
+    theirs, its = ([_answers(source, scorer, batch) for batch in (source.golden, *fresh)] for scorer in scorers)
+    scores, flags = ([_joined(answers, name) for answers in (theirs, its)] for name in ("anomaly_score", "is_anomaly"))
+    n_golden = len(theirs[0]["is_anomaly"])
     return Comparison(
-        n_golden=len(scores[0]) - n_fresh,
-        n_fresh=n_fresh,
-        largest_difference=float((np.abs(scores[1] - scores[0]) / np.maximum(1, np.abs(scores[0]))).max()),
-        flags_changed=int((theirs["is_anomaly"] != its["is_anomaly"]).sum()),
+        n_golden=n_golden,
+        n_fresh=len(flags[0]) - n_golden,
+        largest_difference=_largest_difference(*scores),
+        flags_changed=int((flags[0] != flags[1]).sum()),
         rank_correlation=_rank_correlation(*scores),
         n_bytes=(len(before), len(after)),
-        one_row=_seconds_per_row(source, scorers, fresh, 1),
-        batch=_seconds_per_row(source, scorers, fresh, 1000),
+        one_row=_seconds_each(source, scorers, fresh[0], 1),
+        batch=_seconds_each(source, scorers, fresh[0], source.n_timed),
     )
 
 
-def _taken(source: Source, scorer: Scorer, rows: Columns) -> Any:
-    """Return raw columns as a scorer takes them."""
-    return features(source, rows) if isinstance(scorer.schema, CoreSchema) else rows
+_Answers = dict[str, NDArray[Any]]
 
 
-def _rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
+def _answers(source: Opened, scorer: Scorer, raw: Any) -> _Answers:
+    return scorer(source.taken(scorer, raw), source.compared)
+
+
+def _joined(answers: list[_Answers], output: str) -> NDArray[Any]:
+    return np.concatenate([each[output] for each in answers])
+
+
+def _largest_difference(one: NDArray[Any], other: NDArray[Any]) -> float:
+    """Return the largest difference to the first of both, relative to ``max(1, abs(value))``."""
+    one, other = one.astype(np.float64), other.astype(np.float64)
+    return float((np.abs(other - one) / np.maximum(1, np.abs(one))).max())
+
+
+def _rank_correlation(one: NDArray[Any], other: NDArray[Any]) -> float:
     ranks = np.array([np.argsort(np.argsort(values)) for values in (one, other)], dtype=np.float64)
     return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
 
 
-def _seconds_per_row(
-    source: Source, scorers: tuple[Scorer, Scorer], columns: Columns, n_rows: int
-) -> tuple[float, float]:
-    """Let both score some rows in turn; return the shortest of several runs of each."""
-    rows = {name: values[:n_rows] for name, values in columns.items()}
-    taken = [_taken(source, scorer, rows) for scorer in scorers]
+def _seconds_each(source: Opened, scorers: tuple[Scorer, Scorer], raw: Any, n_samples: int) -> tuple[float, float]:
+    """Let both score some samples in turn; return the shortest of several runs of each, per sample."""
+    taken = [source.taken(scorer, source.first(raw, n_samples)) for scorer in scorers]
     shortest = [np.inf, np.inf]
     for _ in range(20):
         for place, scorer in enumerate(scorers):
             start = time.perf_counter()
             scorer(taken[place], VERDICT)
-            shortest[place] = min(shortest[place], (time.perf_counter() - start) / n_rows)
+            shortest[place] = min(shortest[place], (time.perf_counter() - start) / n_samples)
     return shortest[0], shortest[1]

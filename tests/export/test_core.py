@@ -13,7 +13,6 @@ import torch
 
 from gandetect import FileAccessError, GANDetector, InputError, Scorer, explain, export_model, read_model
 from gandetect.export import variants
-from gandetect.export.core import features
 from gandetect.export.distillation import StudentSettings, distilled
 from gandetect.export.source import Source
 from gandetect.graph.core import OPERATORS
@@ -82,7 +81,7 @@ def test_raw_rows_encoded_by_the_program_for_devices_get_the_answers_of_the_sour
 
 def test_the_program_for_devices_encodes_as_the_graph_does(exported, source, rows):
     found = encode(json.loads(exported.encoding), rows)
-    np.testing.assert_allclose(found, features(source, rows), rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(found, source.features(rows), rtol=1e-6, atol=1e-6)
 
 
 def test_the_encoder_for_devices_stays_short():

@@ -19,7 +19,7 @@ from gandetect.export.distillation import (
     taught,
     weighted_calibration,
 )
-from gandetect.export.source import Drawn, Source
+from gandetect.export.source import N_FRESH, Drawn, Source
 from gandetect.graph.surgery import OpenModel
 from gandetect.readers.tables import read_table
 from gandetect.readers.values import parse_columns
@@ -87,7 +87,7 @@ def test_the_comparison_holds_both_sizes_and_times(half, model):
     found, n_golden = half.comparison, len(read_model(model)[1]["golden"]["outputs"]["p_value"])
     assert found.n_bytes == (len(model), pytest.approx(len(half.model), abs=500))
     assert min(*found.one_row, *found.batch) > 0
-    assert (found.n_golden, found.n_fresh) == (n_golden, variants.N_FRESH)
+    assert (found.n_golden, found.n_fresh) == (n_golden, N_FRESH)
 
 
 def test_a_variant_outside_its_bound_is_refused(model, monkeypatch):
