@@ -9,9 +9,10 @@ kind         rule
 (forced)     the caller named the kind
 empty        there is no value
 yes/no       all values are from one pair of words: true/false, t/f, yes/no, y/n, on/off, in any case
-id           whole numbers, all different, no leading zeros, and one of: 20 or more that grow by one from row to row;
-             20 or more and the name has a word such as id, key or index, or is one that data frames give to their
-             index; 20 or more and some beyond 2**53; such a name of an index and they grow by one
+id           whole numbers, all different, no leading zeros, perhaps with the same letters around them, and one of:
+             20 or more that grow by one from row to row; 20 or more and the name has a word such as id, key or index,
+             or is one that data frames give to their index; 20 or more and some beyond 2**53; such a name of an index
+             and they grow by one
 number       all values are numbers, none a whole number with leading zeros (such a column holds codes, unless others
              of its numbers have decimals), and of the different ones fewer than half are limits (``<18`` and ``>65``
              alone are groups); or 20 or more different numbers with the same unit ($, %, kg, ...), or numbers with
@@ -109,8 +110,15 @@ def _are_limits(values: ColumnValues) -> bool:
 
 
 def _find_numbers(values: ColumnValues, numbers: NDArray[np.float64]) -> Finding:
-    if not values.all_different or not all(_WHOLE_NUMBER.fullmatch(word) for word in values.words):
+    if not all(_WHOLE_NUMBER.fullmatch(word) for word in values.words):
         return Finding(Kind.NUMBER)
+    return _find_id(values, numbers) or Finding(Kind.NUMBER)
+
+
+def _find_id(values: ColumnValues, numbers: NDArray[np.float64]) -> Finding | None:
+    """Find whole numbers, all different, that are no measurements."""
+    if not values.all_different:
+        return None
     with np.errstate(invalid="ignore"):  # the difference of two infinities, from numbers of more than 308 digits
         consecutive = len(numbers) > 1 and bool(np.all(np.diff(numbers) == np.diff(values.rows)))
     enough = len(numbers) >= MIN_DIFFERENT
@@ -120,14 +128,16 @@ def _find_numbers(values: ColumnValues, numbers: NDArray[np.float64]) -> Finding
     named = is_index or not _ID_WORDS.isdisjoint(_WORD_BORDER.sub(" ", values.name).lower().split())
     if enough and (named or np.abs(numbers).max() > _LARGEST_EXACT):
         return Finding(Kind.ID, "every value is different: an id")
-    return Finding(Kind.NUMBER)
+    return None
 
 
 def _find_written_numbers(values: ColumnValues, on_error: str) -> Finding | None:
     """Find numbers with a unit, thousands separators or another decimal mark, perhaps with a few other texts."""
     odd = values.no_numbers
     if not odd.any():
-        return Finding(Kind.NUMBER, form=values.form)
+        numbers = np.asarray(parse_column(values.different, values.as_numbers)[0], dtype=np.float64)
+        are_whole = (numbers == np.floor(numbers)).all()
+        return (_find_id(values, numbers) if are_whole else None) or Finding(Kind.NUMBER, form=values.form)
     return _other_marks(values, values.as_numbers, odd) or _nearly_all(values, Kind.NUMBER, odd, on_error, values.form)
 
 

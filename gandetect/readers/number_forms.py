@@ -24,7 +24,7 @@ from gandetect.readers.values import BLANKS, MISSING, bare_sign, parse_column, w
 _MIN_NUMBERS = 20
 """From how many different numbers on a word that all of them share is a unit, and not a part of a category's name.
 
-Where the caller says that a column holds numbers, one is enough.
+Where the caller says that a column holds numbers, one is enough. Whole numbers with leading zeros are codes.
 """
 
 # Powers such as m3, min-1 and s^-2, one after the other or with a mark between them, as in 1/min and l/100km.
@@ -102,11 +102,17 @@ def find_form(words: Iterable[str], decimal: str, *, is_certain: bool = False, a
     if not units:
         return PLAIN
     unit, n_words = units.most_common(1)[0]
-    if any(unit) and n_words < _MIN_NUMBERS and not are_numbers:
-        return PLAIN
     alike = [match for match in written if _unit(match) == unit]
+    digits = [match["digits"] for match in alike]
+    if any(unit) and not are_numbers and (n_words < _MIN_NUMBERS or _are_codes(digits)):
+        return PLAIN
     prefix, suffix = (alike[0][part] or "" for part in ("prefix", "suffix"))
-    return NumberForm(_grouping([match["digits"] for match in alike], decimal, is_certain), prefix, suffix)
+    return NumberForm(_grouping(digits, decimal, is_certain), prefix, suffix)
+
+
+def _are_codes(numbers: list[str]) -> bool:
+    """Tell whether all numbers are whole, and some have leading zeros."""
+    return all(map(str.isdigit, numbers)) and any(number[0] == "0" and len(number) > 1 for number in numbers)
 
 
 def _unit(written: re.Match[str]) -> tuple[str, str]:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gandetect.column import Column, Kind
+from gandetect.column import Column, Kind, Role
 from gandetect.errors import InputError
 from gandetect.readers.number_forms import find_decimal
 from gandetect.readers.schemas import find_schema
@@ -70,7 +70,7 @@ def test_a_unit_may_have_digits_where_a_blank_stands_before_it(unit, numbers, de
 
 
 def test_digits_of_a_unit_are_not_taken_from_the_number():
-    column = found(*(f"{i} 1/min" for i in range(30)))
+    column = found(*(f"{2 * i} 1/min" for i in range(30)))
     assert read(column, "10 1/min", "101/min") == [10.0, None]
 
 
@@ -80,6 +80,24 @@ def test_digits_of_a_unit_are_not_taken_from_the_number():
 )
 def test_codes_dates_times_and_ranges_are_no_numbers_with_a_unit(form):
     assert found(*(form.format(i, i) for i in range(10, 50))).kind is not Kind.NUMBER
+
+
+@pytest.mark.parametrize("form", ["0061{:05}AAA", "INV {:06}", "{:04} A"])
+def test_whole_numbers_with_leading_zeros_are_codes_with_letters_around_them_too(form):
+    words = [form.format(7 * i) for i in range(40)]
+    assert found(*words * 2).kind is Kind.CATEGORY
+    assert found(*words).role is Role.LEFT_OUT
+    assert found(*(f"{i:03}.5 kg" for i in range(40))).kind is Kind.NUMBER
+    assert found(*words, kinds={"x": "number"}).kind is Kind.NUMBER
+
+
+@pytest.mark.parametrize("form", ["INV {}", "{}A", "{} min"])
+def test_numbers_with_letters_that_count_the_rows_are_an_id(form):
+    words = [form.format(i) for i in range(1000, 1040)]
+    column = found(*words)
+    assert (column.kind, column.reason) == (Kind.ID, "it counts the rows: an id")
+    assert found(*words[::-1]).kind is Kind.NUMBER
+    assert found(*(form.format(f"{i}.5") for i in range(40))).kind is Kind.NUMBER
 
 
 @pytest.mark.parametrize("form", UNITS)
