@@ -3,7 +3,7 @@
 A unit is the sign or code of a currency before the number, or a sign or word after it, the same in the whole column;
 a blank stands between the number and a unit with digits, such as ``m3/h`` or ``1/min``. Thousands separators are
 taken for what they are where nothing else is possible: ``1,234`` alone might have a decimal comma, unless the caller
-named the decimal mark; ``1,234.50`` and ``1,234,567`` cannot. So is a comma for the decimal mark: where some column
+named the decimal mark; ``1,234.50``, ``1,234,567`` and ``12,34,567``, as India writes it, cannot. So is a comma for the decimal mark: where some column
 cannot be read as numbers in another way, and none speaks for a point.
 """
 
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandetect.column import Column, Kind
-from gandetect.readers.values import BLANKS, MISSING, bare_sign, parse_column, with_blanks
+from gandetect.readers.values import BLANKS, MISSING, bare_sign, grouped_digits, parse_column, with_blanks
 
 _MIN_NUMBERS = 20
 """From how many different numbers on a word that all of them share is a unit, and not a part of a category's name.
@@ -32,7 +32,7 @@ _POWER = r"°?[^\W\d_]{1,8}(?:\^?-?[0-9])?"
 _UNIT_WITH_DIGITS = rf"(?:1/)?{_POWER}(?:(?:/[0-9]{{0,3}}|[*·]|(?<=[0-9])){_POWER}){{0,3}}"
 
 _WRITTEN = re.compile(
-    r"[+-]?(?P<prefix>[$€£¥₹] ?|[A-Z]{3} )?"
+    r"[+-]?(?P<prefix>(?:[A-Z]{1,2})?\$ ?|[€£¥₹] ?|Rs\.? ?|[A-Z]{3} )?"
     r"[+-]?(?P<digits>[0-9](?:[0-9.,'\u2019 ]*[0-9])?)"
     r"(?P<suffix> ?(?:[$€£¥₹%‰°]|°?[^\W\d_]{1,8}(?:/[^\W\d_]{1,8})?)| UNIT)?".replace("UNIT", _UNIT_WITH_DIGITS)
 )
@@ -127,12 +127,11 @@ def _grouping(numbers: list[str], decimal: str, is_certain: bool) -> str:
         return ""
     mark = marks.pop()
     grouped = [number for number in numbers if mark in number]
-    form = re.compile(rf"(?P<first>[0-9]{{1,3}})(?:{re.escape(mark)}[0-9]{{3}})+(?:{re.escape(decimal)}[0-9]+)?")
-    matches = [form.fullmatch(number) for number in grouped]
-    if not all(matches):
+    form = re.compile(rf"{grouped_digits(re.escape(mark))}(?:{re.escape(decimal)}[0-9]+)?")
+    if not all(map(form.fullmatch, grouped)):
         return ""
     has_decimals = any(decimal in number for number in grouped)
     # Codes are grouped by threes, too, but from the first digit on.
-    grows = any(len(match["first"]) < 3 for match in matches if match)
+    grows = any(len(number.split(mark)[0]) < 3 for number in grouped)
     may_be_decimal = not is_certain and mark in ".," and all(number.count(mark) == 1 for number in grouped)
     return mark if has_decimals or (grows and not may_be_decimal) else ""

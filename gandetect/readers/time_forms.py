@@ -20,6 +20,7 @@ TIME_FORMATS = (
         for date in (*_DATES, *_DATES_IN_WORDS)
         for clock in ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
     ),
+    "%d-%b-%y",  # of spreadsheets; the month in words tells it from codes, and day from year
     "%d/%b/%Y:%H:%M:%S %z",  # of web servers
 )
 """``datetime.strptime`` formats that are tried after ISO 8601."""

@@ -222,9 +222,15 @@ def _written(prefix: str, suffix: str, grouping: str, decimal: str, *, must_show
     blank = " *" if prefix or suffix else ""
     prefix, suffix, grouping, decimal = map(re.escape, (prefix, suffix, grouping, decimal))
     shown = f"(?={decimal}[0-9])" if must_show else ""
-    whole = f"(?:[0-9]{{1,3}}(?:{grouping}[0-9]{{3}})+{shown}|[0-9]+)"
+    whole = f"(?:{grouped_digits(grouping)}{shown}|[0-9]+)"
     number = f"(?:{whole}(?:{decimal}[0-9]*)?|{decimal}[0-9]+)(?:[eE][+-]?[0-9]+)?"
     return re.compile(f"(?P<sign>[+-]?){prefix}{blank}(?P<number>[+-]?{number}){blanks}{suffix}")
+
+
+def grouped_digits(mark: str) -> str:
+    """Return a pattern of whole numbers with a mark between thousands; a comma may stand as in India: 12,34,567."""
+    thousands = f"[0-9]{{1,3}}(?:{mark}[0-9]{{3}})+"
+    return f"(?:{thousands}|[0-9]{{1,2}}(?:,[0-9]{{2}})+,[0-9]{{3}})" if mark == "," else thousands
 
 
 _NO_NUMBER = "no number"

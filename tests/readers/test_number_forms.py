@@ -132,6 +132,34 @@ def test_negative_numbers_may_have_a_decimal_comma_and_separators(words, values)
     assert read(column, *words) == values
 
 
+@pytest.mark.parametrize("form", ["{}", "₹{}", "Rs. {}", "Rs {}"])
+def test_separators_may_stand_as_in_india(form):
+    words = [form.format(f"{i},{i + 10},{i + 500}") for i in range(1, 31)]
+    column = found(*words, form.format("90,000"))
+    assert column.kind is Kind.NUMBER
+    values = [100_000.0 * i + 1000 * (i + 10) + i + 500 for i in range(1, 31)]
+    assert read(column, *words) == values
+    assert read(column, *map(form.format, ["1,23,45,678.5", "1,234,567", "700", "1,23,45", "123,45,678", "12,34"])) == [
+        12345678.5,
+        1234567.0,
+        700.0,
+        None,
+        None,
+        None,
+    ]
+
+
+def test_in_other_columns_the_separators_of_india_need_decimals_and_a_comma():
+    assert read(found(*(f"{i}.5" for i in range(30))), "1,23,456.5", "1,23,456") == [123456.5, None]
+    assert found(*(f"1.23.{i}" for i in range(456, 496)), decimal=",").kind is not Kind.NUMBER
+
+
+@pytest.mark.parametrize("sign", ["US$", "A$ ", "R$"])
+def test_a_dollar_may_have_letters_before_it(sign):
+    column = found(*(f"{sign}{i}.50" for i in range(40)))
+    assert (column.kind, column.prefix) == (Kind.NUMBER, sign)
+
+
 @pytest.mark.parametrize("words", [["1-", "2-", "3"], ["(1)", "(2)", "3"], ["-1.5-", "2.5"], ["(-1.5)", "2.5"]])
 def test_grades_notes_and_double_signs_are_no_numbers(words):
     assert found(*words * 20).kind is Kind.CATEGORY
@@ -201,7 +229,7 @@ def test_thousands_separators_that_can_be_nothing_else_are_read(words, decimal, 
     [
         ["192.168.100.200", "192.168.100.201"],
         ["555 123 456", "555 987 654"],
-        ["1,23,456.5", "12"],
+        ["1,23,45.5", "12"],
         ["1 234,5", "12"],
         ["2026 11 26"],
     ],

@@ -9,7 +9,7 @@ from gandetect.readers.time_forms import TIME_FORMATS
 
 @pytest.mark.parametrize("time_format", TIME_FORMATS)
 def test_every_documented_time_format_is_found(time_format):
-    numbers = {"%d": "31", "%m": "01", "%Y": "2026", "%H": "13", "%M": "05", "%S": "59"}
+    numbers = {"%d": "31", "%m": "01", "%Y": "2026", "%y": "26", "%H": "13", "%M": "05", "%S": "59"}
     numbers |= {"%b": "Jan", "%I": "1", "%p": "PM", "%z": "+0100"}
     text = time_format
     for directive, number in numbers.items():
