@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from gandetect.errors import quoted
 from gandetect.readers.column_values import MIN_DIFFERENT, ColumnValues
-from gandetect.readers.kinds import texts_among_numbers
+from gandetect.readers.compounds import find_compound
+from gandetect.readers.kinds import few_numbers, texts_among_numbers
 from gandetect.readers.no_measurements import far_numbers, measures, runs_away
 from gandetect.readers.values import BLANKS, parse_number, shown
 from gandetect_cli.terminal import counted
@@ -67,7 +68,7 @@ def doubts(features: Mapping[str, Values], n_rows: int, times: Collection[str] =
 
 
 def doubts_of_kinds(categories: Mapping[str, Values], decimal: str) -> list[str]:
-    """Return a sentence for every column of numbers for the most part that was taken for one of categories.
+    """Return a sentence for every column of numbers, for the most part or several, that was taken for a category.
 
     Parameters
     ----------
@@ -84,7 +85,17 @@ def doubts_of_kinds(categories: Mapping[str, Values], decimal: str) -> list[str]
     found = []
     for name, texts in categories.items():
         values = ColumnValues(name, texts, decimal, np.arange(len(texts)))
-        if len(odd := texts_among_numbers(values)):
+        if compound := find_compound(values):
+            found.append(
+                f"{name!r} may hold {compound.what}, such as {shown(values.words[0])}, and is learned as a category, "
+                f"in which no value is larger than another: {compound.remedy}, or leave it out with --drop"
+            )
+        elif few_numbers(values):
+            found.append(
+                f"{name!r} holds {len(values.counts)} different numbers with a unit, so few that it is learned as a "
+                f"category: to learn from them as numbers pass --kind '{name}=number'"
+            )
+        elif len(odd := texts_among_numbers(values)):
             n_odd, n_values = values.count(values.no_numbers), len(values.words)
             found.append(
                 f"{n_odd:,} of the {counted(n_values, 'value')} of {name!r} are no numbers, such as "

@@ -29,8 +29,9 @@ are numbers or ISO 8601 times while the others are not; numbers with another dec
 a thousands separator where the caller did not name the mark. Left out, because only a person can tell: dates whose
 day and month may be swapped or that are written in several formats, 20 or more different ones with a year of two
 digits, which may be codes, 20 or more different ones like ``13:45``, which may be times of day or durations, and 20 or
-more times that lack more than an hour of a day. A category all the same, but told of (`texts_among_numbers`): a column
-of which more than half of the values are numbers, at least 10 different ones.
+more times that lack more than an hour of a day. A category all the same, but told of: a column of which more than half
+of the values are numbers, at least 10 different ones (`texts_among_numbers`); 10 or more different numbers with the
+same unit (`few_numbers`); 20 or more different values with several numbers or units (`gandetect.readers.compounds`).
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ from numpy.typing import NDArray
 
 from gandetect.column import YES_NO_PAIRS, Column, Kind
 from gandetect.readers.column_values import MIN_DIFFERENT, ColumnValues, Finding
+from gandetect.readers.compounds import find_compound
 from gandetect.readers.number_forms import PLAIN, NumberForm, are_pairs, find_form
 from gandetect.readers.time_forms import (
     clock_hint,
@@ -203,7 +205,18 @@ def _hint(values: ColumnValues) -> str:
         n_values, n_numbers = len(values.words), values.count(~values.no_numbers)
         kind = f"--kind '{values.name}=number' and --on-error missing"
         return f"; {n_numbers} of its {n_values} values are numbers: to learn from them pass {kind}"
+    if compound := find_compound(values):
+        return f"; to learn from what may be {compound.what} {compound.remedy}"
     return clock_hint(values)
+
+
+def few_numbers(values: ColumnValues) -> bool:
+    """Tell whether the values are numbers with a unit, of which there are too few different ones to take them so."""
+    if len(values.counts) >= MIN_DIFFERENT:
+        return False
+    form = find_form(values.different, values.decimal, is_certain=values.is_certain, fewest=_MIN_NUMBERS)
+    column = replace(Column(values.name, Kind.NUMBER, decimal=values.decimal), **form._asdict())
+    return form != values.form and not parse_column(values.different, column)[1].any()
 
 
 def texts_among_numbers(values: ColumnValues) -> NDArray[np.object_]:

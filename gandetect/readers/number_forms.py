@@ -3,8 +3,8 @@
 A unit is the sign or code of a currency before the number, or a sign or word after it, the same in the whole column;
 a blank stands between the number and a unit with digits, such as ``m3/h`` or ``1/min``. Thousands separators are
 taken for what they are where nothing else is possible: ``1,234`` alone might have a decimal comma, unless the caller
-named the decimal mark; ``1,234.50``, ``1,234,567`` and ``12,34,567``, as India writes it, cannot. So is a comma for the decimal mark: where some column
-cannot be read as numbers in another way, and none speaks for a point.
+named the decimal mark; ``1,234.50``, ``1,234,567`` and ``12,34,567``, as India writes it, cannot. So is a comma for the
+decimal mark: where some column cannot be read as numbers in another way, and none speaks for a point.
 """
 
 from __future__ import annotations
@@ -78,7 +78,14 @@ def _are_numbers(words: NDArray[np.object_], decimal: str) -> bool:
     return not parse_column(words, column)[1].any()
 
 
-def find_form(words: Iterable[str], decimal: str, *, is_certain: bool = False, are_numbers: bool = False) -> NumberForm:
+def find_form(
+    words: Iterable[str],
+    decimal: str,
+    *,
+    is_certain: bool = False,
+    are_numbers: bool = False,
+    fewest: int = _MIN_NUMBERS,
+) -> NumberForm:
     """Find the form that most words share.
 
     Parameters
@@ -91,6 +98,8 @@ def find_form(words: Iterable[str], decimal: str, *, is_certain: bool = False, a
         Whether the caller named that mark, so that the other one can only separate thousands.
     are_numbers : bool
         Whether the caller said that these are numbers, so that a few different ones with a unit are enough.
+    fewest : int
+        So many different ones with the same unit are numbers otherwise.
 
     Returns
     -------
@@ -104,7 +113,7 @@ def find_form(words: Iterable[str], decimal: str, *, is_certain: bool = False, a
     unit, n_words = units.most_common(1)[0]
     alike = [match for match in written if _unit(match) == unit]
     digits = [match["digits"] for match in alike]
-    if any(unit) and not are_numbers and (n_words < _MIN_NUMBERS or _are_codes(digits)):
+    if any(unit) and not are_numbers and (n_words < fewest or _are_codes(digits)):
         return PLAIN
     prefix, suffix = (alike[0][part] or "" for part in ("prefix", "suffix"))
     return NumberForm(_grouping(digits, decimal, is_certain), prefix, suffix)

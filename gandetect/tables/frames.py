@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from gandetect.column import NUMERIC, Column, Kind
 from gandetect.errors import InputError, MissingExtraError, quoted
 from gandetect.readers.column_values import ColumnValues
-from gandetect.readers.kinds import find_kind, texts_among_numbers
+from gandetect.readers.compounds import find_compound
+from gandetect.readers.kinds import few_numbers, find_kind, texts_among_numbers
 from gandetect.readers.no_measurements import far_numbers, runs_away
 from gandetect.readers.values import parse_column
 from gandetect.schema import Schema
@@ -99,29 +100,35 @@ _ADVICE = {
 }
 """What text may be that is no category, and what to do about it."""
 
+_MIXED = ("numbers among other texts", "convert them with pandas.to_numeric, errors='coerce'")
+
 
 def find_no_categories(frame: pd.DataFrame, columns: Mapping[str, NDArray[Any]], schema: Schema) -> str:
     """Return a sentence on columns of text that hold no categories, by the rules for files; empty if all do.
 
     Whoever gives a column the dtype category means it.
     """
-    found: dict[Kind, list[str]] = {kind: [] for kind in _ADVICE}
-    mixed: list[str] = []
+    found: dict[tuple[str, str], list[str]] = {advice: [] for advice in (*_ADVICE.values(), _MIXED)}
     for i, column in enumerate(schema.columns):
         if column.kind is Kind.CATEGORY and _inferred(frame.iloc[:, i]) in _TEXT:
             values = ColumnValues(column.name, columns[column.name], ".", np.arange(len(frame)))
-            names = mixed if len(texts_among_numbers(values)) else found.get(find_kind(values, "missing").kind, [])
-            names.append(column.name)
-    parts = [f"{_ADVICE[kind][0]} in {quoted(names)} ({_ADVICE[kind][1]})" for kind, names in found.items() if names]
-    if mixed:
-        remedy = "convert them with pandas.to_numeric, errors='coerce'"
-        parts.append(f"numbers among other texts in {quoted(mixed)} ({remedy})")
+            if advice := _advice(values):
+                found.setdefault(advice, []).append(column.name)
+    parts = [f"{what} in {quoted(names)} ({remedy})" for (what, remedy), names in found.items() if names]
     if not parts:
         return ""
     return (
         f"Expected categories in columns of text, found what looks like {', '.join(parts)}; they are learned as "
         "categories, which makes new values anomalous: where that is meant, give the columns the dtype category."
     )
+
+
+def _advice(values: ColumnValues) -> tuple[str, str] | None:
+    """Return what a column of text may hold, and what to do about it; None where it holds categories."""
+    kind = Kind.NUMBER if few_numbers(values) else find_kind(values, "missing").kind
+    if kind in NUMERIC:
+        return _ADVICE[kind]
+    return find_compound(values) or (_MIXED if len(texts_among_numbers(values)) else _ADVICE.get(kind))
 
 
 def find_no_measurements(columns: Mapping[str, NDArray[Any]], schema: Schema) -> list[str]:

@@ -146,6 +146,42 @@ def test_numbers_among_other_texts_are_named_with_what_to_pass():
     assert doubts_of_kinds({"temp": commas}, ".") == []
 
 
+@pytest.mark.parametrize(
+    ("form", "found", "remedy"),
+    [
+        ("{0}h {1}m", "durations, such as '0h 1m',", "write them as numbers in one unit, such as minutes"),
+        ("PT{0}H{1}M", "durations, such as 'PT0H1M',", "write them as numbers in one unit, such as minutes"),
+        ("{1}°{0}'N", 'degrees, minutes and seconds, such as "1°0\'N",', "write them as numbers of degrees"),
+        ("1{1}/{0}", "several numbers in one field, such as '11/0',", "put each into a column of its own"),
+        ("{1}.5 x {0} cm", "several numbers in one field, such as '1.5 x 0 cm',", "put each into a column of its own"),
+        ("{1}.{0} {2}", "numbers in several units, such as '1.0 g',", "write them in one unit"),
+    ],
+)
+def test_texts_that_hold_several_numbers_or_units_are_named(form, found, remedy):
+    levels = [form.format(i % 5, i + 1, ["g", "kg"][i % 2]) for i in range(20)]
+    (sentence,) = doubts_of_kinds({"x": words(*levels * 3)}, ".")
+    assert sentence == (
+        f"'x' may hold {found} and is learned as a category, in which no value is larger than another: {remedy}, or "
+        "leave it out with --drop"
+    )
+    assert doubts_of_kinds({"x": words(*levels[:19] * 3), "y": words(*levels[:-1], "north")}, ".") == []
+
+
+@pytest.mark.parametrize("form", ["{}A", "0{}/512", "{}{}", "10.0.0.{}", "{}-12", "A{}/3"])
+def test_codes_addresses_and_ranges_are_not_several_numbers(form):
+    assert doubts_of_kinds({"x": words(*[form.format(i, "AB"[i % 2]) for i in range(20, 50)] * 3)}, ".") == []
+
+
+def test_few_numbers_with_a_unit_are_named_with_what_to_pass():
+    (sentence,) = doubts_of_kinds({"Na": words(*[f"{i} mmol" for i in range(130, 145)] * 4)}, ".")
+    assert sentence == (
+        "'Na' holds 15 different numbers with a unit, so few that it is learned as a category: to learn from them as "
+        "numbers pass --kind 'Na=number'"
+    )
+    rates, codes = words(*[f"{i} %" for i in range(9)] * 9), words(*[f"{i:02} A" for i in range(15)] * 4)
+    assert doubts_of_kinds({"rate": rates, "code": codes}, ".") == []
+
+
 def test_fit_warns_of_numbers_among_other_texts_unless_the_kind_was_chosen(cli):
     table = "v,temp\n" + "".join(f"{i * 37 % 101},{text}\n" for i, text in enumerate(MIXED))
     said = "warning: 20 of the 100 values of 'temp' are no numbers"

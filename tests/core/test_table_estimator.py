@@ -29,6 +29,7 @@ from gandetect import GANDetector, InputError, Scorer, TableSettings, anomaly_au
 from gandetect.column import Kind
 from gandetect.readers.schemas import find_schema
 from gandetect.readers.values import parse_columns
+from gandetect.tables.frames import find_no_categories, frame_schema
 
 # Most detectors here are trained for a moment only, and are told so.
 pytestmark = pytest.mark.filterwarnings("ignore:.*hardly tells samples:sklearn.exceptions.ConvergenceWarning")
@@ -426,6 +427,19 @@ def test_numbers_among_other_texts_are_warned_about():
     with pytest.warns(UserWarning, match=message):
         quick(n_steps=1).fit(frame)
     quick(n_steps=1).fit(frame.astype({"objects": "category", "texts": "category"}))  # a warning would be an error
+
+
+def test_several_numbers_in_one_text_and_few_with_a_unit_are_warned_about():
+    texts = {"pressure": "1{0}/{0}", "took": "{0}h 5m", "day": "{0}/12/2025", "salt": "{1} mmol"}
+    numbers = [*range(7, 32)] * 2
+    frame = pd.DataFrame({key: [text.format(i, i % 12) for i in numbers] for key, text in texts.items()})
+    columns = {key: frame[key].to_numpy(object) for key in frame}
+    assert find_no_categories(frame, columns, frame_schema(frame)).startswith(
+        "Expected categories in columns of text, found what looks like times in 'day' (convert them with "
+        "pandas.to_datetime and their format), numbers in 'salt' (take units and separators off and convert them with "
+        "pandas.to_numeric), several numbers in one field in 'pressure' (put each into a column of its own), durations "
+        "in 'took' (write them as numbers in one unit, such as minutes); they are learned"
+    )
 
 
 def test_a_column_of_dtype_category_is_not_doubted():

@@ -165,6 +165,17 @@ def test_free_text_of_numbers_for_the_most_part_says_how_to_read_them():
     assert column_of([f"{i:03}" for i in range(30)] + ["000"]).reason.endswith(": free text")  # codes
 
 
+def test_what_is_left_out_but_may_hold_several_numbers_says_what_to_do():
+    assert column_of([f"1{i}/{i}" for i in range(30)]).reason == (
+        "every value is different: an id; to learn from what may be several numbers in one field put each into a "
+        "column of its own"
+    )
+    assert column_of([f"{i}h 5m" for i in range(30)]).reason == (
+        "more than half of its values are different: free text; to learn from what may be durations write them as "
+        "numbers in one unit, such as minutes"
+    )
+
+
 @pytest.mark.parametrize(
     ("values", "odd"),
     [
