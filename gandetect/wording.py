@@ -40,7 +40,8 @@ def reason(column: Column, value: Any, expected: Any) -> str:
     if column.kind is Kind.TIME:
         return f"{column.name} {_time_reason(column, value, expected)}"
     usual = usual_range(column)
-    said = f"{column.name} {_number(column, value)}, expected about {_rounded(column, expected)}"
+    found, wanted = _number(column, value), _rounded(column, expected)
+    said = f"{column.name} {found}, {'as expected' if found == wanted else f'expected about {wanted}'}"
     if usual is None:
         return said
     low, high = (_rounded(column, end) for end in usual)
