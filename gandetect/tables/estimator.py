@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -98,9 +98,9 @@ class GANDetector(ModelFileDetector):
     Notes
     -----
     NaN and infinities are missing values. An array holds numbers only; the dtypes of a data frame decide the kinds of
-    its columns (pandas; polars, pyarrow and others through the Arrow PyCapsule interface), and where a dtype is object
-    its values do: decimals are numbers, dates are times. Text is a category: leave out ids and free text, and convert
-    times and numbers that are written as text; `fit` warns of them.
+    its columns (pandas; record arrays; polars, pyarrow and others through the Arrow PyCapsule interface), and where a
+    dtype is object its values do: decimals are numbers, dates are times. Text is a category: leave out ids and free
+    text, and convert times and numbers that are written as text; `fit` warns of them.
 
     References
     ----------
@@ -261,8 +261,12 @@ class GANDetector(ModelFileDetector):
     def _checked(self, X: Any, **options: Any) -> NDArray[Any]:
         """Check an array as scikit-learn does; where it holds text, say what to pass instead.
 
-        scikit-learn would take what a masked array masks for data.
+        scikit-learn would take what a masked array masks for data, and times for numbers.
         """
+        if options["dtype"] is not None and getattr(getattr(X, "dtype", None), "kind", "") in ("M", "m"):
+            raise InputError(
+                f"Expected an array of numbers, found {X.dtype}; pass a data frame, in which times are times."
+            )
         try:
             if isinstance(X, np.ma.MaskedArray):
                 X = np.ma.filled(X.astype(options["dtype"] or object), np.nan)
@@ -275,6 +279,8 @@ class GANDetector(ModelFileDetector):
                 "after set_output(transform='pandas')."
             ) from error
         except TypeError:
+            if isinstance(X, Sequence) and any(isinstance(row, Mapping) for row in X):
+                raise InputError("Expected an array of numbers, found dicts; pass pandas.DataFrame(X).") from None
             if isinstance(X, Sequence) or hasattr(X, "shape"):
                 raise
             found = type(X).__name__

@@ -21,13 +21,19 @@ from gandetect.schema import Schema
 
 
 def as_frame(X: Any) -> Any:
-    """Return a pandas frame for any data frame (polars, pyarrow, ...), and anything else as it is.
+    """Return a pandas frame for any data frame (polars, pyarrow, ...) or record array, and anything else as it is.
 
     Raises
     ------
+    InputError
+        It is a frame that has not been read yet, or a single column.
     MissingExtraError
         The frame speaks Arrow and pyarrow is not installed.
     """
+    if isinstance(X, np.ndarray) and X.dtype.names:
+        return _records(X)
+    if type(X).__name__ == "LazyFrame":
+        raise InputError("Expected a data frame, found a LazyFrame, which holds no rows yet; pass its collect().")
     if isinstance(X, pd.DataFrame | pd.Series) or not hasattr(X, "__arrow_c_stream__"):
         return X
     try:
@@ -36,7 +42,20 @@ def as_frame(X: Any) -> Any:
         raise MissingExtraError(
             f"Expected pyarrow to read a {type(X).__module__} frame, found none; pip install 'gandetect[parquet]'."
         ) from error
-    return pyarrow.table(X).to_pandas()
+    try:
+        table = pyarrow.table(X)
+    except pyarrow.ArrowInvalid:
+        found = type(X).__name__
+        raise InputError(f"Expected a data frame, found one column ({found}); pass a frame that holds it.") from None
+    return table.to_pandas()
+
+
+def _records(X: NDArray[Any]) -> pd.DataFrame:
+    """Return a frame of a record array, whose fields are its columns; what is masked is missing."""
+    names = X.dtype.names or ()
+    if X.ndim != 1 or any(X.dtype[name].shape for name in names):
+        raise InputError("Expected a record array of one row per record, found more dimensions; pass a data frame.")
+    return pd.DataFrame({name: pd.Series(X[name]) for name in names})
 
 
 def frame_schema(frame: pd.DataFrame) -> Schema:

@@ -29,7 +29,7 @@ from gandetect import GANDetector, InputError, Scorer, TableSettings, anomaly_au
 from gandetect.column import Kind
 from gandetect.readers.schemas import find_schema
 from gandetect.readers.values import parse_columns
-from gandetect.tables.frames import find_no_categories, frame_schema
+from gandetect.tables.frames import as_frame, find_no_categories, frame_schema
 
 # Most detectors here are trained for a moment only, and are told so.
 pytestmark = pytest.mark.filterwarnings("ignore:.*hardly tells samples:sklearn.exceptions.ConvergenceWarning")
@@ -427,6 +427,32 @@ def test_numbers_among_other_texts_are_warned_about():
     with pytest.warns(UserWarning, match=message):
         quick(n_steps=1).fit(frame)
     quick(n_steps=1).fit(frame.astype({"objects": "category", "texts": "category"}))  # a warning would be an error
+
+
+def test_a_record_array_is_a_frame_of_its_fields(fitted_on_frame, frame):
+    records = frame[["amount", "colour"]].to_records(index=False)
+    pandas = as_frame(records)
+    assert frame_schema(pandas) == frame_schema(frame[["amount", "colour"]])
+    masked = np.ma.masked_array([(1.5, 2), (2.5, 3)], [(True, False), (False, False)], [("a", float), ("b", int)])
+    pd.testing.assert_frame_equal(as_frame(masked), pd.DataFrame({"a": [np.nan, 2.5], "b": [2, 3]}))
+    everything = frame.to_records(index=False)
+    np.testing.assert_array_equal(fitted_on_frame.predict(everything), fitted_on_frame.predict(frame))
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (pl.LazyFrame({"a": X[:, 0]}), "a data frame, found a LazyFrame, which holds no rows yet; pass its collect()."),
+        (pl.Series(X[:, 0]), "a data frame, found one column (Series); pass a frame that holds it."),
+        (pa.chunked_array([X[:, 0]]), "a data frame, found one column (ChunkedArray); pass a frame that holds it."),
+        (np.zeros(9, [("a", float, 2)]), "a record array of one row per record, found more dimensions; pass a data"),
+        ([{"a": 1.0}] * 9, "an array of numbers, found dicts; pass pandas.DataFrame(X)."),
+        (np.zeros((9, 2), "datetime64[s]"), "an array of numbers, found datetime64[s]; pass a data frame, in which"),
+    ],
+)
+def test_what_holds_no_rows_of_numbers_is_refused_with_what_to_pass(rows, message):
+    with pytest.raises(InputError, match=re.escape(f"Expected {message}")):
+        quick(n_steps=1).fit(rows)
 
 
 def test_several_numbers_in_one_text_and_few_with_a_unit_are_warned_about():
