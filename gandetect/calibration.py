@@ -13,6 +13,7 @@ p-values would be too large. How much is estimated by simulation and extrapolati
 the members' disagreement is added to the out-of-fold scores once more; by as much as that raises the share of scores
 above a limit, averaging lowers it. The disagreement is that on rows which the members saw, where they agree more than
 on new ones, so too little is taken away rather than too much; and no p-value becomes smaller than half of what it was.
+Where all rows are of few kinds, all rows of a kind count with the largest of their scores instead.
 That normal rows are flagged as rarely as announced is measured (see the benchmarks), not proven.
 """
 

@@ -52,6 +52,21 @@ def test_a_sick_training_is_warned_about_and_a_good_one_not():
     assert well.health_["diagnoses"] == []
 
 
+# --- few kinds of rows ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("seed", [2, 4, 5])
+def test_of_rows_of_few_kinds_no_more_are_flagged_than_announced(seed):
+    kinds = np.random.default_rng(seed).integers(0, 12, 600)
+    X = np.column_stack([kinds % 4, kinds // 4 * 1.5, kinds % 3])
+    detector = quick(n_members=4, width=16, random_state=seed).fit(X)
+    p_values = detector.p_value(X)
+    for alpha in (0.05, 0.1, 0.2, 0.3, 0.5):
+        assert (p_values <= alpha).mean() <= alpha
+    assert (detector.predict([[40.0, 0.0, 0.0], [0.0, 0.0, -30.0]]) == -1).all()
+
+
 # --- a few labels -----------------------------------------------------------------------------------------------------
 
 
