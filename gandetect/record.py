@@ -130,7 +130,7 @@ def manifest_of(
 
 
 def clear_of_steps(
-    scores: NDArray[np.float32], calibration: Calibration, threshold: float | None, tolerance: float
+    scores: NDArray[np.float32], steps: NDArray[np.float32], threshold: float | None, tolerance: float
 ) -> NDArray[np.bool_]:
     """Return which samples may be golden, (n,): those on no step of the p-value or flag, or all if there are none.
 
@@ -140,14 +140,14 @@ def clear_of_steps(
     ----------
     scores : array of shape (n,)
         Anomaly scores.
-    calibration : Calibration
-        Holds the steps of the p-value.
+    steps : array of shape (n_steps,)
+        Scores at which the p-value changes.
     threshold : float or None
         The step of the flag, if it is another one.
     tolerance : float
         How near to a step is too near, as a share of the score, or of 1 if that is more.
     """
-    steps = np.append(calibration.scores, np.inf if threshold is None else threshold)
+    steps = np.append(steps, np.inf if threshold is None else threshold)
     each = scores[:, None]
     clear: NDArray[np.bool_] = (np.abs(each - steps) > tolerance * np.maximum(1, np.abs(each))).all(1)
     return clear | ~clear.any()

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 import gandetect
 from gandetect.core_schema import columns_of, encoding_beside
+from gandetect.export.opened import require_tables
+from gandetect.image_schema import ImageSchema
 from gandetect.manifest import modality_of
 from gandetect.readers.values import parse_columns
 from gandetect.schema import Schema
@@ -32,16 +34,19 @@ Examples:
   gandetect export pumps.onnx --distill --data normal.csv -o small.onnx
   gandetect export --distill --core -o device.onnx
 
-Make a variant of a model for tables that was fitted without --given. It is a model file like its source: score,
-inspect and verify take it. Before it is written, both answer golden rows and rows that the generators make; a variant
-outside its bound is not written.
+Make a variant of a model for tables that was fitted without --given, or of one for pictures. It is a model file like
+its source: score, inspect and verify take it. Before it is written, both answer golden rows or pictures and such of the
+file's own making; a variant outside its bound is not written.
+
+Of a model for pictures --storage fp16 halves what a backbone brought along; its own weights take half the space
+already. --distill, --core and --data are for tables.
 
 With --core the device encodes raw rows itself: FILE.encoding.json says how, and is written together with FILE.onnx.
 Since it takes encoded rows, inspect and verify take such a file, but no command that reads a table does.
 
-Bounds: with --core alone, scores within 1e-5; with fp16, scores within 5 % and at most 0.5 % of the flags changed;
-distilled, at most 10 % of the flags changed and a rank correlation of at least 0.9. A distilled model has p-values of
-its own.
+Bounds: with --core alone, scores within 1e-5; with fp16, scores and heat maps within 5 % and at most 0.5 % of the flags
+changed; distilled, at most 10 % of the flags changed and a rank correlation of at least 0.9. A distilled model has
+p-values of its own.
 """
 }
 
@@ -67,15 +72,25 @@ def export(
     contents, manifest = gandetect.read_model(model)
     for path in outputs:
         require_writable(path)
-    columns = None if data is None else _columns(data, columns_of(modality_of(manifest)))
+    schema, reporter = modality_of(manifest), Reporter(quiet)
+    if distill or core:
+        require_tables(schema)
+    columns = None if data is None else _columns(data, columns_of(schema))
     with ProgressBar("teaching", quiet=quiet) as bar:
-        teaching = _Teaching(Reporter(quiet), bar)
+        teaching = _Teaching(reporter, bar)
         exported = gandetect.export_model(
             contents, storage=storage, distill=distill, core=core, columns=columns, seed=seed, callback=teaching
         )
     written, found = exported.write(output), exported.comparison
+    if found.n_bytes[1] > LITTLE_SAVED * found.n_bytes[0]:
+        reporter.say("hardly smaller: next to all of the weights took half the space already")
     names = dict(zip(("model", "encoding"), written, strict=False))
-    emit(json.dumps(names | asdict(found)) + "\n" if as_json else _text(" and ".join(written), found))
+    noun = "picture" if isinstance(schema, ImageSchema) else "row"
+    emit(json.dumps(names | asdict(found)) + "\n" if as_json else _text(" and ".join(written), found, noun))
+
+
+LITTLE_SAVED = 0.95
+"""A variant of at least this share of its source's size is hardly smaller."""
 
 
 class _Teaching:
@@ -103,16 +118,22 @@ def _columns(data: str, schema: Schema) -> dict[str, NDArray[Any]]:
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def _text(output: str, found: gandetect.Comparison) -> str:
-    """Say how the variant compares."""
-    rows = f"{counted(found.n_golden, 'golden row')} and {counted(found.n_fresh, 'made row')}"
+def _text(output: str, found: gandetect.Comparison, noun: str) -> str:
+    """Say how the variant compares on rows or pictures."""
+    samples = f"{counted(found.n_golden, f'golden {noun}')} and {counted(found.n_fresh, f'made {noun}')}"
     flags = counted(found.flags_changed, "flag")
     before, after = found.n_bytes
     lines = [
         f"{plain(output)}: {size(after)} instead of {size(before)}",
-        f"compared on {rows}: largest difference of the scores {found.largest_difference:.2g}, {flags} changed, "
+        f"compared on {samples}: largest difference of the scores {found.largest_difference:.2g}, {flags} changed, "
         f"rank correlation {found.rank_correlation:.4f}",
-        f"one row {1e6 * found.one_row[1]:.0f} us instead of {1e6 * found.one_row[0]:.0f} us, "
-        f"batches {1 / found.batch[1]:,.0f} rows/s instead of {1 / found.batch[0]:,.0f}",
+        f"one {noun} {_duration(found.one_row[1])} instead of {_duration(found.one_row[0])}, "
+        f"batches {1 / found.batch[1]:,.0f} {noun}s/s instead of {1 / found.batch[0]:,.0f}",
     ]
+    if found.largest_heat_difference is not None:
+        lines.insert(2, f"largest difference of the heat maps {found.largest_heat_difference:.2g}")
     return "".join(f"{line}\n" for line in lines)
+
+
+def _duration(seconds: float) -> str:
+    return f"{1e6 * seconds:.0f} us" if seconds < 1e-3 else f"{1e3 * seconds:.1f} ms"

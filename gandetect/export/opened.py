@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from gandetect.errors import InputError
+from gandetect.image_schema import ImageSchema
+from gandetect.modality import Modality
 from gandetect.scorer import Scorer
 
 if TYPE_CHECKING:
@@ -36,11 +38,18 @@ class Opened(Protocol):
     def n_timed(self) -> int:
         """Samples of a batch whose time is taken."""
 
+    @property
+    def smallest_halved(self) -> int:
+        """Numbers in the smallest constant that half precision is worth its error for."""
+
     def fresh(self, random: np.random.Generator) -> list[Any]:
         """Return raw samples of the file's own making, normal and odd ones, in batches of a kind."""
 
     def first(self, raw: Any, n_samples: int) -> Any:
         """Return the first ones of raw samples."""
+
+    def scorer_of(self, model: bytes) -> Scorer:
+        """Return a scorer of the source or of a variant, which takes all of these samples."""
 
     def taken(self, scorer: Scorer, raw: Any) -> Any:
         """Return raw samples as a scorer of the source or of a variant takes them."""
@@ -58,3 +67,18 @@ def original_scorer(model: bytes) -> Scorer:
     if "export" in scorer.manifest:
         raise InputError("Expected an original model file, found a variant already; export from its original.")
     return scorer
+
+
+def require_tables(schema: Modality) -> None:
+    """Refuse to make of a model for pictures what only one for tables can become.
+
+    Raises
+    ------
+    InputError
+        It is one for pictures.
+    """
+    if isinstance(schema, ImageSchema):
+        raise InputError(
+            "Expected a model for tables to distill, to teach or to make a core model of, found one for pictures; use "
+            "storage='fp16' alone (--storage fp16), which makes a variant of it."
+        )

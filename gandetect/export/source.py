@@ -15,7 +15,7 @@ from gandetect.core_schema import CoreSchema
 from gandetect.errors import InputError
 from gandetect.export.opened import original_scorer
 from gandetect.graph.linear import ENTRIES
-from gandetect.graph.surgery import OpenModel
+from gandetect.graph.surgery import SMALLEST_HALVED, OpenModel
 from gandetect.modality import INTERNAL_PREFIX, VERDICT
 from gandetect.schema import Schema, table_of
 from gandetect.scorer import Scorer, open_session, run_in_chunks
@@ -73,6 +73,7 @@ class Source:
 
     compared = VERDICT
     n_timed = 1000
+    smallest_halved = SMALLEST_HALVED
 
     def __init__(self, model: bytes, columns: Columns | None = None) -> None:
         self.scorer = original_scorer(model)
@@ -159,6 +160,10 @@ class Source:
     def first(self, raw: Columns, n_samples: int) -> Columns:
         """Return the first rows."""
         return {name: values[:n_samples] for name, values in raw.items()}
+
+    def scorer_of(self, model: bytes) -> Scorer:
+        """Return a scorer of the source or of a variant."""
+        return Scorer(model)
 
     def taken(self, scorer: Scorer, raw: Columns) -> Any:
         """Return raw columns as a scorer takes them: encoded where its model is a core model."""

@@ -140,10 +140,15 @@ class OpenModel:
         serialized: bytes = model.SerializeToString(deterministic=True)
         return serialized
 
-    def halve(self) -> None:
+    def halve(self, smallest: int = SMALLEST_HALVED) -> None:
         """Store large weights in half precision; the runtime turns them back when it loads the model.
 
         Labelled constants stay, but for `HALVED`: others are steps and units in which small errors would show.
+
+        Parameters
+        ----------
+        smallest : int
+            Constants of fewer numbers stay, too.
         """
         casts = []
         for tensor in self._graph.initializer:
@@ -151,7 +156,7 @@ class OpenModel:
             if tensor.data_type != TensorProto.FLOAT or not (label.startswith("constant_") or label in HALVED):
                 continue
             values = numpy_helper.to_array(tensor)
-            if values.size < SMALLEST_HALVED or np.abs(values).max() > np.finfo(np.float16).max:
+            if values.size < smallest or np.abs(values).max() > np.finfo(np.float16).max:
                 continue
             name = tensor.name
             tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}/half"))

@@ -118,7 +118,7 @@ def golden_images(learned: Learned, threshold: float | None, drawn: Image, seed:
     schema = learned.schema
     folders = [schema.folders[i % len(schema.folders)] for i in range(len(images))] if schema.folders else []
     answers = run_in_chunks(session, list(schema.outputs), schema.feeds(schema.raw(images, folders)))
-    clear = clear_of_steps(answers["anomaly_score"], learned.calibration, threshold, 1e-3)
+    clear = clear_of_steps(answers["anomaly_score"], learned.calibration.scores, threshold, 1e-3)
     named = {FOLDER_INPUT: [folder for folder, own in zip(folders, clear, strict=True) if own]} if folders else {}
     return {
         "inputs": {IMAGE_INPUT: images[clear].tolist()} | named,

@@ -123,7 +123,7 @@ _HARD: dict[str, list[Any]] = {"f": [np.nan, 1e30], "O": ["", "\u2400 unheard of
 def golden_rows(learned: Learned, threshold: float | None, columns: Columns) -> dict[str, Any]:
     """Return rows and what the file answers to them, as JSON values, so that any machine can check itself."""
     answers = _answers(learned, threshold, columns, list(DEFAULT_OUTPUTS))
-    clear = clear_of_steps(answers["anomaly_score"], learned.calibration, threshold, 1e-4)
+    clear = clear_of_steps(answers["anomaly_score"], learned.calibration.scores, threshold, 1e-4)
     columns, answers = ({name: values[clear] for name, values in group.items()} for group in (columns, answers))
     numeric = {column.name for column in learned.schema.used if column.kind in NUMERIC}
     inputs = {

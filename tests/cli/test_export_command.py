@@ -4,6 +4,7 @@ import re
 import shutil
 from pathlib import Path
 
+from gandetect.export import pictures
 from gandetect_cli.export import _Teaching
 from gandetect_cli.progress import ProgressBar
 from gandetect_cli.terminal import Reporter
@@ -87,3 +88,27 @@ def test_a_variant_goes_to_a_file(cli, small_model):
     sentence = "Expected --output to name a file, found '-': a variant does not go to a pipe."
     assert result == (2, "", f"gandetect: {sentence}\n")
     assert not Path("-").exists()
+
+
+DIGIT_PICTURES = Path(__file__).parents[2] / "models" / "digit_pictures.onnx"
+
+
+def test_export_speaks_of_pictures_where_the_model_is_for_them_and_says_if_little_is_saved(cli, monkeypatch):
+    monkeypatch.setattr(pictures, "MOST_FRESH", 32)
+    result = cli("export", DIGIT_PICTURES, "--storage", "fp16", "-o", "half.onnx")
+    assert result.code == 0
+    assert "compared on 4 golden pictures and 38 made pictures: largest difference of the scores 0, 0 fl" in result.out
+    assert "\nlargest difference of the heat maps 0\none picture " in result.out
+    assert re.search(r" (us|ms), batches [\d,]+ pictures/s instead of [\d,]+\n$", result.out)
+    assert result.err == "hardly smaller: next to all of the weights took half the space already\n"
+    assert cli("verify", "half.onnx").code == 0
+    assert (
+        cli("score", DIGIT_PICTURES.parents[1] / "data" / "digit_pictures" / "test", "--model", "half.onnx").code == 0
+    )
+
+
+def test_export_of_pictures_offers_nothing_but_storage(cli):
+    for options in (["--distill"], ["--core"], ["--distill", "--data", "rows.csv"]):
+        result = cli("export", DIGIT_PICTURES, *options, "-o", "small.onnx")
+        assert result.code == 2
+        assert "found one for pictures; use storage='fp16' alone (--storage fp16), which makes" in result.err
