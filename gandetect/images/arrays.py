@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gandetect.errors import InputError
 from gandetect.image_schema import checked_image_shape
+from gandetect.readers.arrays import as_bytes
 from gandetect.readers.images import ImageReader
 
 Image = NDArray[np.uint8]
@@ -35,12 +36,7 @@ def _pictures(reader: ImageReader, folders: list[str]) -> Iterator[Image]:
 
 def pixels(values: NDArray[Any]) -> Image:
     """Return pixel values as uint8; grey images get an axis for their channel."""
-    if values.dtype != np.uint8:
-        if values.dtype.kind not in "iuf" or not (np.isfinite(values) & (values >= 0) & (values <= 255)).all():
-            raise InputError("Expected pixel values from 0 to 255, found others; scale them.")
-        if not (values == np.round(values)).all():
-            raise InputError("Expected whole numbers as pixel values, found fractions; scale to 0 to 255 and round.")
-        values = values.astype(np.uint8)
+    values = as_bytes(values)
     return values[..., None] if values.ndim == 2 else values
 
 

@@ -85,7 +85,8 @@ class ImageGANDetector(ModelFileDetector):
     -----
     Every method takes images as an array of shape (n, height, width) or (n, height, width, channels), as rows of shape
     (n, height * width * channels) with `image_shape`, as a sequence of arrays of any sizes or of paths, or as the path
-    of a folder. Pixel values are whole numbers from 0 to 255; channels are 1 (grey) or 3 (red, green, blue).
+    of a folder. Pixel values are whole numbers from 0 to 255; of uint16 the high byte counts, True is white. Channels
+    are 1 (grey) or 3 (red, green, blue).
     With `given` the folder of an image is the first one below the folder that is named, or the one that holds its file;
     arrays come with the names of their folders, ``{"images": X, "folder": names}``.
     Rows are checked as scikit-learn checks tables: as many values as in `fit`, none missing, none negative.

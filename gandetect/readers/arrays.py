@@ -1,4 +1,7 @@
-"""Read pictures from an array of numpy, ``.npy`` or ``.npz``, a few at a time and never by pickle."""
+"""Read pictures from an array of numpy, ``.npy`` or ``.npz``, a few at a time and never by pickle.
+
+What pixel values mean is the same for arrays in files and in memory: see `as_bytes`.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ SUFFIXES = frozenset({".npy", ".npz"})
 MEMBER = "images"
 """The array that counts where an ``.npz`` file holds several of pictures."""
 
-_WANTED = "pictures as integers of shape (n, height, width) or (n, height, width, 1 or 3)"
+_WANTED = "pictures as numbers of shape (n, height, width) or (n, height, width, 1 or 3)"
 _REMEDY = "write them to a file of their own with numpy.save"
 _WHOLE = "get the file again, or write it anew with numpy.save"
 _DAMAGE = (OSError, ValueError, RuntimeError, NotImplementedError, EOFError, zipfile.BadZipFile, zlib.error)
@@ -45,7 +48,7 @@ class PictureArray:
     shape : tuple of int
         (n_images, height, width, channels), with 1 or 3 channels.
     dtype : numpy.dtype
-        8-bit or 16-bit unsigned integers, or yes and no. Of 16 bits the high byte counts; yes is white.
+        Numbers of at most 8 bytes, or yes and no; `as_bytes` says what they mean.
     """
 
     path: str | os.PathLike[str]
@@ -53,12 +56,12 @@ class PictureArray:
     shape: tuple[int, int, int, int]
     dtype: np.dtype[np.generic]
 
-    def read(self) -> Iterator[NDArray[np.uint8]]:
-        """Read the pictures in turn.
+    def read(self) -> Iterator[NDArray[Any]]:
+        """Read the pictures in turn, as they are stored.
 
         Yields
         ------
-        ndarray of uint8 of shape (height, width, channels)
+        ndarray of shape (height, width, channels)
 
         Raises
         ------
@@ -78,7 +81,7 @@ class PictureArray:
                         f"{os.fspath(self.path)}: expected {n_images} pictures, found the end of the file after "
                         f"{position}; {_WHOLE}."
                     )
-                yield _as_bytes(np.frombuffer(data, self.dtype)).reshape(shape)
+                yield np.frombuffer(data, self.dtype).reshape(shape)
 
 
 def find_array(path: str | os.PathLike[str]) -> PictureArray:
@@ -88,7 +91,8 @@ def find_array(path: str | os.PathLike[str]) -> PictureArray:
     ----------
     path : path
         Ends in ``.npz`` for an archive of arrays. An array of pictures has the shape (n_images, height, width) or
-        (n_images, height, width, channels). In an archive it is the only one of that kind, or it is named `MEMBER`.
+        (n_images, height, width, channels). In an archive it is the only one of that kind, or it is named `MEMBER`;
+        fractions count only where there are no integers.
 
     Returns
     -------
@@ -112,6 +116,7 @@ def find_array(path: str | os.PathLike[str]) -> PictureArray:
             members = [member for member in archive.namelist() if member.endswith(".npy")]
         described = {member.removesuffix(".npy"): _described(path, member) for member in members}
     arrays = {key: array for key, array in described.items() if isinstance(array, PictureArray)}
+    arrays = {key: array for key, array in arrays.items() if array.dtype.kind != "f"} or arrays
     if len(arrays) == 1:
         return next(iter(arrays.values()))
     if MEMBER in arrays:
@@ -120,12 +125,52 @@ def find_array(path: str | os.PathLike[str]) -> PictureArray:
     raise InputError(f"{name}: expected one array of pictures, or one named {MEMBER!r}, found {found}; {_REMEDY}.")
 
 
+def as_bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return pixel values as bytes, 0 being black and 255 white.
+
+    Parameters
+    ----------
+    values : array
+        Whole numbers from 0 to 255 of any type; of 16-bit unsigned integers the high byte counts; yes is white.
+
+    Returns
+    -------
+    ndarray of uint8 of the same shape
+
+    Raises
+    ------
+    InputError
+        Other numbers, or no numbers. 16-bit ones of which none is above 255 are refused, too: they would all be black.
+    """
+    if values.dtype == np.uint8:
+        return values
+    if values.dtype == np.bool_:
+        return np.where(values.view(np.uint8) != 0, np.uint8(255), np.uint8(0))
+    if values.dtype.kind == "u" and values.dtype.itemsize == 2:
+        if 0 < values.max(initial=0) <= 255:
+            raise InputError(
+                "Expected 16-bit pixel values up to 65,535, since their high byte counts, found none above 255; "
+                "convert them to uint8, or scale them up."
+            )
+        return (values >> 8).astype(np.uint8)
+    if values.dtype.kind not in "iuf":
+        raise InputError(f"Expected numbers as pixel values, found {values.dtype}; convert them to uint8.")
+    if not (np.isfinite(values) & (values >= 0) & (values <= 255)).all():
+        raise InputError(
+            f"Expected pixel values from 0 to 255, or of the type uint16, found {values.dtype} from {values.min():.6g} "
+            f"to {values.max():.6g}; scale them."
+        )
+    if not (values == np.round(values)).all():
+        raise InputError("Expected whole numbers as pixel values, found fractions; scale to 0 to 255 and round.")
+    return values.astype(np.uint8)
+
+
 def _described(path: str | os.PathLike[str], member: str) -> PictureArray | str:
     """Return the array if it can be of pictures, else what it is."""
     with _opened(path, member) as stream:
         shape, fortran, dtype = _read_header(stream)
     full = (*shape, 1) if len(shape) == 3 else shape
-    if len(full) != 4 or full[3] not in (1, 3) or dtype.str[1:] not in ("b1", "u1", "u2"):
+    if len(full) != 4 or full[3] not in (1, 3) or dtype.kind not in "biuf" or dtype.itemsize > 8:
         return f"{dtype} of shape {shape}"
     if fortran and math.prod(full) > 1:
         return "an array in Fortran's order"
@@ -161,11 +206,3 @@ def _damage_named(path: str | os.PathLike[str]) -> Iterator[None]:
         raise InputError(
             f"{os.fspath(path)}: expected a whole array file, found a damaged or truncated one ({error}); {_WHOLE}."
         ) from error
-
-
-def _as_bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
-    if values.dtype == np.bool_:
-        values = np.where(values.view(np.uint8) != 0, np.uint8(255), np.uint8(0))
-    elif values.dtype.itemsize == 2:
-        values = values >> 8
-    return np.asarray(values, dtype=np.uint8)

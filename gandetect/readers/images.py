@@ -7,13 +7,16 @@ What cannot be read is left out and remembered with the reason: one bad file nev
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import repeat
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gandetect.errors import FileAccessError, InputError
+from gandetect.readers.arrays import as_bytes
 from gandetect.readers.pictures import read_picture, require_pillow, with_channels
 from gandetect.readers.sources import Entry, Part, Source, list_images, name_of
 
@@ -129,7 +132,7 @@ class ImageReader:
                 if values is None:
                     pixels = read_picture(entry.path, self._channels)
                 else:
-                    pixels = with_channels(values, self._channels, entry.name)
+                    pixels = with_channels(_bytes_of(values, entry), self._channels, entry.name)
             except (FileAccessError, InputError) as error:
                 self.unreadable[entry.name] = str(error)
             else:
@@ -138,11 +141,8 @@ class ImageReader:
     def _check_product(self, entry: Entry) -> None:
         if self._require_product is None:
             return
-        try:
+        with _named(entry):
             self._require_product(entry.product)
-        except InputError as error:
-            sentence = str(error)
-            raise InputError(f"{entry.name}: {sentence[0].lower()}{sentence[1:]}") from None
 
     def _nothing(self) -> InputError:
         """Return the error that says why there is no picture."""
@@ -155,6 +155,22 @@ class ImageReader:
             f"{self.name}: expected at least one picture that can be read, found none among {len(self.unreadable)}; "
             f"here is what is wrong with the first: {next(iter(self.unreadable.values()))}"
         )
+
+
+def _bytes_of(values: NDArray[Any], entry: Entry) -> NDArray[np.uint8]:
+    """Return the pixel values of a stored array as bytes."""
+    with _named(entry):
+        return as_bytes(values)
+
+
+@contextmanager
+def _named(entry: Entry) -> Iterator[None]:
+    """Put the name of a picture before a sentence that says what is wrong with it."""
+    try:
+        yield
+    except InputError as error:
+        sentence = str(error)
+        raise InputError(f"{entry.name}: {sentence[0].lower()}{sentence[1:]}") from None
 
 
 def _in_chunks(

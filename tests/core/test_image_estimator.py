@@ -60,6 +60,16 @@ def test_images_may_come_in_many_ways(detector, tmp_path):
     assert np.array_equal(detector_of_rows.score_samples(ONES.reshape(20, -1)), expected)
 
 
+@pytest.mark.parametrize("values", [ONES > 127, ONES.astype(np.uint16) * 256 + 7, ONES.astype(">i4"), ONES / 1.0])
+def test_arrays_mean_the_same_in_memory_and_in_a_file(detector, tmp_path, values):
+    np.save(tmp_path / "images.npy", values)
+    scores = detector.score_samples(values)
+    assert np.array_equal(scores, detector.score_samples(tmp_path / "images.npy"))
+    assert np.array_equal(scores, detector.score_samples(list(values)))
+    as_bytes = np.where(values, 255, 0).astype(np.uint8) if values.dtype == bool else ONES
+    assert np.array_equal(scores, detector.score_samples(as_bytes))
+
+
 def test_fit_lets_go_of_every_picture_that_it_has_read(detector, tmp_path, monkeypatch):
     from PIL import Image
 
@@ -217,14 +227,16 @@ def test_a_model_of_the_other_modality_is_refused(detector, tmp_path):
     [
         (ONES.reshape(20, -1), "Expected image_shape with 64 values for images that come as rows, found None; "),
         (ONES / 255, "Expected whole numbers as pixel values, found fractions; "),
-        (ONES - 300.0, "Expected pixel values from 0 to 255, found others; scale them."),
-        (np.full((3, 8, 8), np.nan), "Expected pixel values from 0 to 255, found others; scale them."),
+        (ONES - 300.0, "Expected pixel values from 0 to 255, or of the type uint16, found float64 from -300 to -45; "),
+        (np.full((3, 8, 8), np.nan), "Expected pixel values from 0 to 255, or of the type uint16, found float64 from "),
+        (ONES.astype(object), "Expected numbers as pixel values, found object; convert them to uint8."),
+        (ONES.astype(np.uint16), "Expected 16-bit pixel values up to 65,535, since their high byte counts, found none"),
         (np.zeros(3), "Expected images of shape (n, height, width) or (n, height, width, channels), found shape (3,)"),
         (np.zeros((0, 8, 8, 1), np.uint8), "Expected at least one image, found none."),
         (["good.png", ONES[0]], "Expected images that are all arrays, or all paths, found what no array can hold; "),
         (np.zeros((2, 8, 8, 3), np.uint8), "Expected images with 1 channel, as the model was trained on, found 3; "),
     ],
-    ids=["rows", "fractions", "negative", "missing", "no images", "empty", "mixed", "colour"],
+    ids=["rows", "fractions", "negative", "missing", "objects", "dark", "no images", "empty", "mixed", "colour"],
 )
 def test_what_is_no_image_is_refused(detector, X, message):
     with pytest.raises(InputError) as caught:

@@ -9,7 +9,8 @@ import pytest
 from crafted_pictures import noise
 
 from gandetect.errors import FileAccessError, InputError
-from gandetect.readers.arrays import find_array
+from gandetect.readers.arrays import as_bytes, find_array
+from gandetect.readers.images import ImageReader
 
 IMAGES = np.stack([noise(seed=seed) for seed in range(5)])
 
@@ -21,7 +22,7 @@ def written(values, **options):
 
 
 def read(path):
-    return np.stack(list(find_array(path).read()))
+    return np.stack([as_bytes(values) for values in find_array(path).read()])
 
 
 @pytest.fixture
@@ -73,11 +74,46 @@ def test_of_several_arrays_the_one_named_images_counts(tmp_path):
     assert np.array_equal(read(tmp_path / "set.npz"), IMAGES)
 
 
+@pytest.mark.parametrize("dtype", [np.int16, np.int64, np.uint32, np.float16, np.float64, ">f4"])
+def test_whole_numbers_of_any_type_are_bytes(tmp_path, dtype):
+    np.save(tmp_path / "numbers.npy", IMAGES.astype(dtype))
+    assert np.array_equal(read(tmp_path / "numbers.npy"), IMAGES)
+
+
+def test_fractions_count_only_where_there_are_no_integers(tmp_path):
+    np.savez(tmp_path / "set.npz", pictures=IMAGES, maps=IMAGES / 255)
+    assert np.array_equal(read(tmp_path / "set.npz"), IMAGES)
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        (0.5, "expected whole numbers as pixel values, found fractions; scale to 0 to 255 and round."),
+        (256, "expected pixel values from 0 to 255, or of the type uint16, found float64 from 0 to 256; scale them."),
+        (-1, "expected pixel values from 0 to 255, or of the type uint16, found float64 from -1 to 0; scale them."),
+        (np.nan, "expected pixel values from 0 to 255, or of the type uint16, found float64 from nan to nan; scale "),
+    ],
+)
+def test_a_picture_of_other_numbers_is_named_and_the_others_are_read(tmp_path, changed, sentence):
+    values = np.zeros((3, 9, 12))
+    values[1, 4, 5] = changed
+    np.save(tmp_path / "numbers.npy", values)
+    reader = ImageReader(tmp_path / "numbers.npy")
+    assert [entry.name for chunk in reader for entry in chunk.entries] == ["numbers.npy[0]", "numbers.npy[2]"]
+    assert reader.unreadable["numbers.npy[1]"].startswith(f"numbers.npy[1]: {sentence}")
+
+
+def test_bytes_that_are_stored_in_16_bits_are_not_taken_for_black():
+    assert not as_bytes(np.zeros((4, 5), np.uint16)).any()
+    with pytest.raises(InputError, match=r"^Expected 16-bit pixel values up to 65,535, .*, found none above 255; "):
+        as_bytes(IMAGES.astype(np.uint16))
+
+
 @pytest.mark.parametrize(
     ("values", "found"),
     [
-        (IMAGES / 255, "float64 of shape (5, 9, 12, 3)"),
-        (IMAGES.astype(np.int64), "int64 of shape (5, 9, 12, 3)"),
+        (IMAGES.astype(complex), "complex128 of shape (5, 9, 12, 3)"),
+        (IMAGES.astype(np.longdouble), f"{np.dtype(np.longdouble)} of shape (5, 9, 12, 3)"),
         (IMAGES[0, 0], "uint8 of shape (12, 3)"),
         (np.zeros((5, 9, 12, 4), np.uint8), "uint8 of shape (5, 9, 12, 4)"),
         (np.asfortranarray(IMAGES), "an array in Fortran's order"),
@@ -88,7 +124,7 @@ def test_of_several_arrays_the_one_named_images_counts(tmp_path):
 def test_an_array_of_anything_else_is_refused(failure, values, found):
     sentence = failure(written(values))
     assert sentence == (
-        "expected pictures as integers of shape (n, height, width) or (n, height, width, 1 or 3), "
+        "expected pictures as numbers of shape (n, height, width) or (n, height, width, 1 or 3), "
         f"found {found}; write them to a file of their own with numpy.save."
     )
 
@@ -104,8 +140,8 @@ def test_several_arrays_are_not_chosen_from(failure):
 
 def test_an_archive_without_pictures_says_what_it_holds(failure):
     file = io.BytesIO()
-    np.savez(file, x=IMAGES / 255)
-    assert "found 'x' (float64 of shape (5, 9, 12, 3));" in failure(file.getvalue(), ".npz")
+    np.savez(file, x=IMAGES[0, 0])
+    assert "found 'x' (uint8 of shape (12, 3));" in failure(file.getvalue(), ".npz")
     file = io.BytesIO()
     zipfile.ZipFile(file, "w").close()
     assert "found none;" in failure(file.getvalue(), ".npz")
