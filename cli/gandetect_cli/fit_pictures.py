@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 import gandetect
 from gandetect.files import write_atomically
 from gandetect.image_schema import FOLDER_INPUT
-from gandetect.readers.images import ImageReader
+from gandetect.readers.images import ImageReader, find_channels
 from gandetect.readers.sources import Source, list_images
 from gandetect.wording import overlap_in_words
 from gandetect_cli.learning import emit_summary, learn
@@ -48,7 +48,7 @@ def learn_pictures(
         fit_images = gandetect.fit_images
     source = picture_source(data)
     _require_no_picture([output] if sheet is None else [output, sheet], source)
-    reader = ImageReader(source, part="train", channels=_channels(source))
+    reader = ImageReader(source, part="train", channels=find_channels(source, "train"))
     reporter.say(f"{reader.name}: learning from {counted(len(reader), 'picture')}")
     shown: list[Image] = []
     folders: list[str] = []
@@ -74,11 +74,6 @@ def _require_no_picture(outputs: list[str], source: Source) -> None:
     existing = [path for path in outputs if path != "-" and Path(path).is_file()]
     if existing:
         require_other_files(existing, {str(entry.path) for entry in list_images(source)})
-
-
-def _channels(source: Source) -> int:
-    """Return 3 where one of the first pictures has colour, else 1: grey pictures fit among the others."""
-    return max(int(picture.shape[2]) for picture in next(iter(ImageReader(source, part="train"))).arrays)
 
 
 def _pictures(reader: ImageReader, shown: list[Image], folders: list[str], *, quiet: bool) -> Iterator[Image]:

@@ -11,15 +11,29 @@ from numpy.typing import NDArray
 from gandetect.errors import InputError
 from gandetect.image_schema import checked_image_shape
 from gandetect.readers.arrays import as_bytes
-from gandetect.readers.images import ImageReader
+from gandetect.readers.images import ImageReader, find_channels
+from gandetect.readers.pictures import with_channels
 
 Image = NDArray[np.uint8]
 
 
-def read_pictures(source: Any, part: Literal["train", "test"]) -> tuple[Iterator[Image], Sequence[str]]:
-    """Return pictures, which are read one after the other, and the folders of those that were read so far."""
+def read_pictures(
+    source: Any, part: Literal["train", "test"], channels: int | None
+) -> tuple[Iterator[Image], Sequence[str]]:
+    """Return pictures, which are read one after the other, and the folders of those that were read so far.
+
+    They get the channels that are asked for, else colour where one of the first has some.
+    """
     folders: list[str] = []
-    return _pictures(ImageReader(source, part=part), folders), folders
+    channels = channels or find_channels(source, part)
+    return _pictures(ImageReader(source, part=part, channels=channels), folders), folders
+
+
+def fitting(images: Sequence[Image], channels: int | None) -> Iterator[Image]:
+    """Give images the channels that are asked for, else colour where one has some."""
+    channels = channels or max((image.shape[2] for image in images if image.shape[2] in (1, 3)), default=1)
+    for image in images:
+        yield with_channels(image, channels, "images") if image.shape[2] in (1, 3) else image
 
 
 def _pictures(reader: ImageReader, folders: list[str]) -> Iterator[Image]:

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from gandetect.detector import ModelFileDetector
 from gandetect.errors import InputError, quoted
 from gandetect.image_schema import FOLDER_INPUT, IMAGE_INPUT, batches, images_of
-from gandetect.images.arrays import Image, pixels, read_pictures, unflattened
+from gandetect.images.arrays import Image, fitting, pixels, read_pictures, unflattened
 from gandetect.manifest import modality_of
 from gandetect.wording import overlap_in_words
 
@@ -86,7 +86,7 @@ class ImageGANDetector(ModelFileDetector):
     Every method takes images as an array of shape (n, height, width) or (n, height, width, channels), as rows of shape
     (n, height * width * channels) with `image_shape`, as a sequence of arrays of any sizes or of paths, or as the path
     of a folder. Pixel values are whole numbers from 0 to 255; of uint16 the high byte counts, True is white. Channels
-    are 1 (grey) or 3 (red, green, blue).
+    are 1 (grey) or 3 (red, green, blue); grey images fit among coloured ones, and to a model that takes colour.
     With `given` the folder of an image is the first one below the folder that is named, or the one that holds its file;
     arrays come with the names of their folders, ``{"images": X, "folder": names}``.
     Rows are checked as scikit-learn checks tables: as many values as in `fit`, none missing, none negative.
@@ -261,13 +261,14 @@ class ImageGANDetector(ModelFileDetector):
 
         Pictures are read one after the other, and the folder of each is known as soon as it is read.
         """
+        channels = None if part == "train" else images_of(self.scorer_.schema).channels
         if isinstance(X, Mapping) and not issparse(X):  # some sparse ones are mappings, too
             return self._images_and_folders(X, part)
         if isinstance(X, str | os.PathLike):
-            return read_pictures(X, part)
+            return read_pictures(X, part, channels)
         if isinstance(X, Sequence) and X and all(isinstance(item, str | os.PathLike) for item in X):
-            return read_pictures([Path(item) for item in X], part)
-        return self._arrays(X, part), []
+            return read_pictures([Path(item) for item in X], part, channels)
+        return fitting(self._arrays(X, part), channels), []
 
     def _images_and_folders(
         self, X: Mapping[str, Any], part: Literal["train", "test"]

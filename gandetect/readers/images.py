@@ -157,6 +157,17 @@ class ImageReader:
         )
 
 
+def find_channels(source: Source, part: Part | None = None) -> int:
+    """Return 3 where one of the first pictures has colour, else 1: grey pictures fit among the others.
+
+    Raises
+    ------
+    FileAccessError, InputError, MissingExtraError
+        As `ImageReader` does.
+    """
+    return max(int(pixels.shape[2]) for pixels in next(iter(ImageReader(source, part=part))).arrays)
+
+
 def _bytes_of(values: NDArray[Any], entry: Entry) -> NDArray[np.uint8]:
     """Return the pixel values of a stored array as bytes."""
     with _named(entry):

@@ -234,14 +234,47 @@ def test_a_model_of_the_other_modality_is_refused(detector, tmp_path):
         (np.zeros(3), "Expected images of shape (n, height, width) or (n, height, width, channels), found shape (3,)"),
         (np.zeros((0, 8, 8, 1), np.uint8), "Expected at least one image, found none."),
         (["good.png", ONES[0]], "Expected images that are all arrays, or all paths, found what no array can hold; "),
-        (np.zeros((2, 8, 8, 3), np.uint8), "Expected images with 1 channel, as the model was trained on, found 3; "),
+        (
+            np.arange(192).reshape(1, 8, 8, 3),
+            "images: expected a grey picture, as those are that the model learns from",
+        ),
+        (np.zeros((2, 8, 8, 4), np.uint8), "Expected images with 1 channel, as the model was trained on, found 4; "),
     ],
-    ids=["rows", "fractions", "negative", "missing", "objects", "dark", "no images", "empty", "mixed", "colour"],
+    ids=["rows", "fractions", "negative", "missing", "objects", "dark", "none", "empty", "mixed", "colour", "channels"],
 )
 def test_what_is_no_image_is_refused(detector, X, message):
     with pytest.raises(InputError) as caught:
         detector.score_samples(X)
     assert str(caught.value).startswith(message)
+
+
+def test_colour_that_is_grey_in_fact_fits_a_grey_model(detector):
+    assert np.array_equal(detector.score_samples(np.repeat(ONES, 3, axis=3)), detector.score_samples(ONES))
+
+
+def test_grey_fits_among_colour_in_arrays_and_in_files(tmp_path):
+    from PIL import Image
+
+    red, grey = [np.concatenate([image, image // 2, image // 3], axis=2) for image in ZEROS[:12]], list(ZEROS[12:20])
+    for number, image in enumerate([*red, *grey]):
+        Image.fromarray(image.squeeze()).save(tmp_path / f"{number:02}.png")
+    detector = ImageGANDetector(n_steps=1, n_members=2, random_state=0)
+    model = detector.fit([*red, *grey]).model_
+    assert detector.scorer_.schema.channels == 3
+    assert clone(detector).fit(tmp_path).model_ == model
+    assert clone(detector).fit([*red, *(np.repeat(image, 3, axis=2) for image in grey)]).model_ == model
+    scores = detector.score_samples([*red, *grey])
+    assert np.array_equal(detector.score_samples(tmp_path), scores)
+    assert np.array_equal(detector.score_samples(np.stack(grey)), scores[12:])
+
+
+def test_a_coloured_file_for_a_grey_model_is_named(detector, tmp_path):
+    from PIL import Image
+
+    Image.new("L", (8, 8)).save(tmp_path / "grey.png")
+    Image.new("RGB", (8, 8), "red").save(tmp_path / "red.png")
+    with pytest.raises(InputError, match=r"found 1 that cannot: .*red\.png: expected a grey picture, "):
+        detector.score_samples(tmp_path)
 
 
 def test_a_picture_that_cannot_be_read_is_named(detector, tmp_path):
