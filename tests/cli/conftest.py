@@ -2,6 +2,7 @@
 
 import io
 import os
+import signal
 import subprocess
 import sys
 from typing import NamedTuple
@@ -9,6 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from gandetect_cli.main import main
+from gandetect_cli.progress import ProgressBar
 
 NOT_INSTALLED = """
 import sys
@@ -78,3 +80,17 @@ def numbers():
     """Text of a small table of numbers, and its rows."""
     rows = [f"{i % 7},{(i * 37) % 101 / 10},{(i * 53) % 89}" for i in range(60)]
     return "a,b,c\n" + "".join(f"{row}\n" for row in rows)
+
+
+@pytest.fixture
+def stopping(monkeypatch):
+    """Make the first progress of learning a signal to stop, once."""
+    stopped = []
+
+    class StoppingBar(ProgressBar):
+        def update(self, *_, **__):
+            if not stopped:
+                stopped.append(True)
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("gandetect_cli.learning.ProgressBar", StoppingBar)

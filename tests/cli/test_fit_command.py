@@ -388,20 +388,6 @@ def test_a_signal_during_learning_leaves_the_old_model(start, machines_train, tm
     assert {path.name for path in tmp_path.iterdir()} <= {"gandetect.onnx", "gandetect.onnx.checkpoint"}
 
 
-@pytest.fixture
-def stopping(monkeypatch):
-    """Make the first progress of learning a signal to stop, once."""
-    stopped = []
-
-    class StoppingBar(ProgressBar):
-        def update(self, *_, **__):
-            if not stopped:
-                stopped.append(True)
-                os.kill(os.getpid(), signal.SIGTERM)
-
-    monkeypatch.setattr("gandetect_cli.learning.ProgressBar", StoppingBar)
-
-
 @pytest.mark.usefixtures("stopping")
 def test_an_interrupted_fit_goes_on_with_resume_to_the_same_bytes(cli, numbers, tmp_path):
     command = ["fit", "-", "--steps", 20, "-o", "m.onnx"]

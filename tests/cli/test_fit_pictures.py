@@ -227,6 +227,27 @@ def test_a_list_of_names_is_learned_from(cli, start, photos, tmp_path):
     assert (tmp_path / "pipe.onnx").read_bytes() == (tmp_path / "list.onnx").read_bytes()
 
 
+@pytest.mark.usefixtures("stopping")
+def test_an_interrupted_fit_of_pictures_goes_on_with_resume_to_the_same_bytes(cli, photos, tmp_path):
+    command = ["fit", photos, "--steps", 10, "-o", "m.onnx"]
+    stopped = cli(*command)
+    assert stopped.code == 143
+    assert "interrupted; the same command with --resume goes on from m.onnx.checkpoint\n" in stopped.err
+    assert not (tmp_path / "m.onnx").exists()
+    new = photos / "new.png"
+    Image.new("L", (8, 8), 200).save(new)
+    other = cli(*command, "--resume")
+    assert other.code == 2
+    assert "found one with other data; repeat the interrupted fit exactly" in other.err
+    new.unlink()
+    resumed = cli(*command, "--resume")
+    assert resumed.code == 0
+    assert "resuming from m.onnx.checkpoint\n" in resumed.err
+    assert {path.name for path in tmp_path.iterdir()} == {"m.onnx", "photos"}
+    assert cli(*command, "-o", "once.onnx").code == 0
+    assert (tmp_path / "m.onnx").read_bytes() == (tmp_path / "once.onnx").read_bytes()
+
+
 def test_a_table_of_text_is_no_list(cli, tmp_path, numbers):
     (tmp_path / "table.txt").write_text(numbers)
     result = cli("fit", "table.txt", "--steps", 2)
