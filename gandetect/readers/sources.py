@@ -1,9 +1,9 @@
 """What pictures a source holds; nothing of them is read yet.
 
 * A folder: all pictures in it and below it, in the order of their names. Names that begin with a dot are passed over,
-  and links to folders are not followed. In the layout of MVTec AD [1]_, where ``train``, ``test`` and ``ground_truth``
-  are the only folders, the part ``train`` is ``train/good``, and the part ``test`` is all of ``test/KIND``. So it is
-  for every folder in that layout, also inside of others.
+  and links to folders are not followed. In the layout of MVTec AD [1]_, where ``train``, ``validation``, ``test`` and
+  ``ground_truth`` are the only folders, the part ``train`` is ``train/good``, and the part ``test`` is all of
+  ``test/KIND``. So it is for every folder in that layout, also inside of others.
 * One picture, told by its suffix.
 * A list: a ``.txt`` file, or a stream, of UTF-8 text with one path on each line; relative ones start at the
   working folder.
@@ -35,7 +35,7 @@ NORMAL = "good"
 Source: TypeAlias = str | os.PathLike[str] | BinaryIO | Sequence[str | os.PathLike[str]]
 Part: TypeAlias = Literal["train", "test"]
 
-_LAYOUT = frozenset({"train", "test", "ground_truth"})
+_LAYOUT = frozenset({"train", "validation", "test", "ground_truth"})
 
 
 @dataclass(frozen=True)

@@ -77,6 +77,12 @@ def test_the_layout_of_mvtec_has_two_parts(mvtec):
     assert folders(test) == ["crack", "crack", "good"]
 
 
+def test_a_folder_for_validation_is_a_part_of_the_layout(mvtec):
+    put(mvtec / "validation/good/000.png")
+    assert names(ImageReader(mvtec, part="train")) == ["train/good/000.png", "train/good/001.png"]
+    assert len(ImageReader(mvtec, part="test")) == 3
+
+
 def test_without_a_folder_of_good_ones_all_of_train_is_read(tmp_path):
     put(tmp_path / "train/a.png")
     assert names(ImageReader(tmp_path, part="train")) == ["train/a.png"]
