@@ -167,6 +167,8 @@ def list_images(source: Source, part: Part | None = None) -> Listing:
         return _list_files([path])
     if suffix == LIST_SUFFIX:
         return _list_files(read_list(path))
+    if not os.path.lexists(path):
+        raise FileAccessError(f"{_text(source)}: expected a folder or a file of pictures, found none; check the path.")
     raise InputError(
         f"{_text(source)}: expected a folder, a picture, an array (.npy, .npz) or a list of names ({LIST_SUFFIX}), "
         "found none of these; name a folder."

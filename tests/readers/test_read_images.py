@@ -287,8 +287,15 @@ def test_a_damaged_array_is_no_source_to_go_on_with(tmp_path):
         list(ImageReader(tmp_path / "set.npy"))
 
 
-@pytest.mark.parametrize("name", ["table.csv", "none", "x" * 5000, "a\0b", "photo.heic"])
+@pytest.mark.parametrize("name", ["none", "table.csv", "x" * 5000, "a\0b"])
+def test_a_source_that_is_not_there_is_named(tmp_path, name):
+    with pytest.raises(FileAccessError, match="expected a folder or a file of pictures, found none; check the path"):
+        ImageReader(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["table.csv", "photo.heic"])
 def test_something_else_is_no_source(tmp_path, name):
+    put(tmp_path / name)
     with pytest.raises(InputError, match="expected a folder, a picture, an array"):
         ImageReader(tmp_path / name)
 
