@@ -72,8 +72,6 @@ def score(
     _require_one_rule(alpha, fdr)
     if line_buffered and fdr is not None:
         raise InputError("Expected one of --line-buffered and --fdr, found both; --fdr has to see all rows first.")
-    if raw_maps and not heatmaps:
-        raise InputError("Expected --heatmaps FOLDER with --raw-maps, found none; say where the maps are to go.")
     if prefix.encode(errors="ignore").decode() != prefix:
         raise InputError(
             f"Expected text in UTF-8 as --prefix, found {prefix!r}; put other characters before the names."
@@ -86,6 +84,8 @@ def score(
         from gandetect_cli.heatmaps import HeatmapFolder
         from gandetect_cli.pictures import PictureScoring
 
+        if not heatmaps:
+            _require_no_maps(context)
         maps = HeatmapFolder(heatmaps, data, pixel_rate, raw=raw_maps) if heatmaps else None
         scoring: Scoring = PictureScoring(data, scorer, scorer.schema, maps, only_anomalies=only_anomalies)
     else:
@@ -120,6 +120,16 @@ def _counted_p_values(scoring: Scoring, bar: ProgressBar) -> PValueCounts:
         counts.add(p_values)
         bar.update(*scoring.progress)
     return counts
+
+
+def _require_no_maps(context: typer.Context) -> None:
+    """Refuse what is said of heat maps that are not asked for."""
+    for option in context.command.params:
+        source = context.get_parameter_source(option.name) if option.name in ("raw_maps", "pixel_rate") else None
+        if source is not None and source.name == "COMMANDLINE":
+            raise InputError(
+                f"Expected --heatmaps FOLDER with {option.opts[0]}, found none; say where the maps are to go."
+            )
 
 
 def _require_one_rule(alpha: float | None, fdr: float | None) -> None:

@@ -224,6 +224,10 @@ def test_colours_of_a_model_for_colours_are_drawn_in_grey(cli, photos, tmp_path)
         ),
         (["--raw-maps"], "Expected --heatmaps FOLDER with --raw-maps, found none; say where the maps are to go."),
         (
+            ["--pixel-false-alarm-rate", "0.01"],
+            "Expected --heatmaps FOLDER with --pixel-false-alarm-rate, found none; say where the maps are to go.",
+        ),
+        (
             ["--heatmaps", "maps", "--pixel-false-alarm-rate", "2"],
             "Expected a false-alarm rate of pixels between 0 and 1, found 2.0.",
         ),
