@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Set
 from dataclasses import asdict, dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 import gandetect
 from gandetect.drawing import resize_heatmap
+from gandetect.errors import quoted
 from gandetect.image_schema import ImageSchema
 from gandetect.modality import VERDICT
 from gandetect.readers.masks import find_mask, read_mask
@@ -45,18 +46,18 @@ class _Collected:
             parts.append(scored.answers[name])
         heatmaps = scored.answers["heatmap"]
         for entry, pixels, heatmap in zip(scored.images.entries, scored.images.arrays, heatmaps, strict=True):
-            self.kinds.append(self._kind(entry))
+            self.kinds.append(self.kind(entry))
             mask = self._mask(entry, pixels.shape[0], pixels.shape[1], reporter)
             if mask is not None:
                 self.pixels.add(resize_heatmap(heatmap, *mask.shape), mask)
 
-    def _kind(self, entry: Entry) -> str:
+    def kind(self, entry: Entry) -> str:
         """Return the name of the folder that says what a picture shows: the last one, below that of its product."""
         path = PurePosixPath(entry.folder)
         return path.name if not self.given_folders or len(path.parts) > 1 else ""
 
     def _mask(self, entry: Entry, height: int, width: int, reporter: Reporter) -> NDArray[np.bool_] | None:
-        if self._kind(entry) == NORMAL:
+        if self.kind(entry) == NORMAL:
             return np.zeros((height, width), dtype=np.bool_)
         path = find_mask(entry.path)
         try:
@@ -92,13 +93,14 @@ def evaluate_pictures(data: str, scorer: gandetect.Scorer, schema: ImageSchema, 
     evaluate_scores = gandetect.evaluate_scores  # what is not installed is missed before the work, not after it
     reader = open_images(data, schema)
     collected, tally = _Collected(gandetect.PixelEvaluator(), bool(schema.folders)), ImageTally()
+    known = (entry for entry in reader.entries if not schema.folders or entry.product in schema.folders)
+    _require_kinds({collected.kind(entry) for entry in known}, reader.name)
     with ProgressBar("scoring", quiet=reporter.quiet, delay=1) as bar:
         for scored in score_images(reader, scorer, [*VERDICT, "heatmap"], None, tally):
             collected.add(scored, reporter)
             bar.update(len(collected.kinds) + len(reader.unreadable), len(reader))
     rule = flag_rule(scorer.manifest, None)
     tally.report(reporter, rule, reader)
-    _require_kinds(collected.kinds, reader.name)
     kinds = np.array(collected.kinds)
     scores, p_values, flags = (np.concatenate(parts) for parts in collected.answers.values())
     result = evaluate_scores(scores, p_values, kinds != NORMAL)
@@ -112,12 +114,17 @@ def evaluate_pictures(data: str, scorer: gandetect.Scorer, schema: ImageSchema, 
     return _text(result, n_false, rule, pixels, by_kind), _json(result, n_false, pixels, by_kind)
 
 
-def _require_kinds(kinds: Sequence[str], name: str) -> None:
+def _require_kinds(kinds: Set[str], name: str) -> None:
+    """Refuse before the work pictures that have no label, and those that are all normal or all anomalous."""
+    expected = f"{name}: expected pictures in folders that are named by what they show, {NORMAL!r} for normal ones, "
     if not all(kinds):
+        raise gandetect.InputError(f"{expected}found some in no such folder; move them.")
+    if kinds and NORMAL not in kinds:
         raise gandetect.InputError(
-            f"{name}: expected pictures in folders that are named by what they show, {NORMAL!r} for normal ones, "
-            "found some in no such folder; move them."
+            f"{expected}found only {quoted(sorted(kinds))}; call the folder of normal pictures {NORMAL!r}."
         )
+    if kinds == {NORMAL}:
+        raise gandetect.InputError(f"{expected}found only {NORMAL!r}; add folders of anomalous pictures.")
 
 
 def _about(

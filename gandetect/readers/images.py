@@ -106,6 +106,11 @@ class ImageReader:
         """Return how many pictures there are, readable or not."""
         return len(self._listing)
 
+    @property
+    def entries(self) -> Iterator[Entry]:
+        """All pictures in order, readable or not; nothing of them is read."""
+        return iter(self._listing)
+
     def __iter__(self) -> Iterator[Images]:
         """Read the pictures in order, in chunks that are never empty.
 

@@ -1,6 +1,7 @@
 """`gandetect evaluate` on a folder: the folders are the labels, the masks say where the defects are."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -132,16 +133,44 @@ def test_folders_of_ones_own_are_labels_too(cli, parts):
 def test_pictures_in_no_folder_have_no_label(cli, parts):
     result = cli("evaluate", "parts/test/good")
     assert (result.code, result.out) == (2, "")
-    assert result.err.endswith(
+    assert result.err == (
         "gandetect: parts/test/good: expected pictures in folders that are named by what they show, 'good' for normal "
         "ones, found some in no such folder; move them.\n"
     )
 
 
 @pytest.mark.usefixtures("model")
-def test_anomalies_alone_cannot_be_compared(cli, parts):
+@pytest.mark.parametrize(
+    ("other", "found"),
+    [
+        ("test/ok", "found only 'hole', 'ok', 'spot'; call the folder of normal pictures 'good'.\n"),
+        ("elsewhere", "found only 'hole', 'spot'; call the folder of normal pictures 'good'.\n"),
+    ],
+)
+def test_without_a_folder_of_good_ones_nothing_is_scored(cli, parts, tmp_path, other, found):
+    (parts / "test/good").rename((parts if other != "elsewhere" else tmp_path) / other)
+    result = cli("evaluate", "parts")
+    assert (result.code, result.out) == (2, "")
+    assert result.err == (
+        "gandetect: parts: expected pictures in folders that are named by what they show, 'good' for normal ones, "
+        f"{found}"
+    )
+
+
+@pytest.mark.usefixtures("model")
+def test_good_ones_alone_cannot_be_compared(cli, parts):
+    for kind in (parts / "test").iterdir():
+        if kind.name != "good":
+            shutil.rmtree(kind)
+    result = cli("evaluate", "parts")
+    assert (result.code, result.out) == (2, "")
+    assert result.err.endswith("normal ones, found only 'good'; add folders of anomalous pictures.\n")
+
+
+@pytest.mark.usefixtures("model")
+def test_where_all_good_ones_are_broken_nothing_is_compared(cli, parts):
     for path in (parts / "test/good").iterdir():
-        path.unlink()
+        path.write_text("no picture")
     result = cli("evaluate", "parts")
     assert result.code == 2
     assert "Expected both normal rows and anomalies to compare with, found only anomalies" in result.err
@@ -185,10 +214,10 @@ def test_colour_for_a_grey_model_is_left_out_and_named(cli, parts):
 
 
 @pytest.mark.usefixtures("model")
-@pytest.mark.parametrize("source", ["empty", "none.csv"])
-def test_what_holds_no_pictures_is_refused(cli, tmp_path, source):
+@pytest.mark.parametrize(("source", "code"), [("empty", 2), ("none.csv", 4), ("nowhere", 4)])
+def test_what_holds_no_pictures_is_refused(cli, tmp_path, source, code):
     (tmp_path / "empty").mkdir()
     result = cli("evaluate", source)
-    assert (result.code, result.out) == (2, "")
+    assert (result.code, result.out) == (code, "")
     assert result.err.startswith(f"gandetect: {source}: expected ")
     assert result.err.count("\n") == 1
