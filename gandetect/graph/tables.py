@@ -237,24 +237,25 @@ def _recall_error_given(builder: GraphBuilder, samples: str, memory: Floats, giv
     Among codes that differ in what is given a near one is looked for. That no code is like it there is not held against
     a row.
     """
+    # Stored in single precision, which is smaller; the runtime computes the rest of the codes once, at load.
+    doubled = builder.floats(2 * memory.swapaxes(1, 2), "memory")  # (members, sample_dim, n_codes)
     if not given.any():
-        return _recall_error(builder, samples, memory, "memory")
+        return _recall_error(builder, samples, doubled)
     errors = []
     for scale in (np.where(given, GIVEN_WEIGHT, 1.0), np.where(given, GIVEN_WEIGHT, 0.0)):
         scaled = builder.node("Mul", samples, builder.floats(np.append(scale, 1.0)))
-        errors.append(_recall_error(builder, scaled, (memory * scale).astype(np.float32)))
+        errors.append(_recall_error(builder, scaled, builder.node("Mul", doubled, builder.floats(scale[:, None]))))
     return builder.node("Relu", builder.node("Sub", *errors))
 
 
-def _recall_error(builder: GraphBuilder, samples: str, memory: Floats, label: str = "") -> str:
-    """Squared distance to the nearest code of each member's memory: (members, n, 1)."""
+def _recall_error(builder: GraphBuilder, samples: str, doubled: str) -> str:
+    """Squared distance to the nearest of the codes, of which twice each is given: (members, n, 1)."""
     # Computed as |x|^2 + 1 - max(2 x c + 1 - |c|^2), which loses the digits of close codes; hence in double precision.
-    samples = builder.node("Cast", samples, to=11)
-    # The codes are stored in single precision, which is smaller; the runtime joins the parts once, at load.
-    doubled = builder.floats(2 * memory.swapaxes(1, 2), label)  # (members, sample_dim, n_codes)
-    twice = builder.node("Cast", doubled, to=11)
-    lengths = np.square(memory.astype(np.float64)).sum(2)[:, None]  # (members, 1, n_codes)
-    codes = builder.node("Concat", twice, builder.constant(1 - lengths, np.float64), axis=1)
+    samples, twice = (builder.node("Cast", tensor, to=11) for tensor in (samples, doubled))
+    lengths = builder.node("ReduceSumSquare", twice, builder.ints([1]), keepdims=1)  # (members, 1, n_codes), of 2 c
+    quarter, one = (builder.constant(value, np.float64) for value in (0.25, 1.0))
+    last = builder.node("Sub", one, builder.node("Mul", lengths, quarter))
+    codes = builder.node("Concat", twice, last, axis=1)
     nearest = builder.node("ReduceMax", builder.node("MatMul", samples, codes), builder.ints([2]), keepdims=1)
     length = builder.node("ReduceSumSquare", samples, builder.ints([2]), keepdims=1)
     error = builder.node("Cast", builder.node("Sub", length, nearest), to=1)
