@@ -34,9 +34,9 @@ Examples:
   gandetect export pumps.onnx --distill --data normal.csv -o small.onnx
   gandetect export --distill --core -o device.onnx
 
-Make a variant of a model for tables that was fitted without --given, or of one for pictures. It is a model file like
-its source: score, inspect and verify take it. Before it is written, both answer golden rows or pictures and such of the
-file's own making; a variant outside its bound is not written.
+Make a variant of a model for tables or pictures. It is a model file like its source: score, inspect and verify take it.
+Before it is written, both answer golden rows or pictures and such of the file's own making; a variant outside its bound
+is not written.
 
 Of a model for pictures --storage fp16 halves what a backbone brought along; its own weights take half the space
 already. --distill, --core and --data are for tables.

@@ -24,7 +24,7 @@ def encoding_spec(source: Source, core: str) -> bytes:
     surprise, width = _surprise(source), source.sample_dim
     first = np.unique(source.column_of, return_index=True)[1].tolist()
     columns = [
-        {"name": name, "at": at, **_parameters(column, surprise[name])}
+        {"name": name, "at": at, **_parameters(column, surprise[name], is_given=name in source.encoding.given)}
         for at, (name, column) in zip(first, source.encoding.columns.items(), strict=True)
     ]
     places = np.cumsum([width, source.n_columns, source.n_columns, 1]).tolist()
@@ -41,7 +41,7 @@ def encoding_spec(source: Source, core: str) -> bytes:
 
 def _surprise(source: Source) -> dict[str, float]:
     """Return the excess of a number that leaves its constant value, and zero for others, as the graph gives it."""
-    rows: dict[str, Any] = {column.name: np.array([""], dtype=object) for column in source.schema.features}
+    rows: dict[str, Any] = {column.name: np.array([""], dtype=object) for column in source.schema.used}
     for name, column in source.encoding.columns.items():
         if isinstance(column, NumberEncoding):
             rows[name] = np.array([column.middle + 2 * column.scale])
@@ -50,11 +50,19 @@ def _surprise(source: Source) -> dict[str, float]:
     return dict(zip(rows, source.encode(rows).excess[0].tolist(), strict=True))
 
 
-def _parameters(column: ColumnEncoding, surprise: float) -> dict[str, Any]:
+def _parameters(column: ColumnEncoding, surprise: float, *, is_given: bool) -> dict[str, Any]:
     """Return a column's kind and parameters as JSON values."""
     if isinstance(column, NumberEncoding):
-        names = ("centre", "scale", "middle", "half_range")
-        return {"kind": "number", **{name: getattr(column, name) for name in names}, "surprise": surprise}
+        # What is given is never far from what it was: nothing is many times the largest double away.
+        half_range = np.finfo(np.float64).max if is_given else column.half_range
+        return {
+            "kind": "number",
+            "centre": column.centre,
+            "scale": column.scale,
+            "middle": column.middle,
+            "half_range": half_range,
+            "surprise": surprise,
+        }
     if isinstance(column, TimeEncoding):
         return {"kind": "time", "periods": column.periods, "centres": column.centres, "scales": column.scales}
     return _category(column)

@@ -29,9 +29,11 @@ from torch.nn.functional import silu, smooth_l1_loss
 from gandetect.calibration import STRONG, TAIL_WEIGHT, Calibration
 from gandetect.export.source import Drawn, Source
 from gandetect.graph.builder import GraphBuilder
+from gandetect.graph.layers import NEAR
 from gandetect.graph.score import MAX_ERROR, calibration_constants
 from gandetect.graph.student import OF_SQUARES, StudentWeights, add_student
 from gandetect.graph.surgery import OpenModel
+from gandetect.graph.tables import GIVEN_WEIGHT
 from gandetect.modality import INTERNAL_PREFIX
 from gandetect.scorer import open_session, run_in_chunks
 from gandetect.training.threads import one_thread
@@ -129,8 +131,11 @@ class Teacher:
         # Behind the logits come both distances, the reconstruction error and the excess.
         self.n_logits = self._heights.shape[1] - 4
         self.learned = torch.from_numpy(source.learned)
+        self.column_of = torch.from_numpy(source.column_of)
+        self.given = torch.from_numpy(source.encoding.is_given)
+        self.given_entries = self.given[self.column_of]
         self._spread = torch.zeros(source.sample_dim, source.n_columns)
-        self._spread[torch.arange(source.sample_dim), torch.from_numpy(source.column_of)] = 1
+        self._spread[torch.arange(source.sample_dim), self.column_of] = 1
 
     def __call__(self, rows: Drawn) -> tuple[Tensor, Tensor, Tensor]:
         """Return what the ensemble says of rows within the training range: values, expected samples, scores."""
@@ -139,6 +144,7 @@ class Teacher:
 
     def score(self, values: Tensor, expected: Tensor, samples: Tensor, present: Tensor) -> Tensor:
         """Return the score that values and expected samples make, as the file computes it."""
+        present = present * ~self.given
         relative = ((expected - samples).square() @ self._spread / self._error_scale).clamp_max(MAX_ERROR) * present
         error = relative.sum(1, keepdim=True) / present.sum(1, keepdim=True).clamp_min(1)
         components = torch.cat([values, error, torch.zeros_like(error)], dim=1)
@@ -219,12 +225,25 @@ def _loss(
     unreal, distances = torch.tensor_split(values, [teacher.n_logits], dim=1)
     its_unreal, its_own = student(samples, 1 - present)
     its_expected = expected.index_copy(1, teacher.learned, its_own)
+    if teacher.given.any():
+        distances = torch.cat([distances[:, :1], _atypical(student, teacher, samples, present, its_expected)], dim=1)
     its_score = teacher.score(torch.cat([its_unreal, distances], dim=1), its_expected, samples, present)
     of_score = (its_score.log1p() - score.clamp_min(0).log1p()).square().mean()
     # What is far from real is so in many ways; how far matters less than what normal rows are like.
     of_logits = (teacher.standardised(its_unreal).asinh() - teacher.standardised(unreal).asinh()).square().mean()
-    of_expected = smooth_l1_loss(its_expected / teacher.units(), expected / teacher.units())
+    units = teacher.units()
+    off, judged = (its_expected - expected) / units, ~teacher.given_entries
+    of_expected = smooth_l1_loss(off[:, judged], torch.zeros_like(off[:, judged]))
     return of_score + of_logits + 0.05 * of_expected
+
+
+def _atypical(student: Student, teacher: Teacher, samples: Tensor, present: Tensor, its_expected: Tensor) -> Tensor:
+    """Return the log distance to what a student finds typical given what is given, as its graph does: (n, 1)."""
+    masked, judged = 1 - present, ~teacher.given_entries
+    completed = samples + masked[:, teacher.column_of] * its_expected
+    typical = student(samples * teacher.given_entries, torch.maximum(masked, (~teacher.given).float()))[1]
+    apart = (completed - typical).abs() * judged
+    return torch.log(apart.sum(1, keepdim=True) + NEAR * len(judged))
 
 
 def distilled(
@@ -275,7 +294,10 @@ def _student_part(student: Student, source: Source, seed: int) -> bytes:
     layers = tuple(
         (_rounded(layer.weight.detach().numpy().T), _rounded(layer.bias.detach().numpy())) for layer in student.layers
     )
-    weights = StudentWeights(layers, _rounded(_condensed(source.memory, seed)), source.typical, source.numbers)
+    given = source.encoding.is_given
+    scale = np.where(given[source.column_of], GIVEN_WEIGHT, np.float32(1.0)).astype(np.float32)
+    memory = _rounded(_condensed(source.memory * scale, seed) / scale)
+    weights = StudentWeights(layers, memory, source.typical, source.numbers, given)
     add_student(builder, samples, present, weights, source.column_of)
     return builder.build()
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandetect.calibration import Calibration
-from gandetect.column import Kind
+from gandetect.column import Kind, Role
 from gandetect.core_schema import CoreSchema
 from gandetect.errors import InputError
 from gandetect.export.opened import original_scorer
@@ -66,7 +66,7 @@ class Source:
     Raises
     ------
     InputError
-        The model is a variant already, is not for tables, or has given columns.
+        The model is a variant already, or is not for tables.
     ModelFileError
         It is no model file, or one without the labels or the golden rows that an export starts from.
     """
@@ -79,11 +79,9 @@ class Source:
         self.scorer = original_scorer(model)
         self.open = OpenModel(model)
         self.schema = table_of(self.scorer.schema)
-        if self.schema.used != self.schema.features:
-            raise InputError("Expected a model without given columns, found some; only such models can be exported.")
         self.encoding = _read_encoding(self.open, self.schema)
         self.column_of = self.encoding.column_of
-        self.n_columns, self.sample_dim = len(self.schema.features), len(self.column_of)
+        self.n_columns, self.sample_dim = len(self.schema.used), len(self.column_of)
         self.golden: Columns = self.scorer.golden_rows()[0]
         self.base = self._base(columns)
 
@@ -120,7 +118,8 @@ class Source:
     def imagine(self, n_rows: int, random: np.random.Generator) -> Floats:
         """Return rows of the generators: remembered ones of which some columns are filled in anew, (n, sample_dim)."""
         rows = self.base[random.integers(len(self.base), size=n_rows)]
-        shown = (random.random((n_rows, self.n_columns)) >= random.random((n_rows, 1))).astype(np.float32)
+        shown = (random.random((n_rows, self.n_columns)) >= random.random((n_rows, 1))) | self.encoding.is_given
+        shown = shown.astype(np.float32)
         feeds = dict(zip(_names("samples", "present"), (rows * shown[:, self.column_of], shown), strict=True))
         completed = self._generators.run(None, feeds)[0][..., :-1]  # (members, n, sample_dim)
         return np.asarray(completed[random.integers(len(completed), size=n_rows), np.arange(n_rows)])
@@ -261,9 +260,9 @@ def _names(*labels: str) -> list[str]:
 
 def _read_encoding(model: OpenModel, schema: Schema) -> Encoding:
     """Return the encoding that a model file computes."""
-    numbers = [column for column in schema.features if column.kind is Kind.NUMBER]
-    times = [column for column in schema.features if column.kind is Kind.TIME]
-    categories = [column for column in schema.features if column.kind not in (Kind.NUMBER, Kind.TIME)]
+    numbers = [column for column in schema.used if column.kind is Kind.NUMBER]
+    times = [column for column in schema.used if column.kind is Kind.TIME]
+    categories = [column for column in schema.used if column.kind not in (Kind.NUMBER, Kind.TIME)]
     found: dict[str, ColumnEncoding] = {}
     if numbers:
         fields = [
@@ -277,4 +276,5 @@ def _read_encoding(model: OpenModel, schema: Schema) -> Encoding:
         table = model.constant(f"category/{position}/table").astype(np.float64)  # levels, an unknown one, a missing one
         levels = tuple(model.texts(column.input_name)[: len(table) - 2])
         found[column.name] = CategoryEncoding(levels, table[:-1, :-2], float(table[-2, -1]))
-    return Encoding({column.name: found[column.name] for column in schema.features})
+    given = tuple(column.name for column in schema.used if column.role is Role.GIVEN)
+    return Encoding({column.name: found[column.name] for column in schema.used}, given=given)

@@ -205,8 +205,8 @@ def export_model(
     Raises
     ------
     InputError
-        Nothing is asked for, `storage` is unknown, `seed` out of range, or the source is a variant itself, a model
-        with given columns, or one for pictures to be distilled, taught or made a core model.
+        Nothing is asked for, `storage` is unknown, `seed` out of range, or the source is a variant itself, or a model
+        for pictures to be distilled, taught or made a core model.
     ModelFileError
         The source is no model file that can be exported, or the variant that was made is outside its bound.
     FileAccessError
@@ -231,7 +231,8 @@ def export_model(
     if core:
         # Whatever else is changed: this step changes next to nothing.
         tables = _tables(source)
-        whole, changed = _sealed(changed, manifest), core_graph(changed, tables.sample_dim, tables.n_columns)
+        sizes = tables.sample_dim, tables.n_columns, len(tables.schema.features)
+        whole, changed = _sealed(changed, manifest), core_graph(changed, *sizes)
         manifest = _core_manifest(tables, manifest)
         compare(source, whole, _sealed(changed, manifest), seed).require(BOUNDS["core"])
     if storage == "fp16":

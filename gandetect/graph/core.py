@@ -7,10 +7,8 @@ only say where something stands. Operators that small hosts lack are said with o
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper
 
 from gandetect.core_schema import FEATURES
@@ -28,15 +26,15 @@ OPERATORS = frozenset(_OPERATORS.split())
 """All that a core graph is made of, of ONNX's own domain; no operator has a graph of its own."""
 
 
-def core_graph(model: OpenModel, sample_dim: int, n_columns: int) -> OpenModel:
+def core_graph(model: OpenModel, sample_dim: int, n_columns: int, n_features: int) -> OpenModel:
     """Return the part of a model behind its encoding, with core operators only.
 
     Parameters
     ----------
     model : OpenModel
-        A model for tables without given columns.
-    sample_dim, n_columns : int
-        Entries of a sample, and columns.
+        A model for tables.
+    sample_dim, n_columns, n_features : int
+        Entries of a sample, columns, and those of them that are judged.
 
     Returns
     -------
@@ -51,11 +49,11 @@ def core_graph(model: OpenModel, sample_dim: int, n_columns: int) -> OpenModel:
     parts = builder.node_of("Split", [features, builder.ints(sizes)], len(sizes), axis=1)
     largest = builder.node("ReduceMax", parts[2], builder.ints([1]), keepdims=1)
     labels = [INTERNAL_PREFIX + label for label in ("samples", "present", "excess", "growth", "largest_excess")]
-    translation = _Translation(builder, model.constants, dict(zip(labels, [*parts, largest], strict=True)))
+    translation = _Translation(builder, model, dict(zip(labels, [*parts, largest], strict=True)))
     for node in model.needed(DEFAULT_OUTPUTS, labels)[0]:
         translation.add(node)
     for name in DEFAULT_OUTPUTS:
-        shape: list[int | str] = ["n", n_columns] if name == "contributions" else ["n"]
+        shape: list[int | str] = ["n", n_features] if name == "contributions" else ["n"]
         builder.output(name, translation.tensor(name), np.bool_ if name == "is_anomaly" else np.float32, shape)
     return OpenModel(OpenModel(builder.build(domains=[""])).saved({}))
 
@@ -67,18 +65,23 @@ class _Translation:
     ----------
     builder : GraphBuilder
         Gets the nodes.
-    constants : dict of str to array
-        The constants of the old graph.
+    model : OpenModel
+        Has the old graph.
     names : dict of str to str
         Tensors of the old graph, and what they are called in the new one.
     """
 
-    def __init__(self, builder: GraphBuilder, constants: dict[str, NDArray[Any]], names: dict[str, str]) -> None:
+    def __init__(self, builder: GraphBuilder, model: OpenModel, names: dict[str, str]) -> None:
         self.builder = builder
-        self.constants = constants
+        self.constants = model.constants
+        self._model = model
         self._names = names
-        self._doubles: dict[str, str] = {}
-        """Tensors in double precision, and the old name of the samples that they are computed from."""
+        self._fixed = set(self.constants)
+        """Tensors that are computed from constants alone."""
+        self._doubles: dict[str, str | None] = {}
+        """Tensors in double precision, and the old name of the samples that they are computed from, if they are."""
+        self._codes: dict[str, str] = {}
+        """The old name of the codes that samples are multiplied with, by that of the samples."""
 
     def tensor(self, name: str) -> str:
         """Return the new name of a tensor."""
@@ -90,9 +93,14 @@ class _Translation:
 
     def add(self, node: NodeProto) -> None:
         """Add what a node of the old graph computes."""
-        samples = {self._doubles[name] for name in node.input if name in self._doubles}
-        if samples and node.op_type != "Cast":
-            self._doubles[node.output[0]] = samples.pop()
+        if self._fixed.issuperset(node.input):
+            self._fixed.update(node.output)
+        doubles = {name: self._doubles[name] for name in node.input if name in self._doubles}
+        if doubles and node.op_type != "Cast":
+            samples = next(filter(None, doubles.values()), None)
+            self._doubles[node.output[0]] = samples
+            if samples and node.op_type == "MatMul":
+                self._codes[samples] = node.input[1]
         elif node.op_type in _WORDS:
             new = _WORDS[node.op_type](self, node)
             if new:
@@ -114,33 +122,35 @@ class _Translation:
     def cast(self, node: NodeProto) -> str:
         """Compute in single precision: only the distance to the memory ever needed another."""
         (name,), (to,) = node.input, (attribute.i for attribute in node.attribute)
-        if name in self.constants:
+        if to == TensorProto.DOUBLE:
+            self._doubles[node.output[0]] = None if name in self._fixed else name
+        elif samples := self._doubles.get(name):
+            return self._recalled(samples)
+        elif name in self.constants:
             self.constants[node.output[0]] = self.constants[name].astype(np.float32)
-        elif to == TensorProto.DOUBLE:
-            self._doubles[node.output[0]] = name
-        elif name in self._doubles:
-            return self._recalled(self.tensor(self._doubles[name]))
         else:
             return self.builder.node("Cast", self.tensor(name), to=TensorProto.FLOAT)
         return ""
 
     def _recalled(self, samples: str) -> str:
-        """Return the squared distance to the nearest code, (members, n, 1).
+        """Return the squared distance of samples, called so in the old graph, to the nearest code, (members, n, 1).
 
         In single precision a product is good enough to find the code, but not to tell how far it is.
         """
-        node, codes = self.builder.node, self.constants[f"{INTERNAL_PREFIX}memory"].swapaxes(1, 2) / 2
+        # Twice each code, and an entry of its own that belongs to the product.
+        node, codes = self.builder.node, self._model.computed(self._codes[samples])[:, :-1].swapaxes(1, 2) / 2
         n_members, n_codes, width = codes.shape
         half_lengths = np.square(codes, dtype=np.float64).sum(2)[:, None] / 2  # (members, 1, n_codes)
         codes = np.pad(codes, ((0, 0), (0, 0), (0, 1)), constant_values=1.0)  # as the samples, which end with a one
         stored = self.builder.floats(codes)
-        product = node("MatMul", samples, node("Transpose", stored, perm=[0, 2, 1]))
+        seen = self.tensor(samples)
+        product = node("MatMul", seen, node("Transpose", stored, perm=[0, 2, 1]))
         near = node("Sub", product, self.builder.floats(half_lengths))
         nearest = node("Cast", node("ArgMax", near, axis=2, keepdims=0), to=TensorProto.FLOAT)
         index = node("Add", nearest, self.builder.floats(n_codes * np.arange(n_members)[:, None]))
         rows = node("Reshape", stored, self.builder.ints([n_members * n_codes, width + 1]))
         code = node("Gather", rows, node("Cast", index, to=TensorProto.INT32), axis=0)
-        apart = node("Sub", samples, code)
+        apart = node("Sub", seen, code)
         return node("ReduceSum", node("Mul", apart, apart), self.builder.ints([2]), keepdims=1)
 
     def gather(self, node: NodeProto) -> str:

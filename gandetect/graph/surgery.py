@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
 
 from gandetect.errors import ModelFileError
 from gandetect.graph.linear import AXES
@@ -47,6 +48,17 @@ class OpenModel:
     def set_constant(self, label: str, value: NDArray[Any]) -> None:
         """Replace a labelled constant."""
         self._tensor(label).CopyFrom(numpy_helper.from_array(value, INTERNAL_PREFIX + label))
+
+    def computed(self, name: str) -> NDArray[Any]:
+        """Return a tensor, by its whole name, that is computed from constants alone."""
+        nodes, used = self.needed([name], [])
+        constants = [tensor for tensor in self._graph.initializer if tensor.name in used]
+        result = helper.make_value_info(name, onnx.TypeProto())
+        model = helper.make_model(
+            helper.make_graph(nodes, "constant", [], [result], constants), opset_imports=self._model.opset_import
+        )
+        (value,) = cast(list[Any], ReferenceEvaluator(model).run(None, {}))
+        return np.asarray(value)
 
     @property
     def constants(self) -> dict[str, NDArray[Any]]:
