@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from gandetect.calibration import Calibration
 from gandetect.column import Kind, Role
 from gandetect.core_schema import CoreSchema
-from gandetect.errors import InputError
 from gandetect.export.opened import original_scorer
 from gandetect.graph.linear import ENTRIES
 from gandetect.graph.surgery import SMALLEST_HALVED, OpenModel
