@@ -35,6 +35,21 @@ def columns_of(schema: Modality) -> Schema:
     return schema.table if isinstance(schema, CoreSchema) else table_of(schema)
 
 
+def require_columns(schema: Modality) -> None:
+    """Refuse to make of another model what only one for tables can become: a student, or a core model.
+
+    Raises
+    ------
+    InputError
+        The model is for something else.
+    """
+    if not isinstance(schema, Schema | CoreSchema):
+        raise InputError(
+            "Expected a model for tables to distill, to teach or to make a core model of, found one for "
+            f"{schema.takes}; use storage='fp16' alone (--storage fp16), which makes a variant of it."
+        )
+
+
 @dataclass(frozen=True)
 class CoreSchema:
     """The encoded rows that a core model takes.

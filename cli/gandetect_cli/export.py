@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import gandetect
-from gandetect.core_schema import columns_of, encoding_beside
-from gandetect.export.opened import require_tables
+from gandetect.core_schema import columns_of, encoding_beside, require_columns
 from gandetect.image_schema import ImageSchema
 from gandetect.manifest import modality_of
 from gandetect.readers.values import parse_columns
@@ -74,7 +73,7 @@ def export(
         require_writable(path)
     schema, reporter = modality_of(manifest), Reporter(quiet)
     if distill or core:
-        require_tables(schema)
+        require_columns(schema)
     columns = None if data is None else _columns(data, columns_of(schema))
     with ProgressBar("teaching", quiet=quiet) as bar:
         teaching = _Teaching(reporter, bar)

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from gandetect.errors import InputError
-from gandetect.image_schema import ImageSchema
-from gandetect.modality import Modality
 from gandetect.scorer import Scorer
 
 if TYPE_CHECKING:
@@ -67,18 +65,3 @@ def original_scorer(model: bytes) -> Scorer:
     if "export" in scorer.manifest:
         raise InputError("Expected an original model file, found a variant already; export from its original.")
     return scorer
-
-
-def require_tables(schema: Modality) -> None:
-    """Refuse to make of a model for pictures what only one for tables can become.
-
-    Raises
-    ------
-    InputError
-        It is one for pictures.
-    """
-    if isinstance(schema, ImageSchema):
-        raise InputError(
-            "Expected a model for tables to distill, to teach or to make a core model of, found one for pictures; use "
-            "storage='fp16' alone (--storage fp16), which makes a variant of it."
-        )

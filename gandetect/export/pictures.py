@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gandetect.export.opened import original_scorer, require_tables
+from gandetect.core_schema import require_columns
+from gandetect.export.opened import original_scorer
 from gandetect.graph.surgery import OpenModel
 from gandetect.image_schema import FOLDER_INPUT, IMAGE_INPUT, images_of
 from gandetect.modality import VERDICT
@@ -35,9 +36,6 @@ OTHER_FOLDER = 0.2
 NOISE_SHARE = 0.05
 """Share of the pictures that are nothing but noise."""
 
-UNKNOWN_FOLDER = ""
-"""What no folder is called."""
-
 
 class PictureSource:
     """A model file for pictures and the pictures that it can make; an `Opened`.
@@ -50,6 +48,11 @@ class PictureSource:
         Contents of the model file; checked.
     columns : mapping, optional
         Rows to draw from, which only a model for tables takes.
+
+    Attributes
+    ----------
+    folders : tuple of str
+        Names of the folders that the model is told, and at the end one that it does not know; or none.
 
     Raises
     ------
@@ -67,16 +70,17 @@ class PictureSource:
         self.scorer = original_scorer(model)
         self.schema = images_of(self.scorer.schema)
         if columns is not None:
-            require_tables(self.schema)
+            require_columns(self.schema)
         self.open = OpenModel(model)
+        known = self.schema.folders
+        self.folders = (*known, "?" * (1 + max(map(len, known)))) if known else ()
         self._asked = self.scorer_of(model)
         self.golden: Any = self.scorer.golden_rows()[0]
 
     def scorer_of(self, model: bytes) -> Scorer:
         """Return a scorer that also takes an unknown folder, as other hosts than this package's do."""
         scorer = Scorer(model)
-        if self.schema.folders:
-            scorer.schema = replace(self.schema, folders=(*self.schema.folders, UNKNOWN_FOLDER))
+        scorer.schema = replace(self.schema, folders=self.folders)
         return scorer
 
     def taken(self, scorer: Scorer, raw: Any) -> Any:
@@ -106,7 +110,7 @@ class PictureSource:
 
         They come in rounds, each of which alters those that the file finds the most normal so far.
         """
-        n_folders, (base, folders) = len(self.schema.folders) + 1, self._base()
+        n_folders, (base, folders) = max(1, len(self.folders)), self._base()
         scores = np.full(len(base), np.inf, dtype=np.float32)
         drawn: list[tuple[Image, NDArray[np.int64]]] = []
         for _ in range(n_pictures // PER_ROUND):
@@ -125,15 +129,15 @@ class PictureSource:
     def _base(self) -> tuple[Floats, NDArray[np.int64]]:
         """Return the golden pictures, what the file makes of them, and the numbers of their folders."""
         feeds = self.schema.feeds(self.golden)
-        known = list(self.schema.folders)
-        folders = np.array([known.index(name) for name in feeds.get(FOLDER_INPUT, [])] or [0] * len(feeds[IMAGE_INPUT]))
+        names: Any = feeds.get(FOLDER_INPUT, [])
+        folders = np.array([self.folders.index(name) for name in names] or [0] * len(feeds[IMAGE_INPUT]))
         rebuilt = self.scorer(self.golden, "reconstruction")["reconstruction"]
         golden = _resized(feeds[IMAGE_INPUT], self.schema.height, self.schema.width)
         return np.concatenate([rebuilt, golden]).astype(np.float64), np.concatenate([folders, folders])
 
     def _told(self, pictures: Image, folders: NDArray[np.int64]) -> Any:
-        """Return pictures as the file takes them; the number behind those of all folders stands for an unknown one."""
-        return self.schema.raw(pictures, [(*self.schema.folders, UNKNOWN_FOLDER)[number] for number in folders])
+        """Return pictures as the file takes them, with their folders if those are asked for."""
+        return self.schema.raw(pictures, [self.folders[number] for number in folders] if self.folders else [])
 
 
 def _altered(picture: Floats, others: Floats, random: np.random.Generator) -> Floats:

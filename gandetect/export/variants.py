@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandetect.arguments import require_callable, require_one_of, require_type
-from gandetect.core_schema import FEATURES, encoding_beside
+from gandetect.core_schema import FEATURES, encoding_beside, require_columns
 from gandetect.errors import InputError, ModelFileError
 from gandetect.export.core import encoding_spec
 from gandetect.export.distillation import distilled
-from gandetect.export.opened import Opened, require_tables
+from gandetect.export.opened import Opened
 from gandetect.export.pictures import PictureSource
 from gandetect.export.source import Columns, Source
 from gandetect.files import write_together
@@ -255,7 +255,7 @@ SOURCES: dict[str, Callable[[bytes, Columns | None], Opened]] = {
 
 def _tables(source: Opened) -> Source:
     """Return a source that is one for tables."""
-    require_tables(source.scorer.schema)
+    require_columns(source.scorer.schema)
     return cast(Source, source)
 
 

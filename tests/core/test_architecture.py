@@ -136,7 +136,7 @@ FLOORS = {
     },
     "export": {
         *("column", "errors", "modality", "schema", "core_schema", "files", "tables.encoding", "tables.decoding"),
-        *("arguments", "calibration", "model_file", "record", "scorer", "graph", "training.threads"),
+        *("arguments", "calibration", "image_schema", "model_file", "record", "scorer", "graph", "training.threads"),
     },
     "tables.frames": {"column", "errors", "schema", "readers"},
     "images.arrays": {"errors", "image_schema", "readers"},
