@@ -37,6 +37,9 @@ STRONG = 3.0
 MAX_SCORES = 4096
 """Calibration scores kept in a model file."""
 
+COARSER_BY = 0.02
+"""Share by which p-values may be larger where they are to take little space."""
+
 Floats = NDArray[np.float64]
 
 
@@ -148,6 +151,18 @@ class Calibration:
         if not len(allowed):
             return float("inf")
         return float(self.scores[allowed[0] - 1]) if allowed[0] else float("-inf")
+
+    def coarser(self, alpha: float) -> Calibration:
+        """Return fewer steps: what is flagged at `alpha` stays, other p-values are up to `COARSER_BY` larger.
+
+        None becomes smaller, so that no more is flagged at any other false-alarm rate.
+        """
+        kept, current = [], float(self.p_values[0])
+        for step, below in enumerate(self.p_values[1:].tolist()):
+            if below * (1 + COARSER_BY) < current or below <= np.float32(alpha) < current:
+                kept.append(step)
+                current = below
+        return Calibration(self.scores[kept], self.p_values[np.append(0, np.add(kept, 1, dtype=np.int64))], self.n_rows)
 
 
 @dataclass(frozen=True)

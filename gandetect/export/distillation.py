@@ -27,10 +27,11 @@ from torch import Tensor, nn
 from torch.nn.functional import silu, smooth_l1_loss
 
 from gandetect.calibration import STRONG, TAIL_WEIGHT, Calibration
+from gandetect.export.p_values import write_calibration
 from gandetect.export.source import Drawn, Source
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.layers import NEAR
-from gandetect.graph.score import MAX_ERROR, calibration_constants
+from gandetect.graph.score import MAX_ERROR
 from gandetect.graph.student import OF_SQUARES, StudentWeights, add_student
 from gandetect.graph.surgery import OpenModel
 from gandetect.graph.tables import GIVEN_WEIGHT
@@ -275,8 +276,7 @@ def distilled(
     student, teacher = taught(source, settings or StudentSettings(), seed, callback)
     model = OpenModel(source.open.replace(_student_part(student, source, seed), ("values", "expected")))
     calibration = _calibrated(source, teacher, model, seed)
-    for label, value in calibration_constants(calibration).items():
-        model.set_constant(label, value)
+    write_calibration(model, calibration)
     about = source.scorer.manifest["calibration"]
     threshold = about["threshold"]
     if threshold is not None:  # the score that is exceeded as often as the source's threshold

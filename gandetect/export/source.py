@@ -13,6 +13,7 @@ from gandetect.calibration import Calibration
 from gandetect.column import Kind, Role
 from gandetect.core_schema import CoreSchema
 from gandetect.export.opened import original_scorer
+from gandetect.export.p_values import read_calibration
 from gandetect.graph.linear import ENTRIES
 from gandetect.graph.surgery import SMALLEST_HALVED, OpenModel
 from gandetect.modality import INTERNAL_PREFIX, VERDICT
@@ -96,9 +97,7 @@ class Source:
     @cached_property
     def calibration(self) -> Calibration:
         """The source's own p-values."""
-        scores = self.open.constant("calibration/scores").ravel()
-        n_rows = int(self.scorer.manifest["calibration"]["n"])
-        return Calibration(scores[np.isfinite(scores)], self.open.constant("calibration/p_values"), n_rows)
+        return read_calibration(self.open, int(self.scorer.manifest["calibration"]["n"]))
 
     def encode(self, columns: Columns) -> EncodedRows:
         """Return raw columns as the file encodes them."""

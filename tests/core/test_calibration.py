@@ -9,6 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gandetect.calibration import (
+    COARSER_BY,
     MAX_SCORES,
     STRONG,
     UNSEEN_SLOPE,
@@ -82,6 +83,23 @@ def test_thinning_leaves_the_largest_scores_exact(many):
     at = np.sort(training)[-2000:]
     for side in (at, np.nextafter(at, np.float32(np.inf))):
         np.testing.assert_array_equal(reference.p_values(calibration, side), exact(training, side))
+
+
+def test_fewer_steps_give_hardly_larger_p_values_and_the_same_flags(many):
+    _, calibration = many
+    coarser = calibration.coarser(0.07)
+    at = np.concatenate([np.linspace(-1, 20, 20_001, dtype=np.float32), calibration.scores])
+    before, after = (reference.p_values(steps, at) for steps in (calibration, coarser))
+    assert len(coarser.scores) < 500
+    assert (after >= before).all()
+    assert (after <= before * np.float32(1 + COARSER_BY)).all()
+    np.testing.assert_array_equal(after <= np.float32(0.07), before <= np.float32(0.07))
+
+
+@given(score_lists, alphas)
+def test_fewer_steps_of_few_scores_keep_what_is_flagged(training, alpha):
+    calibration = calibrate(training)
+    assert calibration.coarser(alpha).critical_score(alpha) == calibration.critical_score(alpha)
 
 
 @settings(deadline=None, max_examples=300)
