@@ -27,14 +27,14 @@ _FORMS = {
         rf"[NSEWO]? ?{_NUMBER} ?° ?(?:{_NUMBER} ?{_MINUTE_MARK} ?(?:{_NUMBER} ?{_SECOND_MARK})? ?)?[NSEWO]?"
     ),
     Compound("several numbers in one field", "put each into a column of its own"): re.compile(
-        rf"(?!0[0-9]){_NUMBER}(?: ?[/x\u00d7;|] ?{_NUMBER})+(?: ?[^\W\d_]{{1,8}})?"  # 030/1234 is a telephone's
+        rf"(?!0[0-9]){_NUMBER}(?:(?: ?[/x\u00d7;|] ?|, ){_NUMBER})+(?: ?[^\W\d_]{{1,8}})?"  # 030/1234 is a telephone's
     ),
 }
-_MEASURE = re.compile(rf"{_NUMBER} ?(?P<unit>[^\W\d_]{{1,4}})")
-_UNITS = Compound("numbers in several units", "write them in one unit")
+_MEASURE = re.compile(rf"(?P<prefix>[$€£¥₹] ?|[A-Z]{{3}} )?{_NUMBER} ?(?P<suffix>[^\W\d_]{{1,4}})?")
+_UNITS = Compound("numbers in several units or currencies", "write them in one")
 
 _FEWEST_OF_A_UNIT = 3
-"""So many different numbers, at least, are in the same unit; fewer may be codes, such as house numbers."""
+"""So many different numbers, at least, are in each unit; fewer may be codes, such as house numbers."""
 
 
 def find_compound(values: ColumnValues) -> Compound | None:
@@ -50,6 +50,6 @@ def find_compound(values: ColumnValues) -> Compound | None:
 def _have_several_units(values: ColumnValues) -> bool:
     if not all(map(_MEASURE.fullmatch, values.counts)):
         return False
-    units = Counter(match["unit"] for word in values.counts if (match := _MEASURE.fullmatch(word)))
+    units = Counter(match.group("prefix", "suffix") for word in values.counts if (match := _MEASURE.fullmatch(word)))
     has_decimals = any("." in word or "," in word for word in values.counts)
     return has_decimals and len(units) > 1 and min(units.values()) >= _FEWEST_OF_A_UNIT

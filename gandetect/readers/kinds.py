@@ -201,12 +201,12 @@ def _find_words(values: ColumnValues) -> Finding:
 
 def _hint(values: ColumnValues) -> str:
     """Say how a column that looks like an id or free text may be read after all."""
+    if compound := find_compound(values):
+        return f"; to learn from what may be {compound.what} {compound.remedy}"
     if _are_mostly_numbers(values):
         n_values, n_numbers = len(values.words), values.count(~values.no_numbers)
         kind = f"--kind '{values.name}=number' and --on-error missing"
         return f"; {n_numbers} of its {n_values} values are numbers: to learn from them pass {kind}"
-    if compound := find_compound(values):
-        return f"; to learn from what may be {compound.what} {compound.remedy}"
     return clock_hint(values)
 
 

@@ -154,11 +154,13 @@ def test_numbers_among_other_texts_are_named_with_what_to_pass():
         ("{1}°{0}'N", 'degrees, minutes and seconds, such as "1°0\'N",', "write them as numbers of degrees"),
         ("1{1}/{0}", "several numbers in one field, such as '11/0',", "put each into a column of its own"),
         ("{1}.5 x {0} cm", "several numbers in one field, such as '1.5 x 0 cm',", "put each into a column of its own"),
-        ("{1}.{0} {2}", "numbers in several units, such as '1.0 g',", "write them in one unit"),
+        ("5{0}.1, 1{1}.5", "several numbers in one field, such as '50.1, 11.5',", "put each into a column of its own"),
+        ("{1}.{0} {2}", "numbers in several units or currencies, such as '1.0 g',", "write them in one"),
+        ("{3}{1}.{0}", "numbers in several units or currencies, such as 'EUR 1.0',", "write them in one"),
     ],
 )
 def test_texts_that_hold_several_numbers_or_units_are_named(form, found, remedy):
-    levels = [form.format(i % 5, i + 1, ["g", "kg"][i % 2]) for i in range(20)]
+    levels = [form.format(i % 5, i + 1, ["g", "kg"][i % 2], ["EUR ", "USD "][i % 2]) for i in range(20)]
     (sentence,) = doubts_of_kinds({"x": words(*levels * 3)}, ".")
     assert sentence == (
         f"'x' may hold {found} and is learned as a category, in which no value is larger than another: {remedy}, or "

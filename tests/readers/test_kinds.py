@@ -174,6 +174,10 @@ def test_what_is_left_out_but_may_hold_several_numbers_says_what_to_do():
         "more than half of its values are different: free text; to learn from what may be durations write them as "
         "numbers in one unit, such as minutes"
     )
+    assert column_of([f"{i}.5 {'kB' if i % 3 else 'MB'}" for i in range(30)]).reason == (
+        "more than half of its values are different: free text; to learn from what may be numbers in several units or "
+        "currencies write them in one"
+    )
 
 
 @pytest.mark.parametrize(
