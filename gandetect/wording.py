@@ -34,9 +34,10 @@ def reason(column: Column, value: Any, expected: Any) -> str:
     """
     if column.kind not in NUMERIC:
         if value and value == expected[0]:
-            return f"{column.name} {value}, as expected"
-        levels = [level for level in expected if level]
-        return f"{column.name} {value or 'missing'}{_unheard_of(column, value)}, expected {' or '.join(levels) or '-'}"
+            return f"{column.name} {_level(value)}, as expected"
+        levels = [_level(level) for level in expected if level]
+        found = _level(value) or "missing"
+        return f"{column.name} {found}{_unheard_of(column, value)}, expected {' or '.join(levels) or '-'}"
     if column.kind is Kind.TIME:
         return f"{column.name} {_time_reason(column, value, expected)}"
     usual = usual_range(column)
@@ -163,6 +164,11 @@ def _unheard_of(column: Column, value: str) -> str:
     known = column.summary.get("known", [value])
     word = YES_NO.get(value.lower()) if column.kind is Kind.YES_NO else None
     return " (never seen before)" if value and value not in known and word not in known else ""
+
+
+def _level(value: str) -> str:
+    """Put quotes around a level that has blanks around it, which nobody would see."""
+    return value if value == value.strip() else f"'{value}'"
 
 
 def _number(column: Column, value: float) -> str:

@@ -33,6 +33,7 @@ SHIPPED = Column("shipped", Kind.TIME, summary={"quantiles": [86_400.0 * day for
         (CONSTANT, 7.0, 7.0, "x 7, as expected, always 7 before"),
         (COUNTRY, "IT", ["IT", "DE"], "country IT, as expected"),
         (COUNTRY, "IT", ["FR", "DE"], "country IT, expected FR or DE"),
+        (COUNTRY, "FR ", ["FR", "\u00a0IT"], "country 'FR ' (never seen before), expected FR or '\u00a0IT'"),
         (COUNTRY, "XX", ["FR", ""], "country XX (never seen before), expected FR"),
         (COUNTRY, "", ["FR", ""], "country missing, expected FR"),
         (MOVING, "TRUE", ["no", ""], "moving TRUE, expected no"),
