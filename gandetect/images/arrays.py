@@ -12,7 +12,7 @@ from gandetect.errors import InputError
 from gandetect.image_schema import checked_image_shape
 from gandetect.readers.arrays import as_bytes
 from gandetect.readers.images import ImageReader, find_channels
-from gandetect.readers.pictures import with_channels
+from gandetect.readers.pictures import is_picture, pixels_of, with_channels
 
 Image = NDArray[np.uint8]
 
@@ -54,12 +54,36 @@ def pixels(values: NDArray[Any]) -> Image:
     return values[..., None] if values.ndim == 2 else values
 
 
+def one_image(item: Any) -> Image:
+    """Return one image, an array or a picture of Pillow, as uint8 of shape (height, width, channels)."""
+    return pixels_of(item) if is_picture(item) else pixels(np.asarray(item))
+
+
+def is_image(item: Any) -> bool:
+    """Tell whether an item of a sequence is one image."""
+    return is_picture(item) or np.ndim(item) in (2, 3)
+
+
+def require_several(X: Any, values: NDArray[Any]) -> None:
+    """Refuse a single picture of Pillow, and what has no items; `values` is the array that is made of it."""
+    if is_picture(X) or values.ndim == 0:
+        raise InputError(
+            "Expected images as an array, a list, or the path of a folder, found one of type "
+            f"{type(X).__name__}; pass a list."
+        )
+
+
+def as_list(X: Any) -> Any:
+    """Return paths or images in an array or series of one axis as a list; all else as it is."""
+    return X.tolist() if getattr(X, "ndim", None) == 1 else X
+
+
 def unflattened(rows: NDArray[Any], image_shape: Any) -> NDArray[Any]:
     """Return images that come as rows of a table, (n, height, width, channels)."""
     shape = None if image_shape is None else checked_image_shape(image_shape)
     if shape is None or int(np.prod(shape)) != rows.shape[1]:
         raise InputError(
             f"Expected image_shape with {rows.shape[1]} values for images that come as rows, found {shape}; "
-            "pass (height, width) or (height, width, channels)."
+            "pass (height, width) or (height, width, channels), or a list where it is one image."
         )
     return rows.reshape(len(rows), *shape[:2], shape[2] if len(shape) == 3 else 1)

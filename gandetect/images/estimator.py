@@ -17,7 +17,17 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from gandetect.detector import ModelFileDetector
 from gandetect.errors import InputError, quoted
 from gandetect.image_schema import FOLDER_INPUT, IMAGE_INPUT, batches, images_of
-from gandetect.images.arrays import Image, fitting, pixels, read_pictures, unflattened
+from gandetect.images.arrays import (
+    Image,
+    as_list,
+    fitting,
+    is_image,
+    one_image,
+    pixels,
+    read_pictures,
+    require_several,
+    unflattened,
+)
 from gandetect.manifest import modality_of
 from gandetect.wording import overlap_in_words
 
@@ -84,9 +94,10 @@ class ImageGANDetector(ModelFileDetector):
     Notes
     -----
     Every method takes images as an array of shape (n, height, width) or (n, height, width, channels), as rows of shape
-    (n, height * width * channels) with `image_shape`, as a sequence of arrays of any sizes or of paths, or as the path
-    of a folder. Pixel values are whole numbers from 0 to 255; of uint16 the high byte counts, True is white. Channels
-    are 1 (grey) or 3 (red, green, blue); grey images fit among coloured ones, and to a model that takes colour.
+    (n, height * width * channels) with `image_shape`, as a sequence of arrays of any sizes, of pictures of Pillow or of
+    paths, or as the path of a folder. Pixel values are whole numbers from 0 to 255; of uint16 the high byte counts,
+    True is white. Channels are 1 (grey) or 3 (red, green, blue); grey images fit among coloured ones, and
+    to a model that takes colour.
     With `given` the folder of an image is the first one below the folder that is named, or the one that holds its file;
     arrays come with the names of their folders, ``{"images": X, "folder": names}``.
     Rows are checked as scikit-learn checks tables: as many values as in `fit`, none missing, none negative.
@@ -262,6 +273,7 @@ class ImageGANDetector(ModelFileDetector):
         Pictures are read one after the other, and the folder of each is known as soon as it is read.
         """
         channels = None if part == "train" else images_of(self.scorer_.schema).channels
+        X = as_list(X)
         if isinstance(X, Mapping) and not issparse(X):  # some sparse ones are mappings, too
             return self._images_and_folders(X, part)
         if isinstance(X, str | os.PathLike):
@@ -292,14 +304,16 @@ class ImageGANDetector(ModelFileDetector):
         return images, folders.tolist()
 
     def _arrays(self, X: Any, part: Literal["train", "test"]) -> Sequence[Image]:
-        if isinstance(X, Sequence) and X and all(np.ndim(item) in (2, 3) for item in X):
-            return [pixels(np.asarray(item)) for item in X]
+        if isinstance(X, Sequence) and X and all(is_image(item) for item in X):
+            return [one_image(item) for item in X]
         try:
             values = np.asarray(X)
         except ValueError:
             raise InputError(
                 "Expected images that are all arrays, or all paths, found what no array can hold; pass one of both."
             ) from None
+        if not issparse(X):
+            require_several(X, values)
         if values.ndim == 2 or issparse(X):  # scikit-learn refuses the latter
             rows = validate_data(self, X, reset=part == "train", ensure_non_negative=True)
             return list(pixels(unflattened(rows, self.image_shape)))

@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,6 +72,32 @@ def read_picture(path: str | os.PathLike[str], channels: int | None = None) -> N
     with open_file(path) as file, _damage_named(name):
         picture = _open_whole(file, name)
         return with_channels(_pixels(picture, name), channels, name)
+
+
+def is_picture(value: Any) -> TypeGuard[Image]:
+    """Tell whether a value is a picture of Pillow, which is not imported for it."""
+    module = sys.modules.get("PIL.Image")
+    return module is not None and isinstance(value, module.Image)
+
+
+def pixels_of(picture: Image) -> NDArray[np.uint8]:
+    """Return a picture of Pillow as the file that holds it is read; the picture stays as it is.
+
+    Returns
+    -------
+    ndarray of uint8 of shape (height, width, channels)
+
+    Raises
+    ------
+    InputError
+        If it is damaged, or has more than 16 bits a value.
+    """
+    name = str(getattr(picture, "filename", "") or "a picture of Pillow")
+    from PIL import ImageOps
+
+    with _damage_named(name):
+        picture.load()  # of TIFF it applies the orientation
+        return _pixels(ImageOps.exif_transpose(picture), name)
 
 
 def require_pillow() -> None:

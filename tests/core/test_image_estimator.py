@@ -1,10 +1,12 @@
 """`ImageGANDetector`: a scikit-learn outlier detector for images, however they come."""
 
+import io
 import pickle
 import weakref
 
 import numpy as np
 import pandas as pd
+import PIL.Image
 import pytest
 from made_images import digits
 from sklearn.base import clone
@@ -68,6 +70,41 @@ def test_arrays_mean_the_same_in_memory_and_in_a_file(detector, tmp_path, values
     assert np.array_equal(scores, detector.score_samples(list(values)))
     as_bytes = np.where(values, 255, 0).astype(np.uint8) if values.dtype == bool else ONES
     assert np.array_equal(scores, detector.score_samples(as_bytes))
+
+
+def test_paths_may_come_in_an_array_or_a_series(detector, tmp_path):
+    from PIL import Image
+
+    paths = [str(tmp_path / f"{number}.png") for number in range(3)]
+    for path, image in zip(paths, ONES[:3], strict=True):
+        Image.fromarray(image[..., 0]).save(path)
+    expected = detector.score_samples(paths)
+    assert np.array_equal(detector.score_samples(np.array(paths)), expected)
+    assert np.array_equal(detector.score_samples(pd.Series(paths)), expected)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+@pytest.mark.parametrize("mode", ["L", "1", "P", "RGB", "RGBA", "I;16", "LA"])
+def test_pictures_of_pillow_mean_what_their_files_mean(detector, tmp_path, mode, suffix):
+    from PIL import Image
+
+    pixels = np.kron(ONES[0, ..., 0], np.ones((2, 3), np.uint8))
+    grey = Image.fromarray(pixels)
+    if mode == "P":  # positions in the palette are no brightness
+        picture = Image.fromarray(255 - pixels)
+        picture.putpalette([255 - value // 3 for value in range(768)])
+    else:
+        picture = Image.fromarray(pixels.astype(np.uint16) * 257) if mode == "I;16" else grey.convert(mode)
+    assert picture.mode == mode
+    turned = Image.Exif()
+    turned[0x0112] = 6  # Orientation: a quarter turn
+    picture.save(tmp_path / f"picture.{suffix}", exif=turned)
+    opened = Image.open(io.BytesIO((tmp_path / f"picture.{suffix}").read_bytes()))
+    expected = detector.score_samples(tmp_path)
+    assert np.array_equal(detector.score_samples([opened]), expected)
+    assert opened.size == ((24, 16) if suffix == "png" else (16, 24))  # of TIFF Pillow itself turns it
+    upright = detector.score_samples([grey.rotate(-90, expand=True)])
+    assert np.array_equal(expected, upright) == (mode != "1")
 
 
 def test_fit_lets_go_of_every_picture_that_it_has_read(detector, tmp_path, monkeypatch):
@@ -232,6 +269,15 @@ def test_a_model_of_the_other_modality_is_refused(detector, tmp_path):
         (ONES.astype(object), "Expected numbers as pixel values, found object; convert them to uint8."),
         (ONES.astype(np.uint16), "Expected 16-bit pixel values up to 65,535, since their high byte counts, found none"),
         (np.zeros(3), "Expected images of shape (n, height, width) or (n, height, width, channels), found shape (3,)"),
+        (
+            (image for image in ONES),
+            "Expected images as an array, a list, or the path of a folder, found one ",
+        ),
+        (
+            PIL.Image.new("L", (8, 8)),
+            "Expected images as an array, a list, or the path of a folder, found one ",
+        ),
+        (ONES[0, ..., 0], "Expected image_shape with 8 values for images that come as rows, found None; "),
         (np.zeros((0, 8, 8, 1), np.uint8), "Expected at least one image, found none."),
         (["good.png", ONES[0]], "Expected images that are all arrays, or all paths, found what no array can hold; "),
         (
@@ -240,7 +286,22 @@ def test_a_model_of_the_other_modality_is_refused(detector, tmp_path):
         ),
         (np.zeros((2, 8, 8, 4), np.uint8), "Expected images with 1 channel, as the model was trained on, found 4; "),
     ],
-    ids=["rows", "fractions", "negative", "missing", "objects", "dark", "none", "empty", "mixed", "colour", "channels"],
+    ids=[
+        "rows",
+        "fractions",
+        "negative",
+        "missing",
+        "objects",
+        "dark",
+        "no images",
+        "generator",
+        "picture",
+        "one image",
+        "empty",
+        "mixed",
+        "colour",
+        "channels",
+    ],
 )
 def test_what_is_no_image_is_refused(detector, X, message):
     with pytest.raises(InputError) as caught:
