@@ -156,6 +156,17 @@ def overlap_in_words(training: Mapping[str, Any]) -> str | None:
     )
 
 
+def contrast_in_words(training: Mapping[str, Any]) -> str | None:
+    """Say, if it is so, that a model file's training images have few levels of brightness."""
+    if "usual_values" not in training:
+        return None
+    low, high = training["usual_values"]
+    return (
+        f"nearly all pixels of the pictures have values from {low} to {high}, of 0 to 255, so little can be learned; "
+        "spread the brightness first, in the same way for all pictures (of 16 bits the high byte counts)"
+    )
+
+
 _OVERLAP_WORTH_SAYING = 0.25
 """Fewer are passed over: p-values rest on the others, and parts of one design overlap now and then by chance."""
 

@@ -16,7 +16,7 @@ from gandetect.files import write_atomically
 from gandetect.image_schema import FOLDER_INPUT
 from gandetect.readers.images import ImageReader, find_channels
 from gandetect.readers.sources import Source, list_images
-from gandetect.wording import overlap_in_words
+from gandetect.wording import contrast_in_words, overlap_in_words
 from gandetect_cli.learning import emit_summary, learn
 from gandetect_cli.output import require_other_files
 from gandetect_cli.pictures import picture_source, report_unreadable
@@ -98,9 +98,8 @@ def _report(model: bytes, folders: list[str], reporter: Reporter) -> None:
         f"{counted(manifest['training']['n_rows'], 'picture')} judged by the {settings['detector']} detector{on_maps} "
         f"at {size['width']} x {size['height']} pixels"
     )
-    overlap = overlap_in_words(manifest["training"])
-    if overlap:
-        reporter.warn(overlap)
+    for sentence in filter(None, (overlap_in_words(manifest["training"]), contrast_in_words(manifest["training"]))):
+        reporter.warn(sentence)
     if folders:
         reporter.say(f"given the folder: {', '.join(f'{name} {n:,}' for name, n in Counter(folders).items())}")
 

@@ -29,7 +29,7 @@ from gandetect.images.arrays import (
     unflattened,
 )
 from gandetect.manifest import modality_of
-from gandetect.wording import overlap_in_words
+from gandetect.wording import contrast_in_words, overlap_in_words
 
 if TYPE_CHECKING:
     from gandetect.training.course import Progress
@@ -172,7 +172,7 @@ class ImageGANDetector(ModelFileDetector):
             A member of the ensemble is sick; see `health_`.
         UserWarning
             Many images that are judged patch by patch show in part what another one shows: normal images of other
-            pieces may raise more alarms than announced.
+            pieces may raise more alarms than announced. Or nearly all pixels have one of a few neighbouring values.
         """
         from gandetect.images.fitting import fit_images
 
@@ -203,9 +203,9 @@ class ImageGANDetector(ModelFileDetector):
         )
         self._use(model)
         self._warn()
-        overlap = overlap_in_words(self.scorer_.manifest["training"])
-        if overlap:
-            warnings.warn(f"{overlap}.", UserWarning, stacklevel=2)
+        training = self.scorer_.manifest["training"]
+        for sentence in filter(None, (overlap_in_words(training), contrast_in_words(training))):
+            warnings.warn(f"{sentence}.", UserWarning, stacklevel=2)
         return self
 
     def heatmap(self, X: Any) -> NDArray[np.float32]:

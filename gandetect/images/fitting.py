@@ -60,6 +60,9 @@ N_IMAGINED = 8
 N_LOOKED_AT = 64
 """Images that are looked at to choose the detector and its size."""
 
+_FEW_LEVELS = 8
+"""Where nearly all pixels lie closer together than this, of 256 values, the file says so."""
+
 
 def fit_images(
     images: Iterable[Image],
@@ -170,6 +173,9 @@ def fit_images(
     manifest["golden"] = golden_images(learned, threshold, drawn_images(pair, maps, seed, 3)[0], seed)
     manifest["training"] |= {"seed": seed, "contamination": contamination, "positional": rows.positional}
     manifest["training"]["image_shape"] = image_shape
+    low, high = _usual_values(looked_at)
+    if high - low < _FEW_LEVELS:
+        manifest["training"]["usual_values"] = [low, high]
     if feature_names is not None:
         manifest["training"]["feature_names"] = list(feature_names)
     if settings.detector != "whole":
@@ -208,6 +214,13 @@ def _chosen(
         return detector, ImageSchema(WHOLE_SIDE, WHOLE_SIDE, channels), None
     height, width = (_working_side(side) for side in np.median([image.shape[:2] for image in images], axis=0))
     return detector, ImageSchema(height, width, channels), None
+
+
+def _usual_values(images: list[Image]) -> tuple[int, int]:
+    """Return between which values all pixels but one in five hundred lie, half of those below and half above."""
+    counts = np.sum([np.bincount(image.ravel(), minlength=256) for image in images], axis=0)
+    low, high = np.searchsorted(np.cumsum(counts), counts.sum() * np.array([0.001, 0.999]))
+    return int(low), int(high)
 
 
 def _working_side(side: float) -> int:

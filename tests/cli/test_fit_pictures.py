@@ -71,6 +71,23 @@ def test_a_warning_tells_of_pieces_that_were_photographed_twice(cli, tmp_path):
     assert "  overlapping_share: 1\n" in cli("inspect").out
 
 
+@pytest.mark.parametrize(("n_levels", "warned"), [(2, True), (200, False)])
+def test_a_warning_tells_of_16_bits_of_which_little_is_left(cli, tmp_path, n_levels, warned):
+    values = np.random.default_rng(0).integers(29_000, 29_000 + 256 * n_levels, (20, 16, 16)).astype(np.uint16)
+    values[:, 0, 0] = np.arange(20) % 2 * 65_535  # one pixel is broken
+    for number, picture in enumerate(np.pad(values, ((0, 0), (0, 32), (0, 32)), mode="reflect")):
+        put(tmp_path / "thermal" / f"{number}.png", picture)
+    result = cli("fit", "thermal", *STEPS, "--json")
+    sentence = "nearly all pixels of the pictures have values from 113 to 115, of 0 to 255, so little can be learned; "
+    assert (f"warning: {sentence}" in result.err) is warned
+    assert any(warning.startswith(sentence) for warning in json.loads(result.out)["warnings"]) is warned
+
+
+def test_black_and_white_is_no_lack_of_contrast(cli, tmp_path):
+    np.save(tmp_path / "ink.npy", np.random.default_rng(0).random((20, 16, 16)) < 0.01)
+    assert "nearly all pixels" not in cli("fit", "ink.npy", *STEPS).err
+
+
 def test_a_broken_picture_is_named_and_the_others_are_learned_from(cli, photos):
     (photos / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n and no more")
     (photos / "text.png").write_text("no picture")

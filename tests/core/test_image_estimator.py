@@ -42,6 +42,11 @@ def test_a_sick_member_is_warned_of():
         ImageGANDetector(n_steps=1, random_state=0).fit(ZEROS)
 
 
+def test_pictures_of_a_few_neighbouring_values_are_warned_of():
+    with pytest.warns(UserWarning, match=r"^nearly all pixels of the pictures have values from 0 to 1, of 0 to 255, "):
+        ImageGANDetector(n_steps=1, n_members=2, random_state=0).fit(ZEROS > 127).fit(ZEROS // 128)
+
+
 def test_anomalies_score_lower(detector):
     assert detector.score_samples(ONES).mean() < detector.score_samples(digits(0)[60:100]).mean()
 
