@@ -80,6 +80,8 @@ _IMAGE_TRAINING_TYPES: _Types = {
     "image_shape?": list[int] | None,
     "feature_names?": list[str],
     "overlapping_share?": float,
+    "usual_lowest?": int,
+    "usual_highest?": int,
 }
 _IMAGE_TYPES: _Types = dict.fromkeys(IMAGE_SIZES, int) | {"folders?": list[str]}
 

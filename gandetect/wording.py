@@ -158,9 +158,9 @@ def overlap_in_words(training: Mapping[str, Any]) -> str | None:
 
 def contrast_in_words(training: Mapping[str, Any]) -> str | None:
     """Say, if it is so, that a model file's training images have few levels of brightness."""
-    if "usual_values" not in training:
+    low, high = (training.get(f"usual_{end}") for end in ("lowest", "highest"))
+    if low is None or high is None:
         return None
-    low, high = training["usual_values"]
     return (
         f"nearly all pixels of the pictures have values from {low} to {high}, of 0 to 255, so little can be learned; "
         "spread the brightness first, in the same way for all pictures (of 16 bits the high byte counts)"

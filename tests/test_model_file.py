@@ -296,6 +296,10 @@ MANIFESTS = {
         with_manifest(modality="image", image=SMALL, training=manifest()["training"] | {"overlapping_share": "all"}),
         "a overlapping_share that is no float",
     ),
+    "usual values": (
+        with_manifest(modality="image", image=SMALL, training=manifest()["training"] | {"usual_lowest": "dark"}),
+        "a usual_lowest that is no int",
+    ),
     "images without a size": (with_manifest(modality="image"), "no image"),
     "image as a list": (with_manifest(modality="image", image=[32, 32, 1]), "a image that is no dict"),
     "image without channels": (with_manifest(modality="image", image={"height": 32, "width": 32}), "no channels"),

@@ -175,7 +175,7 @@ def fit_images(
     manifest["training"]["image_shape"] = image_shape
     low, high = _usual_values(looked_at)
     if high - low < _FEW_LEVELS:
-        manifest["training"]["usual_values"] = [low, high]
+        manifest["training"] |= {"usual_lowest": low, "usual_highest": high}
     if feature_names is not None:
         manifest["training"]["feature_names"] = list(feature_names)
     if settings.detector != "whole":
