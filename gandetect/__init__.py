@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from gandetect.evaluation import Evaluation, anomaly_auroc_scorer, evaluate_scores
     from gandetect.explaining import explain
     from gandetect.explanation import Explanation
-    from gandetect.export.variants import Comparison, Exported, export_model
+    from gandetect.export.comparison import Comparison
+    from gandetect.export.variants import Exported, export_model
     from gandetect.images.estimator import ImageGANDetector
     from gandetect.images.fitting import fit_images
     from gandetect.model_file import read_model, write_model
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Column": "gandetect.column",
-    "Comparison": "gandetect.export.variants",
+    "Comparison": "gandetect.export.comparison",
     "Drift": "gandetect.drift",
     "DriftMonitor": "gandetect.drift",
     "Evaluation": "gandetect.evaluation",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, cast
@@ -14,7 +13,8 @@ from numpy.typing import NDArray
 
 from gandetect.arguments import require_callable, require_one_of, require_type
 from gandetect.core_schema import FEATURES, encoding_beside, require_columns
-from gandetect.errors import InputError, ModelFileError
+from gandetect.errors import InputError
+from gandetect.export.comparison import Bound, Comparison, compare
 from gandetect.export.core import encoding_spec
 from gandetect.export.distillation import distilled
 from gandetect.export.opened import Opened
@@ -24,7 +24,7 @@ from gandetect.export.source import Columns, Source
 from gandetect.files import write_together
 from gandetect.graph.core import core_graph
 from gandetect.graph.surgery import OpenModel
-from gandetect.modality import INTERNAL_PREFIX, VERDICT
+from gandetect.modality import INTERNAL_PREFIX
 from gandetect.model_file import read_model, seal, unsealed_metadata, write_model
 from gandetect.record import checked_seed, clear_of_steps
 from gandetect.scorer import Scorer
@@ -32,94 +32,12 @@ from gandetect.scorer import Scorer
 STORAGES = ("fp32", "fp16")
 """How the weights are stored; they are computed with in single precision."""
 
-
-@dataclass(frozen=True)
-class Bound:
-    """How far a variant may be from its source.
-
-    Parameters
-    ----------
-    difference : float
-        Largest difference of the anomaly scores, relative to ``max(1, abs(score))``.
-    flags : float
-        Share of the rows whose flag changes.
-    ranks : float
-        Smallest rank correlation of the scores.
-    heat : float
-        Largest difference of the heat of a pixel, relative to ``max(1, heat)``, where there are heat maps.
-    """
-
-    difference: float
-    flags: float
-    ranks: float
-    heat: float = np.inf
-
-
 BOUNDS = {
     "core": Bound(1e-5, 0.0005, 0.9999),
     "fp16": Bound(0.05, 0.005, 0.999, 0.05),
     "distilled": Bound(np.inf, 0.1, 0.9),
 }
 """What a variant keeps to. A student has opinions of its own, but on the whole the same ones."""
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """A variant beside its source; of pairs the source's figure comes first.
-
-    Parameters
-    ----------
-    n_golden, n_fresh : int
-        Golden rows or pictures, and such of the generators' making, normal and odd ones; some rows miss values.
-    largest_difference : float
-        Of the anomaly scores, relative to ``max(1, abs(score))``.
-    flags_changed : int
-        Rows or pictures that one of both flags.
-    rank_correlation : float
-        Of the anomaly scores.
-    n_bytes : tuple of int
-        Sizes of the files.
-    one_row, batch : tuple of float
-        Seconds for one row or picture, and for each of a batch of 1 000 rows or 16 pictures.
-    largest_heat_difference : float or None
-        Of all pixels' heat, relative to ``max(1, heat)``; None where there are no heat maps.
-    """
-
-    n_golden: int
-    n_fresh: int
-    largest_difference: float
-    flags_changed: int
-    rank_correlation: float
-    n_bytes: tuple[int, int]
-    one_row: tuple[float, float]
-    batch: tuple[float, float]
-    largest_heat_difference: float | None = None
-
-    def require(self, bound: Bound) -> None:
-        """Refuse a variant that is too far from its source.
-
-        Parameters
-        ----------
-        bound : Bound
-            How far it may be.
-
-        Raises
-        ------
-        ModelFileError
-            It is farther.
-        """
-        n_rows = self.n_golden + self.n_fresh
-        for what, found, holds, allowed in (
-            ("anomaly scores that differ by at most", self.largest_difference, "<=", bound.difference),
-            ("a share of changed flags of at most", self.flags_changed / n_rows, "<=", bound.flags),
-            ("a rank correlation of the scores of at least", self.rank_correlation, ">=", bound.ranks),
-            ("heat maps that differ by at most", self.largest_heat_difference or 0.0, "<=", bound.heat),
-        ):
-            if not (found <= allowed if holds == "<=" else found >= allowed):
-                raise ModelFileError(
-                    f"Expected {what} {allowed:g} between the variant and its source, found {found:.3g}; nothing was "
-                    "written, go on with the source."
-                )
 
 
 @dataclass(frozen=True)
@@ -300,67 +218,3 @@ def _clear_of_steps(
     """Return which samples may be golden in a variant; in a core model, whose steps have no labels, all may."""
     steps = model.constants.get(f"{INTERNAL_PREFIX}calibration/scores", np.array([], dtype=np.float32))
     return clear_of_steps(scores, steps.ravel(), manifest["calibration"]["threshold"], 10 * tolerance)
-
-
-def compare(source: Opened, before: bytes, after: bytes, seed: int = 0) -> Comparison:
-    """Let two models answer a source's golden samples and fresh ones."""
-    fresh = source.fresh(np.random.default_rng([seed, 9]))
-    scorers = source.scorer_of(before), source.scorer_of(after)
-    theirs, its = ([_answers(source, scorer, batch) for batch in (source.golden, *fresh)] for scorer in scorers)
-    scores, flags = ([_joined(answers, name) for answers in (theirs, its)] for name in ("anomaly_score", "is_anomaly"))
-    n_golden = len(theirs[0]["is_anomaly"])
-    return Comparison(
-        n_golden=n_golden,
-        n_fresh=len(flags[0]) - n_golden,
-        largest_difference=_largest_difference(*scores),
-        flags_changed=int((flags[0] != flags[1]).sum()),
-        rank_correlation=_rank_correlation(*scores),
-        n_bytes=(len(before), len(after)),
-        one_row=_seconds_each(source, scorers, fresh[0], 1),
-        batch=_seconds_each(source, scorers, fresh[0], source.n_timed),
-        largest_heat_difference=_largest_heat_difference(theirs, its) if "heatmap" in source.compared else None,
-    )
-
-
-_Answers = dict[str, NDArray[Any]]
-
-
-def _answers(source: Opened, scorer: Scorer, raw: Any) -> _Answers:
-    return scorer(source.taken(scorer, raw), source.compared)
-
-
-def _joined(answers: list[_Answers], output: str) -> NDArray[Any]:
-    return np.concatenate([each[output] for each in answers])
-
-
-def _largest_difference(one: NDArray[Any], other: NDArray[Any]) -> float:
-    """Return the largest difference to the first of both, relative to ``max(1, abs(value))``."""
-    one, other = one.astype(np.float64), other.astype(np.float64)
-    return float((np.abs(other - one) / np.maximum(1, np.abs(one))).max())
-
-
-def _largest_heat_difference(theirs: list[_Answers], its: list[_Answers]) -> float:
-    return max(_largest_difference(one["heatmap"], other["heatmap"]) for one, other in zip(theirs, its, strict=True))
-
-
-def _rank_correlation(one: NDArray[Any], other: NDArray[Any]) -> float:
-    ranks = np.array([np.argsort(np.argsort(values)) for values in (one, other)], dtype=np.float64)
-    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
-
-
-def _seconds_each(source: Opened, scorers: tuple[Scorer, Scorer], raw: Any, n_samples: int) -> tuple[float, float]:
-    """Let both score some samples in turn; return the shortest of several runs of each, per sample."""
-    taken = [source.taken(scorer, source.first(raw, n_samples)) for scorer in scorers]
-    shortest, begin = [np.inf, np.inf], time.perf_counter()
-    for turn in range(20):
-        if turn >= 3 and time.perf_counter() - begin > MAX_TIMED:
-            break
-        for place, scorer in enumerate(scorers):
-            start = time.perf_counter()
-            scorer(taken[place], VERDICT)
-            shortest[place] = min(shortest[place], (time.perf_counter() - start) / n_samples)
-    return shortest[0], shortest[1]
-
-
-MAX_TIMED = 3.0
-"""Seconds after which no further run is timed."""

@@ -13,6 +13,7 @@ import torch
 
 from gandetect import FileAccessError, GANDetector, InputError, Scorer, explain, export_model, read_model
 from gandetect.export import variants
+from gandetect.export.comparison import Bound
 from gandetect.export.distillation import StudentSettings, distilled
 from gandetect.export.source import Source
 from gandetect.graph.core import OPERATORS
@@ -45,7 +46,7 @@ def taught(small_model):
     with pytest.MonkeyPatch.context() as patch:
         settings = StudentSettings(width=48, depth=2, n_steps=200, batch_size=256)
         patch.setattr(variants, "distilled", lambda source, _, *more: distilled(source, settings, *more))
-        patch.setitem(variants.BOUNDS, "distilled", variants.Bound(np.inf, 0.3, 0.5))
+        patch.setitem(variants.BOUNDS, "distilled", Bound(np.inf, 0.3, 0.5))
         yield functools.partial(export_model, small_model.read_bytes(), distill=True)
 
 

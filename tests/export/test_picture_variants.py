@@ -9,7 +9,7 @@ from onnx import TensorProto
 from small_image_model import image_model
 
 from gandetect import InputError, ModelFileError, Scorer, export_model, fit_images, read_model
-from gandetect.export import pictures, variants
+from gandetect.export import comparison, pictures, variants
 from gandetect.export.pictures import PictureSource
 from gandetect.image_schema import FOLDER_INPUT, IMAGE_INPUT
 
@@ -33,7 +33,7 @@ def _quick():
         patch.setattr(pictures, "FEWEST_FRESH", 32)
         patch.setattr(pictures, "MOST_FRESH", 32)
         patch.setattr(PictureSource, "n_timed", 2)
-        patch.setattr(variants, "MAX_TIMED", 0.0)
+        patch.setattr(comparison, "MAX_TIMED", 0.0)
         yield
 
 
@@ -158,11 +158,11 @@ def test_only_storage_is_offered_for_pictures(models, wanted):
     ("bound", "message"),
     [
         (
-            variants.Bound(0.0, 1.0, 0.0),
+            comparison.Bound(0.0, 1.0, 0.0),
             r"^Expected anomaly scores that differ by at most 0 between the variant and its",
         ),
         (
-            variants.Bound(1.0, 1.0, 0.0, 0.0),
+            comparison.Bound(1.0, 1.0, 0.0, 0.0),
             r"^Expected heat maps that differ by at most 0 between the variant and its",
         ),
     ],

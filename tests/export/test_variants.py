@@ -8,6 +8,7 @@ from threadpoolctl import threadpool_limits
 from gandetect import GANDetector, InputError, ModelFileError, Scorer, export_model, read_model
 from gandetect.calibration import calibrate
 from gandetect.export import variants
+from gandetect.export.comparison import Bound
 from gandetect.export.distillation import (
     MAX_CODES,
     StudentSettings,
@@ -91,7 +92,7 @@ def test_the_comparison_holds_both_sizes_and_times(half, model):
 
 
 def test_a_variant_outside_its_bound_is_refused(model, monkeypatch):
-    monkeypatch.setitem(variants.BOUNDS, "fp16", variants.Bound(0.0, 1.0, 0.0))
+    monkeypatch.setitem(variants.BOUNDS, "fp16", Bound(0.0, 1.0, 0.0))
     message = (
         r"^Expected anomaly scores that differ by at most 0 between the variant and its source, found 0\.\d+; nothing "
         r"was written, go on with the source\.$"
