@@ -44,11 +44,11 @@ def learn_pictures(
             f"Expected --given {FOLDER_INPUT} for pictures, found {given!r}; their folder is all that is known of them."
         )
     reporter = Reporter(quiet)
-    with unbroken():  # an import that was cut short would look like a broken installation
-        fit_images = gandetect.fit_images
     source = picture_source(data)
     _require_no_picture([output] if sheet is None else [output, sheet], source)
     reader = ImageReader(source, part="train", channels=find_channels(source, "train"))
+    with unbroken():  # an import that was cut short would look like a broken installation
+        fit_images = gandetect.fit_images
     reporter.say(f"{reader.name}: learning from {counted(len(reader), 'picture')}")
     shown: list[Image] = []
     folders: list[str] = []

@@ -208,6 +208,14 @@ def test_an_empty_folder_is_one_sentence(cli, tmp_path):
     assert "expected pictures (PNG, JPEG, BMP, TIFF or WebP), found none" in result.err
 
 
+def test_an_empty_folder_is_told_before_anything_heavy_is_loaded(start, tmp_path, not_installed):
+    (tmp_path / "empty").mkdir()
+    process = start("fit", "empty", code=not_installed("torch"))
+    _, err = process.communicate()
+    assert process.returncode == 2
+    assert b"found none among 0 files; name a folder that holds some.\n" in err
+
+
 def test_a_sheet_shows_the_training(cli, photos, tmp_path):
     result = cli("fit", photos, *STEPS, "--sheet", "training.png")
     assert result.code == 0
