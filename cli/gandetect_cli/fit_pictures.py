@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 import gandetect
+from gandetect.errors import quoted
 from gandetect.files import write_atomically
 from gandetect.image_schema import FOLDER_INPUT
 from gandetect.readers.images import ImageReader, find_channels
-from gandetect.readers.sources import Source, list_images
+from gandetect.readers.sources import NO_TRAINING, Source, list_images
 from gandetect.wording import contrast_in_words, overlap_in_words
 from gandetect_cli.learning import emit_summary, learn
 from gandetect_cli.output import require_other_files
@@ -50,6 +51,7 @@ def learn_pictures(
     with unbroken():  # an import that was cut short would look like a broken installation
         fit_images = gandetect.fit_images
     reporter.say(f"{reader.name}: learning from {counted(len(reader), 'picture')}")
+    _warn_of_other_parts(reader, reporter)
     shown: list[Image] = []
     folders: list[str] = []
     imagined: list[Image] = []
@@ -74,6 +76,17 @@ def _require_no_picture(outputs: list[str], source: Source) -> None:
     existing = [path for path in outputs if path != "-" and Path(path).is_file()]
     if existing:
         require_other_files(existing, {str(entry.path) for entry in list_images(source)})
+
+
+def _warn_of_other_parts(reader: ImageReader, reporter: Reporter) -> None:
+    """Warn of pictures in folders that hold masks and anomalies in MVTec AD's layout, which the source is not in."""
+    found = [NO_TRAINING.intersection(PurePosixPath(entry.folder).parts) for entry in reader.entries]
+    if n_others := sum(map(bool, found)):
+        reporter.warn(
+            f"{n_others:,} of the {counted(len(reader), 'picture')} to learn from are in folders called "
+            f"{quoted(sorted(frozenset().union(*found)))}, where MVTec AD's layout has anomalies and masks: if so "
+            "here, stop and name the folder of normal pictures alone (.../train)"
+        )
 
 
 def _pictures(reader: ImageReader, shown: list[Image], folders: list[str], *, quiet: bool) -> Iterator[Image]:

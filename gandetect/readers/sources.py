@@ -35,7 +35,10 @@ NORMAL = "good"
 Source: TypeAlias = str | os.PathLike[str] | BinaryIO | Sequence[str | os.PathLike[str]]
 Part: TypeAlias = Literal["train", "test"]
 
-_LAYOUT = frozenset({"train", "validation", "test", "ground_truth"})
+NO_TRAINING = frozenset({"test", "ground_truth"})
+"""Folders of MVTec AD's layout that hold anomalies and masks."""
+
+_LAYOUT = NO_TRAINING | {"train", "validation"}
 
 
 @dataclass(frozen=True)

@@ -216,6 +216,19 @@ def test_an_empty_folder_is_told_before_anything_heavy_is_loaded(start, tmp_path
     assert b"found none among 0 files; name a folder that holds some.\n" in err
 
 
+def test_a_warning_tells_of_masks_and_anomalies_among_what_is_learned_from(cli, photos, tmp_path):
+    for name in ("train/good/1.png", "test/crack/1.png", "ground_truth/crack/1_mask.png", "test/good/1.png"):
+        put(tmp_path / "parts" / name, np.full((32, 32), 99, np.uint8))
+    photos.rename(tmp_path / "parts/more")  # no part of MVTec AD's layout: all is learned from
+    sentence = (
+        "warning: 3 of the 28 pictures to learn from are in folders called 'ground_truth', 'test', where MVTec AD's "
+        "layout has anomalies and masks: if so here, stop and name the folder of normal pictures alone (.../train)\n"
+    )
+    assert sentence in cli("fit", "parts", *STEPS).err
+    (tmp_path / "parts/more").rename(tmp_path / "parts/train/good/more")
+    assert "to learn from are in" not in cli("fit", "parts", *STEPS).err
+
+
 def test_a_sheet_shows_the_training(cli, photos, tmp_path):
     result = cli("fit", photos, *STEPS, "--sheet", "training.png")
     assert result.code == 0
