@@ -24,7 +24,7 @@ from typing import BinaryIO, Literal, TypeAlias
 from gandetect.errors import FileAccessError, InputError
 from gandetect.readers import arrays, pictures
 from gandetect.readers.arrays import PictureArray, find_array
-from gandetect.readers.files import open_lines, source_name
+from gandetect.readers.files import open_file, open_lines, source_name
 
 LIST_SUFFIX = ".txt"
 """Suffix, in lower case, of a file that lists pictures."""
@@ -167,6 +167,7 @@ def list_images(source: Source, part: Part | None = None) -> Listing:
     if suffix in arrays.SUFFIXES:
         return Listing(array=find_array(path))
     if suffix in pictures.SUFFIXES:
+        open_file(path).close()  # that it cannot be opened is the source's error, and no broken picture among others
         return _list_files([path])
     if suffix == LIST_SUFFIX:
         return _list_files(read_list(path))

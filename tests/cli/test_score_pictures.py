@@ -86,6 +86,12 @@ def test_names_may_come_through_a_pipe(cli, photos):
     assert "1 picture could not be read and left out\n" in result.err
 
 
+def test_one_picture_that_is_not_there_is_a_file_that_cannot_be_opened(cli):
+    for command in ("score", "evaluate", "fit"):
+        sentence = "gandetect: none.png: expected a file, found none; check the path.\n"
+        assert cli(command, "none.png") == (4, "", sentence)
+
+
 def test_an_array_is_scored_picture_by_picture(cli, tmp_path):
     np.save(tmp_path / "set.npy", np.stack([square(value)[0] for value in (5, 70)]))
     assert [(row["image"], row["is_anomaly"]) for row in rows(cli("score", "set.npy"))] == [
