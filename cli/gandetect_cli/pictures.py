@@ -102,7 +102,7 @@ def are_pictures(data: str) -> bool:
     stream = getattr(sys.stdin, "buffer", None)
     # What is seen in this way is still there to be read.
     seen = stream.peek() if isinstance(stream, io.BufferedReader) else b""
-    return names_picture(seen.partition(b"\n")[0].decode("utf-8", "replace"))
+    return names_picture(seen)
 
 
 def open_images(data: str, schema: ImageSchema) -> ImageReader:

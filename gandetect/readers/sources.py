@@ -5,8 +5,8 @@
   ``ground_truth`` are the only folders, the part ``train`` is ``train/good``, and the part ``test`` is all of
   ``test/KIND``. So it is for every folder in that layout, also inside of others.
 * One picture, told by its suffix.
-* A list: a ``.txt`` file, or a stream, of UTF-8 text with one path on each line; relative ones start at the
-  working folder.
+* A list: a ``.txt`` file, or a stream, of UTF-8 text with one path on each line, or a NUL byte after each, as
+  ``find -print0`` writes them; relative ones start at the working folder.
 * An array file: ``.npy`` or ``.npz``, see `gandetect.readers.arrays`.
 
 .. [1] P. Bergmann, M. Fauser, D. Sattlegger, C. Steger, "MVTec AD: a comprehensive real-world dataset for unsupervised
@@ -16,15 +16,17 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Literal, TypeAlias
 
 from gandetect.errors import FileAccessError, InputError
 from gandetect.readers import arrays, pictures
 from gandetect.readers.arrays import PictureArray, find_array
-from gandetect.readers.files import open_file, open_lines, source_name
+from gandetect.readers.files import open_blocks, open_file, read_line, source_name
 
 LIST_SUFFIX = ".txt"
 """Suffix, in lower case, of a file that lists pictures."""
@@ -104,19 +106,20 @@ def is_image_source(path: str | os.PathLike[str]) -> bool:
     if suffix != LIST_SUFFIX:
         return _is_folder(path) or suffix in pictures.SUFFIXES | arrays.SUFFIXES
     try:
-        with open_lines(path) as lines:
-            return names_picture(next(lines, ""))
+        with open_blocks(path) as blocks:
+            return names_picture(b"".join(block.data for block in islice(blocks, 1)))
     except (FileAccessError, InputError):  # reading it will say so
         return False
 
 
-def names_picture(line: str) -> bool:
-    """Tell whether the first line of a text names a picture, and is no header of a table."""
-    return Path(line.strip("\r\n")).suffix.lower() in pictures.SUFFIXES and not any(mark in line for mark in ",;\t")
+def names_picture(start: bytes) -> bool:
+    """Tell whether the first line of a text, or what is before a NUL byte, names a picture and is no table's header."""
+    first = re.split(rb"[\0\r\n]", start, maxsplit=1)[0].decode("utf-8", "replace")
+    return Path(first).suffix.lower() in pictures.SUFFIXES and not any(mark in first for mark in ",;\t")
 
 
 def read_list(source: str | os.PathLike[str] | BinaryIO) -> list[str]:
-    """Return the paths in a list, one on each line.
+    """Return the paths in a list, one on each line or with a NUL byte after each.
 
     Raises
     ------
@@ -125,8 +128,10 @@ def read_list(source: str | os.PathLike[str] | BinaryIO) -> list[str]:
     InputError
         If it is no UTF-8 text.
     """
-    with open_lines(source) as lines:
-        return [name for line in lines if (name := line.rstrip("\r\n"))]
+    with open_blocks(source) as blocks:
+        data = b"".join(block.data for block in blocks)
+    lines = data.split(b"\0") if b"\0" in data else data.splitlines()
+    return [name for number, line in enumerate(lines, 1) if (name := read_line(line, source_name(source), number))]
 
 
 def name_of(source: Source) -> str:

@@ -263,6 +263,11 @@ def test_a_list_of_names_is_learned_from(cli, start, photos, tmp_path):
     assert process.returncode == 0, err
     assert b"the list of pictures: learning from 24 pictures\n" in err
     assert (tmp_path / "pipe.onnx").read_bytes() == (tmp_path / "list.onnx").read_bytes()
+    process = start("fit", "-", *STEPS, "-o", "nul.onnx")
+    _, err = process.communicate(names.replace(b"\n", b"\0"))
+    assert process.returncode == 0, err
+    (tmp_path / "nul.txt").write_bytes(names.replace(b"\n", b"\0"))
+    assert cli("fit", "nul.txt", *STEPS, "-o", "nul.onnx").code == 0
 
 
 @pytest.mark.usefixtures("stopping")

@@ -86,6 +86,14 @@ def test_names_may_come_through_a_pipe(cli, photos):
     assert "1 picture could not be read and left out\n" in result.err
 
 
+def test_names_may_have_nul_bytes_after_them(cli, photos, tmp_path):
+    (photos / "a.png").rename(photos / "two\nlines.png")
+    names = b"photos/b.png\0photos/two\nlines.png\0"
+    assert [row["image"] for row in rows(cli("score", "-", stdin=names))] == ["photos/b.png", "photos/two\nlines.png"]
+    (tmp_path / "names.txt").write_bytes(names)
+    assert len(rows(cli("score", "names.txt"))) == 2
+
+
 def test_one_picture_that_is_not_there_is_a_file_that_cannot_be_opened(cli):
     for command in ("score", "evaluate", "fit"):
         sentence = "gandetect: none.png: expected a file, found none; check the path.\n"
