@@ -126,12 +126,18 @@ def read_list(source: str | os.PathLike[str] | BinaryIO) -> list[str]:
     FileAccessError
         If it cannot be opened or read.
     InputError
-        If it is no UTF-8 text.
+        If it is no UTF-8 text, or empty.
     """
     with open_blocks(source) as blocks:
         data = b"".join(block.data for block in blocks)
+    called = _text(source_name(source))
     lines = data.split(b"\0") if b"\0" in data else data.splitlines()
-    return [name for number, line in enumerate(lines, 1) if (name := read_line(line, source_name(source), number))]
+    names = [name for number, line in enumerate(lines, 1) if (name := read_line(line, called, number))]
+    if not names:
+        raise InputError(
+            f"{called}: expected names of pictures, one on each line, found none; check what wrote the list."
+        )
+    return names
 
 
 def name_of(source: Source) -> str:

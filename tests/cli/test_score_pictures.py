@@ -94,6 +94,12 @@ def test_names_may_have_nul_bytes_after_them(cli, photos, tmp_path):
     assert len(rows(cli("score", "names.txt"))) == 2
 
 
+@pytest.mark.parametrize("names", [b"", b"\n\n"])
+def test_a_list_without_names_is_told_from_a_folder_without_pictures(cli, names):
+    sentence = "<stdin>: expected names of pictures, one on each line, found none; check what wrote the list."
+    assert cli("score", "-", stdin=names) == (2, "", f"gandetect: {sentence}\n")
+
+
 def test_one_picture_that_is_not_there_is_a_file_that_cannot_be_opened(cli):
     for command in ("score", "evaluate", "fit"):
         sentence = "gandetect: none.png: expected a file, found none; check the path.\n"

@@ -234,7 +234,7 @@ def test_a_list_keeps_its_order_and_reports_what_is_missing(tmp_path, monkeypatc
 
 
 def test_a_list_of_nothing_is_refused():
-    with pytest.raises(InputError, match=r"^<stdin>: expected pictures"):
+    with pytest.raises(InputError, match=r"^<stdin>: expected names of pictures"):
         ImageReader(io.BytesIO(b"\n"))
     with pytest.raises(InputError, match=r"^the list of pictures: expected pictures"):
         ImageReader([])
