@@ -71,6 +71,11 @@ class CoreSchema:
         return "encoded rows"
 
     @property
+    def noun(self) -> str:
+        """What one is called in messages."""
+        return "row"
+
+    @property
     def inputs(self) -> tuple[GraphInput, ...]:
         """One batch of encoded rows."""
         return (GraphInput(FEATURES, np.float32, (None, self.n_features)),)

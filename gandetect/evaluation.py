@@ -315,6 +315,6 @@ def _checked_labels(is_anomaly: ArrayLike) -> NDArray[np.bool_]:
     if labels.ndim != 1 or not np.isin(labels, (0, 1)).all():
         raise InputError("Expected one label per row, 1 for an anomaly and 0 for a normal row, found others.")
     if len(np.unique(labels)) < 2:
-        kind = "no rows" if not len(labels) else "only anomalies" if labels[0] else "only normal rows"
-        raise InputError(f"Expected both normal rows and anomalies to compare with, found {kind}; add the others.")
+        kind = "neither" if not len(labels) else "only anomalies" if labels[0] else "only normal data"
+        raise InputError(f"Expected both normal data and anomalies to compare with, found {kind}; add the others.")
     return labels.astype(np.bool_)

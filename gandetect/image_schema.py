@@ -99,6 +99,11 @@ class ImageSchema:
         return "pictures"
 
     @property
+    def noun(self) -> str:
+        """What one is called in messages."""
+        return "picture"
+
+    @property
     def inputs(self) -> tuple[GraphInput, ...]:
         """One batch of images of any size, and the names of their folders where those are asked for."""
         images = GraphInput(IMAGE_INPUT, np.uint8, (None, None, None, self.channels))

@@ -46,6 +46,10 @@ class Modality(Protocol):
         """What messages call the data, in the plural."""
 
     @property
+    def noun(self) -> str:
+        """What messages call one of what is judged."""
+
+    @property
     def inputs(self) -> tuple[GraphInput, ...]:
         """The graph's inputs, in order, without `ALPHA`."""
 

@@ -126,6 +126,11 @@ class Schema:
         return "tables"
 
     @property
+    def noun(self) -> str:
+        """What one is called in messages."""
+        return "row"
+
+    @property
     def inputs(self) -> tuple[GraphInput, ...]:
         """One input for each column that is used."""
         return tuple(

@@ -149,8 +149,9 @@ class Scorer:
         for name, difference in largest.items():
             if not difference <= self.schema.tolerance:
                 raise ModelFileError(
-                    f"Expected the golden rows' {name} within {self.schema.tolerance:g}, found a difference of "
-                    f"{difference:.3g}: this machine does not compute what was trained; update onnxruntime."
+                    f"Expected the golden {self.schema.noun}s' {name} within {self.schema.tolerance:g}, found a "
+                    f"difference of {difference:.3g}: this machine does not compute what was trained; update "
+                    "onnxruntime."
                 )
         return max(largest.values())
 
@@ -176,14 +177,20 @@ class Scorer:
             self.schema.feeds(inputs)
             return inputs, {name: np.array(golden["outputs"][name], float) for name in self.schema.default_outputs}
         except (KeyError, TypeError, ValueError) as error:
-            raise ModelFileError(_NO_GOLDEN_ROWS) from error
+            raise self._no_golden() from error
 
     def _difference(self, values: NDArray[Any], name: str, expected: NDArray[np.float64]) -> float:
         """Return the largest difference to what is stored, relative to ``max(1, abs(stored))``."""
         computed = self.schema.golden_view(name, values)
         if computed.shape != expected.shape or not expected.size:
-            raise ModelFileError(_NO_GOLDEN_ROWS)
+            raise self._no_golden()
         return float((np.abs(computed - expected) / np.maximum(1, np.abs(expected))).max())
+
+    def _no_golden(self) -> ModelFileError:
+        return ModelFileError(
+            f"Expected golden {self.schema.noun}s and their outputs in the model file, found none that can be used; "
+            "fit the model again."
+        )
 
     def _session(self, outputs: frozenset[str]) -> onnxruntime.InferenceSession:
         """Return the session that computes these outputs and no others."""
@@ -205,11 +212,6 @@ def table_scored_by(scorer: Scorer) -> Schema:
     """
     require_type("a Scorer", scorer, Scorer, "pass Scorer('model.onnx')")
     return table_of(scorer.schema)
-
-
-_NO_GOLDEN_ROWS = (
-    "Expected golden rows and their outputs in the model file, found none that can be used; fit the model again."
-)
 
 
 def open_session(contents: bytes, threads: int = 1) -> onnxruntime.InferenceSession:

@@ -48,10 +48,10 @@ def test_a_p_value_equal_to_alpha_in_single_precision_is_flagged():
 
 
 @pytest.mark.parametrize(
-    ("labels", "found"), [([0, 0], "only normal rows"), ([1, 1], "only anomalies"), ([], "no rows")]
+    ("labels", "found"), [([0, 0], "only normal data"), ([1, 1], "only anomalies"), ([], "neither")]
 )
 def test_labels_of_one_sort_are_refused(labels, found):
-    text = f"Expected both normal rows and anomalies to compare with, found {found}; add the others."
+    text = f"Expected both normal data and anomalies to compare with, found {found}; add the others."
     with pytest.raises(gandetect.InputError) as error:
         threshold_table(np.full(len(labels), 0.5), labels)
     assert str(error.value) == text

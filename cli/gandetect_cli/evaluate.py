@@ -103,7 +103,7 @@ def _evaluate_table(
         np.concatenate(parts)[labelled] for parts in (answers.scores, answers.p_values, answers.flags)
     )
     result = evaluate_scores(scores, p_values, is_anomaly)
-    rule = flag_rule(scorer.manifest, None)
+    rule = flag_rule(scorer, None)
     tally.report(reporter, rule)
     if not labelled.all():
         reporter.say(f"{counted(int((~labelled).sum()), 'row')} without a label left out")

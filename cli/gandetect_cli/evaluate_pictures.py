@@ -99,7 +99,7 @@ def evaluate_pictures(data: str, scorer: gandetect.Scorer, schema: ImageSchema, 
         for scored in score_images(reader, scorer, [*VERDICT, "heatmap"], None, tally):
             collected.add(scored, reporter)
             bar.update(len(collected.kinds) + len(reader.unreadable), len(reader))
-    rule = flag_rule(scorer.manifest, None)
+    rule = flag_rule(scorer, None)
     tally.report(reporter, rule, reader)
     kinds = np.array(collected.kinds)
     scores, p_values, flags = (np.concatenate(parts) for parts in collected.answers.values())

@@ -67,7 +67,7 @@ def explain(
                 explanation = explain_rows(scorer, told.columns, alpha)
                 write("".join(say(explanation, row, line, top) for row, line in enumerate(_lines(told))).encode())
             bar.update(*table.progress)
-    tally.report(Reporter(quiet), flag_rule(scorer.manifest, alpha))
+    tally.report(Reporter(quiet), flag_rule(scorer, alpha))
 
 
 def _lines(scored: Scored) -> list[int]:

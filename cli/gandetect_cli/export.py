@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 import gandetect
 from gandetect.core_schema import columns_of, encoding_beside, require_columns
-from gandetect.image_schema import ImageSchema
 from gandetect.manifest import modality_of
 from gandetect.readers.values import parse_columns
 from gandetect.schema import Schema
@@ -84,8 +83,7 @@ def export(
     if found.n_bytes[1] > LITTLE_SAVED * found.n_bytes[0]:
         reporter.say("hardly smaller: next to all of the weights took half the space already")
     names = dict(zip(("model", "encoding"), written, strict=False))
-    noun = "picture" if isinstance(schema, ImageSchema) else "row"
-    emit(json.dumps(names | asdict(found)) + "\n" if as_json else _text(" and ".join(written), found, noun))
+    emit(json.dumps(names | asdict(found)) + "\n" if as_json else _text(" and ".join(written), found, schema.noun))
 
 
 LITTLE_SAVED = 0.95

@@ -66,7 +66,8 @@ def verify(
         answer = {"ok": True, "model": model, "golden_rows": n_rows, "largest_difference": largest}
         emit(json.dumps(answer | ({"timing": asdict(costs)} if costs else {})) + "\n")
     else:
-        emit(f"OK: {plain(model)}: {counted(n_rows, 'golden row')} recomputed, largest difference {largest:.2g}\n")
+        golden = counted(n_rows, f"golden {scorer.schema.noun}")
+        emit(f"OK: {plain(model)}: {golden} recomputed, largest difference {largest:.2g}\n")
         emit(costs.text() if costs else "")
 
 

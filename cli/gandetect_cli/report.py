@@ -101,7 +101,7 @@ def report(
         if label_column is not None:
             anomaly = anomaly or learned_anomalies(schema, label_column)
             is_anomaly = _compared(new.labels, anomaly, label_column, source.name)
-        new.report(reporter, flag_rule(scorer.manifest, alpha))
+        new.report(reporter, flag_rule(scorer, alpha))
     page = gandetect.render_report(scorer, rows, title=title, alpha=alpha, is_anomaly=is_anomaly)
     with open_output(output) as write:
         write(page.encode("utf-8", "backslashreplace"))

@@ -97,9 +97,9 @@ def score(
         )
     chosen = _Chosen(scoring.schema, explain, prefix, only_anomalies)
     with scoring, open_output(output) as write, ProgressBar("scoring", quiet=quiet, delay=1) as bar:
-        rule = flag_rule(scorer.manifest, alpha)
+        rule = flag_rule(scorer, alpha)
         if fdr is not None:
-            alpha, rule = _discoveries(_counted_p_values(scoring, bar), fdr, scorer.manifest["calibration"]["n"])
+            alpha, rule = _discoveries(_counted_p_values(scoring, bar), fdr, scorer)
         layout: Format | None = None
         for scored in scoring.scored(chosen.outputs, alpha):
             if layout is None:
@@ -141,16 +141,15 @@ def _require_one_rule(alpha: float | None, fdr: float | None) -> None:
         raise InputError(f"Expected a false discovery rate between 0 and 1, found --fdr {fdr!r}.")
 
 
-def _discoveries(counts: PValueCounts, rate: float, n_calibration: int) -> tuple[float, str]:
-    """Return the p-value up to which rows are flagged, and the rule in words."""
+def _discoveries(counts: PValueCounts, rate: float, scorer: Scorer) -> tuple[float, str]:
+    """Return the p-value up to which rows or pictures are flagged, and the rule in words."""
     limit = counts.discovery_limit(rate)
     rule = f"a false discovery rate of {rate:g}"
     if limit:
         return limit, f"{rule}, which flags p-values up to {limit:.3g}"
-    fewest = counts.fewest_discoveries(rate, n_calibration)
-    needed = (
-        f": of {counted(counts.n_rows, 'row')} at least {fewest:,} would have to share the smallest p-value there is"
-    )
+    fewest = counts.fewest_discoveries(rate, scorer.manifest["calibration"]["n"])
+    of = counted(counts.n_rows, scorer.schema.noun)
+    needed = f": of {of} at least {fewest:,} would have to share the smallest p-value there is"
     return _NO_P_VALUE, rule + needed if counts.n_rows else rule
 
 

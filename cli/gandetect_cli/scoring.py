@@ -213,12 +213,14 @@ SURE = 1e-4
 """A warning is right unless something has happened whose chance is smaller than this."""
 
 
-def flag_rule(manifest: Mapping[str, Any], alpha: float | None) -> str:
-    """Say when a row is flagged."""
-    calibration = manifest["calibration"]
+def flag_rule(scorer: Scorer, alpha: float | None) -> str:
+    """Say when a row or picture is flagged."""
+    calibration = scorer.manifest["calibration"]
     if alpha is None and calibration["threshold"] is not None:
         return f"the model's own threshold, an anomaly score above {calibration['threshold']:.4g}"
     rate = calibration["alpha"] if alpha is None else alpha
     smallest = 1 / (calibration["n"] + 1)
-    unreachable = f", which no row can reach: no p-value is below {smallest:.3g}" if rate < smallest else ""
+    unreachable = (
+        f", which no {scorer.schema.noun} can reach: no p-value is below {smallest:.3g}" if rate < smallest else ""
+    )
     return f"a false-alarm rate of {rate:.4g}{unreachable}"

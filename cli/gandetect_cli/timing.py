@@ -80,7 +80,7 @@ def measure(model: str, threads: int) -> Timing:
     return Timing(
         onnxruntime=onnxruntime.__version__,
         threads=threads,
-        unit="picture" if scorer.manifest["modality"] == "image" else "row",
+        unit=scorer.schema.noun,
         load_seconds=load,
         row_seconds=float(row),
         row_seconds_95=float(row_95),

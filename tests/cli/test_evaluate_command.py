@@ -90,7 +90,7 @@ def test_labels_of_one_sort_cannot_be_compared_with(cli, machines_new, small_mod
     result = cli("evaluate", "-", "--label-column", "label", "-m", small_model, stdin=text)
     assert result.code == 2
     assert result.err == (
-        "gandetect: Expected both normal rows and anomalies to compare with, found only normal rows; add the others.\n"
+        "gandetect: Expected both normal data and anomalies to compare with, found only normal data; add the others.\n"
     )
 
 

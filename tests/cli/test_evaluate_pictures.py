@@ -173,7 +173,7 @@ def test_where_all_good_ones_are_broken_nothing_is_compared(cli, parts):
         path.write_text("no picture")
     result = cli("evaluate", "parts")
     assert result.code == 2
-    assert "Expected both normal rows and anomalies to compare with, found only anomalies" in result.err
+    assert "Expected both normal data and anomalies to compare with, found only anomalies" in result.err
 
 
 @pytest.mark.usefixtures("model")

@@ -2,12 +2,14 @@ import hashlib
 import json
 import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
 import pytest
 
 import gandetect
+from gandetect.image_schema import ImageSchema
 from gandetect.modality import CHUNK_ROWS
 from gandetect_cli import timing
 
@@ -109,6 +111,13 @@ def test_any_number_of_golden_rows_can_be_had(small_model):
     speeds = [timing.golden_rows(scorer, n)["speed_rpm"] for n in (1, n_golden, 20)]
     assert [len(values) for values in speeds] == [1, n_golden, 20]
     np.testing.assert_array_equal(speeds[2][n_golden : 2 * n_golden], speeds[1])
+
+
+def test_verify_speaks_of_pictures_where_the_model_is_for_them(cli, monkeypatch):
+    model = Path(__file__).parents[2] / "models" / "digit_pictures.onnx"
+    assert ": 4 golden pictures recomputed, largest difference " in cli("verify", model).out
+    monkeypatch.setattr(ImageSchema, "tolerance", -1)
+    assert "Expected the golden pictures' anomaly_score within -1, found a difference of " in cli("verify", model).err
 
 
 def test_verify_fails_where_the_machine_computes_something_else(cli, small_model, monkeypatch):

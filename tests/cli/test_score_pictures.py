@@ -79,6 +79,12 @@ def test_a_false_discovery_rate_reads_the_pictures_twice(cli, photos):
     assert "a false discovery rate of 0.2, which flags p-values up to 0.0476" in result.err
 
 
+def test_pictures_are_called_so_where_none_can_be_flagged(cli, photos):
+    sentence = "a false discovery rate of 0.01: of 4 pictures at least 20 would have to share the smallest p-value"
+    assert sentence in cli("score", "photos", "--fdr", "0.01").err
+    assert "1e-09, which no picture can reach: " in cli("score", "photos", "--false-alarm-rate", "1e-9").err
+
+
 def test_names_may_come_through_a_pipe(cli, photos):
     result = cli("score", "-", stdin=b"photos/b.png\nphotos/none.png\nphotos/a.png\n")
     assert [row["image"] for row in rows(result)] == ["photos/b.png", "photos/a.png"]

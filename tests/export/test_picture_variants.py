@@ -174,7 +174,9 @@ def test_a_variant_outside_its_bound_is_refused(models, monkeypatch, bound, mess
 
 
 def test_without_golden_pictures_there_is_nothing_to_start_from():
-    with pytest.raises(ModelFileError, match=r"^Expected golden rows and their outputs in the model file, found none"):
+    with pytest.raises(
+        ModelFileError, match=r"^Expected golden pictures and their outputs in the model file, found none"
+    ):
         export_model(image_model(), storage="fp16")
 
 
