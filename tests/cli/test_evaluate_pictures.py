@@ -82,6 +82,15 @@ def test_masks_are_compared_at_the_pictures_own_size(cli, parts):
 
 
 @pytest.mark.usefixtures("model")
+def test_masks_in_folders_as_mvtec_loco_has_them_are_found(cli, parts):
+    expected = evaluated(cli)[0]["pixels"]
+    for path in sorted((parts / "ground_truth/hole").iterdir()):
+        (path.parent / path.stem.removesuffix("_mask")).mkdir()
+        path.rename(path.parent / path.stem.removesuffix("_mask") / "000.png")
+    assert evaluated(cli)[0]["pixels"] == expected
+
+
+@pytest.mark.usefixtures("model")
 def test_heat_in_the_wrong_place_is_told(cli, parts):
     for path in (parts / "ground_truth/hole").iterdir():
         put(path, np.flip(square(9)[1]))  # the mask is where nothing is

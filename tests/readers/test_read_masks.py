@@ -27,6 +27,28 @@ def test_the_mask_stands_in_ground_truth_under_the_pictures_name(put, name):
     assert find_mask(picture) == mask
 
 
+def test_a_mask_may_be_a_folder_whose_pictures_are_it_together(put):
+    one, other = np.zeros((2, 5, 8), np.uint8)
+    one[0, 0], other[4, 7] = 255, 1
+    picture = put("set/test/logical/7.png")
+    mask = put("set/ground_truth/logical/7/000.png", saved(one)).parent
+    put("set/ground_truth/logical/7/001.png", saved(other))
+    assert find_mask(picture) == mask
+    assert np.array_equal(read_mask(mask, 5, 8), one + other > 0)
+
+
+def test_every_picture_of_a_mask_has_to_fit_and_one_has_to_be_there(put):
+    with pytest.raises(InputError) as caught:
+        read_mask(put("logical/7/notes.txt").parent, 5, 8)
+    assert str(caught.value).endswith(
+        "logical/7: expected the pictures of a mask, found none; draw them or remove the folder."
+    )
+    put("logical/7/000.png", saved(np.ones((5, 8), np.uint8)))
+    folder = put("logical/7/001.png", saved(np.ones((8, 5), np.uint8))).parent
+    with pytest.raises(InputError, match=r"001.png: expected a mask of 8 x 5 pixels like its picture, found 5 x 8"):
+        read_mask(folder, 5, 8)
+
+
 def test_other_pictures_have_no_mask(put):
     picture = put("set/test/crack/7.jpg")
     for name in ("crack/8_mask.png", "hole/7_mask.png", "crack/7_mask.txt"):
