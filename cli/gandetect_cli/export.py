@@ -37,7 +37,7 @@ Before it is written, both answer golden rows or pictures and such of the file's
 is not written.
 
 Of a model for pictures --storage fp16 halves what a backbone brought along; its own weights take half the space
-already. --distill, --core and --data are for tables.
+already, and where next to nothing is saved nothing is written. --distill, --core and --data are for tables.
 
 With --core the device encodes raw rows itself: FILE.encoding.json says how, and is written together with FILE.onnx.
 Since it takes encoded rows, inspect and verify take such a file, but no command that reads a table does.
@@ -79,15 +79,19 @@ def export(
         exported = gandetect.export_model(
             contents, storage=storage, distill=distill, core=core, columns=columns, seed=seed, callback=teaching
         )
-    written, found = exported.write(output), exported.comparison
-    if found.n_bytes[1] > LITTLE_SAVED * found.n_bytes[0]:
-        reporter.say("hardly smaller: next to all of the weights took half the space already")
+    found = exported.comparison
+    if not distill and not core and found.n_bytes[1] > (1 - LEAST_SAVED) * found.n_bytes[0]:
+        raise gandetect.InputError(
+            f"{model}: expected weights that --storage fp16 saves at least {100 * LEAST_SAVED:g} % of the file with, "
+            "found hardly any that do not take half the space already; go on with this file: nothing was written."
+        )
+    written = exported.write(output)
     names = dict(zip(("model", "encoding"), written, strict=False))
     emit(json.dumps(names | asdict(found)) + "\n" if as_json else _text(" and ".join(written), found, schema.noun))
 
 
-LITTLE_SAVED = 0.95
-"""A variant of at least this share of its source's size is hardly smaller."""
+LEAST_SAVED = 0.01
+"""Share of a file that storing its weights in half the space has to save."""
 
 
 class _Teaching:

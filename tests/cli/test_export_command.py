@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 from gandetect.export import pictures
+from gandetect_cli import export
 from gandetect_cli.export import _Teaching
 from gandetect_cli.progress import ProgressBar
 from gandetect_cli.terminal import Reporter
@@ -93,14 +94,25 @@ def test_a_variant_goes_to_a_file(cli, small_model):
 DIGIT_PICTURES = Path(__file__).parents[2] / "models" / "digit_pictures.onnx"
 
 
-def test_export_speaks_of_pictures_where_the_model_is_for_them_and_says_if_little_is_saved(cli, monkeypatch):
+def test_export_that_saves_nothing_is_refused(cli, monkeypatch):
     monkeypatch.setattr(pictures, "MOST_FRESH", 32)
+    result = cli("export", DIGIT_PICTURES, "--storage", "fp16", "-o", "half.onnx")
+    assert (result.code, result.out) == (2, "")
+    assert result.err == (
+        f"gandetect: {DIGIT_PICTURES}: expected weights that --storage fp16 saves at least 1 % of the file with, found "
+        "hardly any that do not take half the space already; go on with this file: nothing was written.\n"
+    )
+    assert not Path("half.onnx").exists()
+
+
+def test_export_speaks_of_pictures_where_the_model_is_for_them(cli, monkeypatch):
+    monkeypatch.setattr(pictures, "MOST_FRESH", 32)
+    monkeypatch.setattr(export, "LEAST_SAVED", -1)
     result = cli("export", DIGIT_PICTURES, "--storage", "fp16", "-o", "half.onnx")
     assert result.code == 0
     assert "compared on 4 golden pictures and 38 made pictures: largest difference of the scores 0, 0 fl" in result.out
     assert "\nlargest difference of the heat maps 0\none picture " in result.out
     assert re.search(r" (us|ms), batches [\d,]+ pictures/s instead of [\d,]+\n$", result.out)
-    assert result.err == "hardly smaller: next to all of the weights took half the space already\n"
     assert cli("verify", "half.onnx").code == 0
     assert (
         cli("score", DIGIT_PICTURES.parents[1] / "data" / "digit_pictures" / "test", "--model", "half.onnx").code == 0
