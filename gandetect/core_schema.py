@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ FEATURES = "features"
 
 def encoding_beside(path: str) -> str:
     """Return the path of the file that says how to encode for the core model at `path`."""
-    return str(Path(path).with_suffix(".encoding.json"))
+    return f"{os.path.splitext(path)[0]}.encoding.json"  # noqa: PTH122  (a Path refuses a name that is empty)
 
 
 def columns_of(schema: Modality) -> Schema:

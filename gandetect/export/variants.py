@@ -58,12 +58,12 @@ class Exported:
     comparison: Comparison
     encoding: bytes | None = None
 
-    def write(self, path: str) -> list[str]:
+    def write(self, path: str | os.PathLike[str]) -> list[str]:
         """Write the model file, and with a core model what says how to encode, or nothing.
 
         Parameters
         ----------
-        path : str
+        path : path-like
             Of the model file.
 
         Returns
@@ -73,16 +73,20 @@ class Exported:
 
         Raises
         ------
+        InputError
+            The path is none.
         FileAccessError
             A file cannot be written; earlier files are untouched.
         """
+        require_type("a path to write to", path, (str, os.PathLike), "pass one")
+        name = os.fspath(path)
         if self.encoding is None:
-            write_model(self.model, path)
-            return [path]
-        beside = encoding_beside(path)
+            write_model(self.model, name)
+            return [name]
+        beside = encoding_beside(name)
         read_model(self.model)
-        write_together({path: self.model, beside: self.encoding})
-        return [path, beside]
+        write_together({name: self.model, beside: self.encoding})
+        return [name, beside]
 
 
 def export_model(

@@ -4,6 +4,8 @@ import re
 import shutil
 from pathlib import Path
 
+import pytest
+
 from gandetect.export import pictures
 from gandetect_cli import export
 from gandetect_cli.export import _Teaching
@@ -42,6 +44,14 @@ def test_export_writes_no_core_model_where_its_encoding_cannot_be_written(cli, s
     assert result.code == 4
     assert "core.encoding.json" in result.err
     assert not Path("core.onnx").exists()
+
+
+@pytest.mark.parametrize("output", ["", "."])
+def test_export_writes_no_core_model_under_a_name_that_is_none(output, cli, small_model):
+    result = cli("export", small_model, "--core", "-o", output)
+    assert (result.code, result.out) == (4, "")
+    assert result.err.startswith(f"gandetect: Cannot write '{output}': ")
+    assert not list(Path().iterdir())
 
 
 def test_export_from_a_variant_is_refused_as_such_also_with_rows_to_teach_with(cli, small_model, machines_train):

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import json
+import re
 import runpy
 from pathlib import Path
 
@@ -161,9 +162,17 @@ def test_a_core_model_and_its_encoding_are_written_together_or_not_at_all(export
     with pytest.raises(FileAccessError):
         exported.write(str(tmp_path / "whole.onnx"))
     assert not (tmp_path / "whole.onnx").exists()
-    written = exported.write(str(tmp_path / "core.onnx"))
+    written = exported.write(tmp_path / "core.onnx")
     assert written == [str(tmp_path / "core.onnx"), str(tmp_path / "core.encoding.json")]
     assert [Path(path).read_bytes() for path in written] == [exported.model, exported.encoding]
+
+
+def test_what_is_no_path_to_write_a_core_model_to_is_one_sentence(exported):
+    with pytest.raises(InputError, match=r"^Expected a path to write to, found None; pass one\.$"):
+        exported.write(None)
+    for path in ("", "."):
+        with pytest.raises(FileAccessError, match=rf"^Cannot write '{re.escape(path)}': "):
+            exported.write(path)
 
 
 @pytest.fixture(scope="module")
