@@ -25,6 +25,9 @@ _OPERATORS = """
 OPERATORS = frozenset(_OPERATORS.split())
 """All that a core graph is made of, of ONNX's own domain; no operator has a graph of its own."""
 
+FEW_ENTRIES = 4
+"""Samples of so few entries are compared with every code, entry by entry."""
+
 
 def core_graph(model: OpenModel, sample_dim: int, n_columns: int, n_features: int) -> OpenModel:
     """Return the part of a model behind its encoding, with core operators only.
@@ -135,23 +138,32 @@ class _Translation:
     def _recalled(self, samples: str) -> str:
         """Return the squared distance of samples, called so in the old graph, to the nearest code, (members, n, 1).
 
-        In single precision a product is good enough to find the code, but not to tell how far it is.
+        In single precision a product is good enough to find the code, but not to tell how far it is. With few entries
+        codes stand so close to each other that it does not even find it.
         """
         # Twice each code, and an entry of its own that belongs to the product.
         node, codes = self.builder.node, self._model.computed(self._codes[samples])[:, :-1].swapaxes(1, 2) / 2
         n_members, n_codes, width = codes.shape
         half_lengths = np.square(codes, dtype=np.float64).sum(2)[:, None] / 2  # (members, 1, n_codes)
         codes = np.pad(codes, ((0, 0), (0, 0), (0, 1)), constant_values=1.0)  # as the samples, which end with a one
-        stored = self.builder.floats(codes)
         seen = self.tensor(samples)
+        if width <= FEW_ENTRIES:
+            rows = node("Reshape", seen, self.builder.ints([n_members, -1, 1, width + 1]))
+            nearness = node("Neg", self._squared_distance(rows, self.builder.floats(codes[:, None]), axis=3))
+            return node("Neg", node("ReduceMax", nearness, self.builder.ints([2]), keepdims=1))
+        stored = self.builder.floats(codes)
         product = node("MatMul", seen, node("Transpose", stored, perm=[0, 2, 1]))
         near = node("Sub", product, self.builder.floats(half_lengths))
         nearest = node("Cast", node("ArgMax", near, axis=2, keepdims=0), to=TensorProto.FLOAT)
         index = node("Add", nearest, self.builder.floats(n_codes * np.arange(n_members)[:, None]))
         rows = node("Reshape", stored, self.builder.ints([n_members * n_codes, width + 1]))
         code = node("Gather", rows, node("Cast", index, to=TensorProto.INT32), axis=0)
-        apart = node("Sub", seen, code)
-        return node("ReduceSum", node("Mul", apart, apart), self.builder.ints([2]), keepdims=1)
+        return self._squared_distance(seen, code, axis=2, keepdims=1)
+
+    def _squared_distance(self, one: str, other: str, axis: int, keepdims: int = 0) -> str:
+        apart = self.builder.node("Sub", one, other)
+        square = self.builder.node("Mul", apart, apart)
+        return self.builder.node("ReduceSum", square, self.builder.ints([axis]), keepdims=keepdims)
 
     def gather(self, node: NodeProto) -> str:
         """Turn computed places into whole numbers."""
