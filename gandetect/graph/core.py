@@ -175,15 +175,13 @@ class _Translation:
     def larger(self, node: NodeProto) -> str:
         """Say ``max(a, b)`` as ``b + relu(a - b)``."""
         one, other = (self.tensor(name) for name in node.input)
-        return self.builder.node("Add", other, self._beyond(one, other))
+        beyond = self.builder.node("Relu", self.builder.node("Sub", one, other))
+        return self.builder.node("Add", other, beyond)
 
     def smaller(self, node: NodeProto) -> str:
-        """Say ``min(a, b)`` as ``b - relu(b - a)``, b being the constant, whose digits are kept."""
-        one, other = (self.tensor(name) for name in node.input)
-        return self.builder.node("Sub", other, self._beyond(other, one))
-
-    def _beyond(self, one: str, other: str) -> str:
-        return self.builder.node("Relu", self.builder.node("Sub", one, other))
+        """Say ``min(a, b)`` as a clip, b being a constant: a difference from b would cost a small a its digits."""
+        lowest = self.builder.floats(np.finfo(np.float32).min)
+        return self.builder.node("Clip", self.tensor(node.input[0]), lowest, self.tensor(node.input[1]))
 
     def asinh(self, node: NodeProto) -> str:
         """Say ``asinh(x)`` as ``log(x + sqrt(x^2 + 1))``: x is never negative."""
