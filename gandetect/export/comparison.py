@@ -138,8 +138,23 @@ def _largest_heat_difference(theirs: list[_Answers], its: list[_Answers]) -> flo
 
 
 def _rank_correlation(one: NDArray[Any], other: NDArray[Any]) -> float:
-    ranks = np.array([np.argsort(np.argsort(values)) for values in (one, other)], dtype=np.float64)
-    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
+    return float(np.corrcoef(_ranks(one), _ranks(other))[0, 1])
+
+
+def _ranks(scores: NDArray[Any]) -> NDArray[np.float64]:
+    """Return mean ranks. Rows of one kind, of which a table of categories has few, are tied in spite of rounding."""
+    order = np.argsort(scores, kind="stable")
+    ordered = scores[order].astype(np.float64)
+    apart = np.diff(ordered) > EQUAL * np.maximum(1, np.abs(ordered[1:]))
+    group = np.concatenate([[0], np.cumsum(apart)])
+    sizes = np.bincount(group)
+    ranks = np.empty(len(scores))
+    ranks[order] = (np.cumsum(sizes) - (sizes - 1) / 2)[group]
+    return ranks
+
+
+EQUAL = 1e-5
+"""Scores that differ by no more, relative to ``max(1, abs(score))``, are the same."""
 
 
 def _seconds_each(source: Opened, scorers: tuple[Scorer, Scorer], raw: Any, n_samples: int) -> tuple[float, float]:

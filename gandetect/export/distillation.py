@@ -348,7 +348,8 @@ def weighted_calibration(scores: Floats, weights: NDArray[np.float64], n_rows: i
     order = np.argsort(scores)
     ordered, share = scores[order], weights[order] / weights.sum()
     above = np.append(np.cumsum(share[::-1])[::-1][1:], 0.0)  # the share above each score
-    levels = np.concatenate([np.linspace(1, 0.1, 128), np.geomspace(0.1, 0.2 / (n_rows + 1), 384)])
+    # Nothing is above the last one: scores beyond it have the smallest p-value.
+    levels = np.concatenate([np.linspace(1, 0.1, 128), np.geomspace(0.1, 0.2 / (n_rows + 1), 384), [0.0]])
     at = np.minimum(np.searchsorted(-above, -levels), len(above) - 1)
     kept, last = np.unique(ordered[np.unique(at)], return_index=False), len(ordered) - 1
     index = np.minimum(np.searchsorted(ordered, kept, side="right") - 1, last)

@@ -7,7 +7,7 @@ from threadpoolctl import threadpool_limits
 
 from gandetect import GANDetector, InputError, ModelFileError, Scorer, export_model, read_model
 from gandetect.calibration import calibrate
-from gandetect.export import variants
+from gandetect.export import comparison, variants
 from gandetect.export.comparison import Bound
 from gandetect.export.distillation import (
     MAX_CODES,
@@ -99,6 +99,16 @@ def test_a_variant_outside_its_bound_is_refused(model, monkeypatch):
     )
     with pytest.raises(ModelFileError, match=message):
         export_model(model, storage="fp16")
+
+
+def test_rows_of_few_kinds_are_ranked_alike_whatever_the_last_digits_of_their_scores():
+    kinds = np.repeat(np.array([0.5, 1.25, 3.0], np.float32), [400, 300, 3])
+    rounded = kinds * np.where(np.arange(len(kinds)) % 2, 1, 1 + 1e-7).astype(np.float32)
+    assert len(np.unique(rounded)) > 3
+    assert comparison._rank_correlation(kinds, rounded) == pytest.approx(1, abs=1e-12)
+    assert comparison._rank_correlation(kinds, -kinds) == pytest.approx(-1, abs=1e-2)
+    scores = np.random.default_rng(0).permutation(100).astype(np.float32)
+    np.testing.assert_array_equal(comparison._ranks(scores), scores + 1)
 
 
 def test_something_must_be_asked_for(model):
@@ -267,6 +277,14 @@ def test_equal_weights_give_the_p_values_of_a_plain_count():
     assert (found >= expected - 1e-6).all()  # thinned, so never smaller
     np.testing.assert_allclose(found, expected, atol=0.02)
     assert found[-1] == pytest.approx(1 / 201)
+
+
+@pytest.mark.parametrize("n_rows", [12, 200])
+def test_a_score_beyond_all_others_has_the_smallest_p_value_that_rows_so_few_allow(n_rows):
+    scores = np.random.default_rng(0).gamma(2, size=5000).astype(np.float32)
+    found = weighted_calibration(scores, np.ones(5000), n_rows)
+    assert found.p_values[-1] == np.float32(1 / (n_rows + 1))
+    assert found.critical_score(1 / (n_rows + 1)) == scores.max()
 
 
 def test_heavier_rows_count_for_more():
