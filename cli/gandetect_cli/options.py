@@ -246,7 +246,7 @@ Core = Annotated[
 ]
 TeachingData = Annotated[
     str | None,
-    _optional("DATA", "Normal rows to teach with, beside those that the model's own generators make."),
+    _optional("DATA", "Normal rows to teach with, beside those that the model makes itself; none that miss a cell."),
 ]
 
 

@@ -116,7 +116,8 @@ def export_model(
     core : bool, default=False
         Leave the encoding to the device, and use core operators only: `gandetect.graph.core.OPERATORS`.
     columns : mapping of str to array of shape (n_rows,), optional
-        Real rows for teaching, as raw columns; without them the file's own generators make all rows.
+        Real rows for teaching, as raw columns, of which those that miss a cell are passed over; without them the file's
+        own generators make all rows. Only together with `distill`.
     seed : int in [0, 2**32), default=0
         Same source, seed and package versions: same bytes.
     callback : callable, optional
@@ -130,8 +131,8 @@ def export_model(
     Raises
     ------
     InputError
-        Nothing is asked for, `storage` is unknown, `seed` out of range, or the source is a variant itself, or a model
-        for pictures to be distilled, taught or made a core model.
+        Nothing is asked for, or rows without teaching, `storage` is unknown, `seed` out of range, or the source is a
+        variant itself, or a model for pictures to be distilled, taught or made a core model.
     ModelFileError
         The source is no model file that can be exported, or the variant that was made is outside its bound.
     FileAccessError
@@ -147,6 +148,8 @@ def export_model(
             "Expected a variant to make, found none; pass storage='fp16', distill=True or core=True (--storage fp16, "
             "--distill or --core)."
         )
+    if columns is not None and not distill:
+        raise InputError("Expected distill=True together with columns, found columns alone; add it, or leave them out.")
     seed = checked_seed(seed)
     model, manifest = read_model(model)
     source = SOURCES[manifest["modality"]](model, columns)

@@ -144,7 +144,9 @@ def test_a_variant_is_made_from_an_original_only(halves):
         export_model(halves["whole"].model, storage="fp16")
 
 
-@pytest.mark.parametrize("wanted", [{"distill": True}, {"core": True}, {"columns": {"a": np.zeros(3)}}])
+@pytest.mark.parametrize(
+    "wanted", [{"distill": True}, {"core": True}, {"distill": True, "columns": {"a": np.zeros(3)}}]
+)
 def test_only_storage_is_offered_for_pictures(models, wanted):
     message = (
         r"^Expected a model for tables to distill, to teach or to make a core model of, found one for pictures; use "

@@ -118,6 +118,8 @@ def test_something_must_be_asked_for(model):
         export_model(model, storage="int8")
     with pytest.raises(InputError, match=r"^Expected the seed to be a whole number from 0 to 4294967295, found -1\.$"):
         export_model(model, storage="fp16", seed=-1)
+    with pytest.raises(InputError, match=r"^Expected distill=True together with columns, found columns alone; add it"):
+        export_model(model, storage="fp16", columns={})
 
 
 def test_a_variant_is_made_from_an_original_only(half):
