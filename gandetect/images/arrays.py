@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gandetect.errors import InputError
 from gandetect.image_schema import checked_image_shape
-from gandetect.readers.arrays import as_bytes
+from gandetect.readers.arrays import as_bytes, looks_like_one
 from gandetect.readers.images import ImageReader, find_channels
 from gandetect.readers.pictures import is_picture, pixels_of, with_channels
 
@@ -65,11 +65,17 @@ def is_image(item: Any) -> bool:
 
 
 def require_several(X: Any, values: NDArray[Any]) -> None:
-    """Refuse a single picture of Pillow, and what has no items; `values` is the array that is made of it."""
+    """Refuse a single picture, and what has no items; `values` is the array that is made of it."""
     if is_picture(X) or values.ndim == 0:
         raise InputError(
             "Expected images as an array, a list, or the path of a folder, found one of type "
             f"{type(X).__name__}; pass a list."
+        )
+    if looks_like_one(values.shape):
+        raise InputError(
+            "Expected images of shape (n, height, width) or (n, height, width, channels), found shape "
+            f"{values.shape}, which one image has; pass it in a list, or grey images that narrow with an axis for "
+            "their channel."
         )
 
 

@@ -91,7 +91,8 @@ def find_array(path: str | os.PathLike[str]) -> PictureArray:
     ----------
     path : path
         Ends in ``.npz`` for an archive of arrays. An array of pictures has the shape (n_images, height, width) or
-        (n_images, height, width, channels). In an archive it is the only one of that kind, or it is named `MEMBER`;
+        (n_images, height, width, channels), and not that of one picture. In an archive it is the only one of that
+        kind, or it is named `MEMBER`;
         fractions count only where there are no integers.
 
     Returns
@@ -123,6 +124,11 @@ def find_array(path: str | os.PathLike[str]) -> PictureArray:
         return arrays[MEMBER]
     found = quoted(arrays) if arrays else ", ".join(f"{key!r} ({what})" for key, what in described.items()) or "none"
     raise InputError(f"{name}: expected one array of pictures, or one named {MEMBER!r}, found {found}; {_REMEDY}.")
+
+
+def looks_like_one(shape: tuple[int, ...]) -> bool:
+    """Tell whether an array has the shape of one picture, (height, width, 1 or 3): many grey ones are wider."""
+    return len(shape) == 3 and shape[2] in (1, 3)
 
 
 def as_bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
@@ -169,6 +175,8 @@ def _described(path: str | os.PathLike[str], member: str) -> PictureArray | str:
     """Return the array if it can be of pictures, else what it is."""
     with _opened(path, member) as stream:
         shape, fortran, dtype = _read_header(stream)
+    if looks_like_one(shape):
+        return f"{dtype} of shape {shape}, which one picture has (values[None] is an array of it)"
     full = (*shape, 1) if len(shape) == 3 else shape
     if len(full) != 4 or full[3] not in (1, 3) or dtype.kind not in "biuf" or dtype.itemsize > 8:
         return f"{dtype} of shape {shape}"

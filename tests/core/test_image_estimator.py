@@ -283,6 +283,11 @@ def test_a_model_of_the_other_modality_is_refused(detector, tmp_path):
             "Expected images as an array, a list, or the path of a folder, found one ",
         ),
         (ONES[0, ..., 0], "Expected image_shape with 8 values for images that come as rows, found None; "),
+        (
+            np.repeat(ONES[0], 3, axis=2),
+            "Expected images of shape (n, height, width) or (n, height, width, channels), found shape (8, 8, 3), which "
+            "one image has; pass it in a list",
+        ),
         (np.zeros((0, 8, 8, 1), np.uint8), "Expected at least one image, found none."),
         (["good.png", ONES[0]], "Expected images that are all arrays, or all paths, found what no array can hold; "),
         (
@@ -302,6 +307,7 @@ def test_a_model_of_the_other_modality_is_refused(detector, tmp_path):
         "generator",
         "picture",
         "one image",
+        "one in colour",
         "empty",
         "mixed",
         "colour",

@@ -115,6 +115,8 @@ def test_bytes_that_are_stored_in_16_bits_are_not_taken_for_black():
         (IMAGES.astype(complex), "complex128 of shape (5, 9, 12, 3)"),
         (IMAGES.astype(np.longdouble), f"{np.dtype(np.longdouble)} of shape (5, 9, 12, 3)"),
         (IMAGES[0, 0], "uint8 of shape (12, 3)"),
+        (IMAGES[0], "uint8 of shape (9, 12, 3), which one picture has (values[None] is an array of it)"),
+        (IMAGES[0, :, :, :1], "uint8 of shape (9, 12, 1), which one picture has (values[None] is an array of it)"),
         (np.zeros((5, 9, 12, 4), np.uint8), "uint8 of shape (5, 9, 12, 4)"),
         (np.asfortranarray(IMAGES), "an array in Fortran's order"),
         (IMAGES[:0], "0 pictures of 9 x 12 pixels"),
