@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class GandetectError(Exception):
@@ -27,6 +27,10 @@ class MissingExtraError(GandetectError, ImportError):
 
 def quoted(names: Iterable[str], at_most: int = 8) -> str:
     """Join names for a message: ``'a', 'b', ... (12 in all)``."""
-    names = list(names)
-    text = ", ".join(repr(name) for name in names[:at_most])
-    return text if len(names) <= at_most else f"{text}, ... ({len(names)} in all)"
+    return listed([repr(name) for name in names], at_most)
+
+
+def listed(parts: Sequence[str], at_most: int = 8) -> str:
+    """Join parts for a message, the first ones of many."""
+    text = ", ".join(parts[:at_most])
+    return text if len(parts) <= at_most else f"{text}, ... ({len(parts)} in all)"

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gandetect.arguments import require_callable, require_one_of, require_text, require_type
-from gandetect.errors import InputError, quoted
+from gandetect.errors import InputError, listed, quoted
 from gandetect.graph.backbone import Backbone, FeatureMaps
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.images import add_images
@@ -155,7 +155,7 @@ def fit_images(
     settings = checked_numbers(settings, {"n_members": 2, "n_steps": 1})
     pixels = np.concatenate(list(_resized(chain(looked_at, remaining), schema)))
     schema, numbers = _with_folders(schema, folders, len(pixels))
-    rows = _rows(pixels, numbers, max(1, len(schema.folders)), settings, seed)
+    rows = _rows(pixels, numbers, schema.folders, settings, seed)
     where, about = find_device(device), {"backbone": summary(frozen)} if frozen else {}
     used = {name: one["sha256"] for name, one in about.items()}
     with kept(checkpoint, [pixels, numbers], asdict(settings), seed, where.type, **used) as state:
@@ -246,11 +246,19 @@ def _with_folders(
     return replace(schema, folders=tuple(names.tolist())), numbers
 
 
-def _rows(samples: Floats, folders: NDArray[np.int64], n_folders: int, settings: ImageSettings, seed: int) -> ImageRows:
-    smallest, n_fewest = max(MIN_ROWS, 2 * settings.n_members), int(np.bincount(folders, minlength=1).min())
-    if n_fewest < smallest:
-        where = " in every folder" if n_folders > 1 else ""
-        raise InputError(f"Expected at least {smallest} images{where} to fit, found {n_fewest}; add normal images.")
+def _rows(
+    samples: Floats, folders: NDArray[np.int64], names: tuple[str, ...], settings: ImageSettings, seed: int
+) -> ImageRows:
+    n_folders, smallest = max(1, len(names)), max(MIN_ROWS, 2 * settings.n_members)
+    expected = f"Expected at least {smallest} images"
+    if len(samples) < smallest:
+        raise InputError(f"{expected} to fit, found {len(samples)}; add normal images.")
+    few = [f"{name!r} ({n})" for name, n in zip(names, np.bincount(folders), strict=False) if n < smallest]
+    if few:
+        raise InputError(
+            f"{expected} in every folder to fit, found too few in {listed(few)}; add normal images, or move these "
+            "folders away."
+        )
     if not np.ptp(samples, axis=0).any():
         raise InputError(f"Expected images that differ, found {len(samples)} identical ones; add other normal images.")
     folds = draw_folds(len(samples), settings.n_members, seed, folders)

@@ -241,7 +241,11 @@ def test_images_without_a_known_folder_are_not_scored(raw, message):
     ("folders", "message"),
     [
         (["a"] * 20, r"Expected images in two folders or more, one for each product, found 'a'; sort them, or fit .*"),
-        (["a"] * 19 + ["b"], r"Expected at least 8 images in every folder to fit, found 1; add normal images\."),
+        (
+            ["a"] * 9 + ["b"] * 7 + ["c"] * 3 + ["d"],
+            r"Expected at least 8 images in every folder to fit, found too few in 'b' \(7\), 'c' \(3\), 'd' \(1\); "
+            r"add normal images, or move these folders away\.",
+        ),
         (["a"] * 10, r"Expected the folder of each of 20 images, found 10; give one name for each\."),
     ],
     ids=["one", "few", "lengths"],
