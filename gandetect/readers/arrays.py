@@ -92,8 +92,7 @@ def find_array(path: str | os.PathLike[str]) -> PictureArray:
     path : path
         Ends in ``.npz`` for an archive of arrays. An array of pictures has the shape (n_images, height, width) or
         (n_images, height, width, channels), and not that of one picture. In an archive it is the only one of that
-        kind, or it is named `MEMBER`;
-        fractions count only where there are no integers.
+        kind, or it is named `MEMBER`; fractions count only where there are no integers.
 
     Returns
     -------
