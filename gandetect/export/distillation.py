@@ -186,7 +186,7 @@ def taught(
 ) -> tuple[Student, Teacher]:
     """Train a student on unlimited rows of the source's own making."""
     teacher, random = Teacher(source), np.random.default_rng([seed, 7])
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         student = Student(source, teacher.n_logits, settings)
     n_steps = math.ceil(BESIDE_PATH * settings.n_steps) if len(source.numbers) else settings.n_steps

@@ -12,6 +12,8 @@ from made_tables import MIXED, by_column, mixed_rows, numbers, quick
 from other_device import NAME, OtherDevice
 
 from gandetect import Scorer, fit_images, fit_table
+from gandetect.export.distillation import StudentSettings, taught
+from gandetect.export.source import Source
 from gandetect.training.losses import LOSSES
 
 
@@ -88,3 +90,9 @@ def test_pictures_are_learned_there(kind, tmp_path, monkeypatch):
     raw = {"images": images, "folder": options["folders"]} if kind == "folders" else images
     answers = Scorer(model)(raw, ["anomaly_score", "realness", "heatmap"])
     assert all(np.isfinite(values).all() for values in answers.values())
+
+
+def test_a_student_is_taught_on_the_cpu_whatever_else_is_there():
+    settings = StudentSettings(width=8, depth=1, n_steps=1, batch_size=8)
+    student, _ = taught(Source(table_on("cpu")), settings, seed=0)
+    assert {parameter.device.type for parameter in student.parameters()} == {"cpu"}
