@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from torch.nn.functional import silu, smooth_l1_loss
 
 from gandetect.calibration import STRONG, TAIL_WEIGHT, Calibration
-from gandetect.export.p_values import write_calibration
+from gandetect.export.p_values import weighted_calibration, write_calibration
 from gandetect.export.source import Drawn, Source
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.layers import NEAR
@@ -333,25 +333,3 @@ def _calibrated(source: Source, teacher: Teacher, model: OpenModel, seed: int) -
     return weighted_calibration(
         _answers(_within_range(source, model, ["score"]), rows, ["score"])[0][:, 0], weights, n_rows
     )
-
-
-def weighted_calibration(scores: Floats, weights: NDArray[np.float64], n_rows: int) -> Calibration:
-    """Make p-values from weighted scores; as coarse as if they came from `n_rows` rows.
-
-    Parameters
-    ----------
-    scores, weights : array of shape (n,)
-        Scores, and how many normal rows each stands for, up to a factor.
-    n_rows : int
-        The smallest p-value is ``1 / (n_rows + 1)``.
-    """
-    order = np.argsort(scores)
-    ordered, share = scores[order], weights[order] / weights.sum()
-    above = np.append(np.cumsum(share[::-1])[::-1][1:], 0.0)  # the share above each score
-    # Nothing is above the last one: scores beyond it have the smallest p-value.
-    levels = np.concatenate([np.linspace(1, 0.1, 128), np.geomspace(0.1, 0.2 / (n_rows + 1), 384), [0.0]])
-    at = np.minimum(np.searchsorted(-above, -levels), len(above) - 1)
-    kept, last = np.unique(ordered[np.unique(at)], return_index=False), len(ordered) - 1
-    index = np.minimum(np.searchsorted(ordered, kept, side="right") - 1, last)
-    p_values = np.concatenate([[1.0], (1 + n_rows * above[index]) / (n_rows + 1)])
-    return Calibration(kept, p_values.astype(np.float32), n_rows)

@@ -18,8 +18,8 @@ from gandetect.export.distillation import (
     _within_range,
     distilled,
     taught,
-    weighted_calibration,
 )
+from gandetect.export.p_values import weighted_calibration
 from gandetect.export.source import N_FRESH, Drawn, Source
 from gandetect.graph.surgery import OpenModel
 from gandetect.readers.tables import read_table
