@@ -1,6 +1,10 @@
 """Sample tables, and one small model that many tests share."""
 
+import os
 from pathlib import Path
+
+# Tests run beside each other, so that each has one core. Libraries read this when they are loaded.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 import numpy as np
 import pytest

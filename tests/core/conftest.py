@@ -1,16 +1,10 @@
 """Detectors that several tests share: fitted once."""
 
 import pytest
-import torch
 from made_tables import MIXED, mixed_rows, quick
 from recording import recorded_fit
 
 from gandetect.scorer import Scorer
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _one_thread():
-    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-import torch
 
 from gandetect import FileAccessError, GANDetector, InputError, Scorer, explain, export_model, read_model
 from gandetect.export import variants
@@ -25,11 +24,6 @@ from gandetect.tensor_names import DEFAULT_OUTPUTS
 ROOT = Path(__file__).parents[2]
 encode = runpy.run_path(str(ROOT / "docs" / "edge" / "core.py"))["encode"]
 """The program for devices: it knows nothing but the JSON beside the model."""
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="module")

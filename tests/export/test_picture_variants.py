@@ -4,7 +4,6 @@ import made_backbones
 import numpy as np
 import onnx
 import pytest
-import torch
 from onnx import TensorProto
 from small_image_model import image_model
 
@@ -27,8 +26,7 @@ def stripes(n, channels, side, seed=0):
 
 @pytest.fixture(scope="module", autouse=True)
 def _quick():
-    """Compare few pictures, on one thread."""
-    torch.set_num_threads(1)
+    """Compare few pictures."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pictures, "FEWEST_FRESH", 32)
         patch.setattr(pictures, "MOST_FRESH", 32)

@@ -30,11 +30,6 @@ from gandetect.tensor_names import OUTPUTS
 QUICK = StudentSettings(width=48, depth=2, n_steps=120, batch_size=256)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    torch.set_num_threads(1)
-
-
 @pytest.fixture(scope="module")
 def model(small_model):
     return small_model.read_bytes()
