@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import typer
@@ -12,6 +11,7 @@ import gandetect
 from gandetect_cli import options
 from gandetect_cli.fit_pictures import learn_pictures
 from gandetect_cli.learning import contamination_of, emit_summary, learn, require_output
+from gandetect_cli.output import is_inside
 from gandetect_cli.pictures import are_pictures
 from gandetect_cli.source import Table
 from gandetect_cli.stopping import unbroken
@@ -103,7 +103,7 @@ def fit(
 
 
 def _require_sheet_elsewhere(sheet: str | None, data: str) -> None:
-    if sheet is not None and Path(sheet).resolve().is_relative_to(Path(data).resolve()):
+    if sheet is not None and is_inside(sheet, data):
         raise gandetect.InputError(
             f"Expected a sheet that is not among the pictures, found {sheet!r} in {data!r}; name a file elsewhere."
         )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -73,7 +74,7 @@ def learn_pictures(
 
 def _require_no_picture(outputs: list[str], source: Source) -> None:
     """Refuse to write over any picture of a source, those of its other parts and masks included."""
-    existing = [path for path in outputs if path != "-" and Path(path).is_file()]
+    existing = [path for path in outputs if path != "-" and os.path.isfile(path)]
     if existing:
         require_other_files(existing, {str(entry.path) for entry in list_images(source)})
 

@@ -16,6 +16,7 @@ from gandetect.drawing import Cell, as_png, draw_overlay, draw_sheet, fit_tile, 
 from gandetect.files import access_error, write_atomically
 from gandetect.readers.pictures import require_pillow
 from gandetect.wording import plain
+from gandetect_cli.output import is_inside
 from gandetect_cli.pictures import ScoredImages
 from gandetect_cli.terminal import counted
 
@@ -54,7 +55,7 @@ class HeatmapFolder:
         require_pillow()
         if not 0 < pixel_rate < 1:
             raise InputError(f"Expected a false-alarm rate of pixels between 0 and 1, found {pixel_rate!r}.")
-        if Path(folder).resolve().is_relative_to(Path(data).resolve()) and data != "-":
+        if data != "-" and is_inside(folder, data):
             raise InputError(
                 f"Expected a folder for heat maps that is not inside the pictures, found {folder!r} in {data!r}: the "
                 "next run would score what this one drew; name another folder."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shlex
 import time
 from collections.abc import Callable
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 def _checkpoint(output: str, *, resume: bool) -> Path | None:
     """Return where the state of the training is kept; None where the model goes to a pipe or device."""
-    if output != "-" and (Path(output).is_file() or not Path(output).exists()):
+    if output != "-" and (os.path.isfile(output) or not os.path.exists(output)):
         return Path(f"{output}.checkpoint")
     if resume:
         raise gandetect.InputError(
@@ -34,7 +35,7 @@ def _checkpoint(output: str, *, resume: bool) -> Path | None:
 
 def _report_checkpoint(checkpoint: Path | None, reporter: Reporter, *, resume: bool) -> None:
     """Say what becomes of an interrupted fit's checkpoint."""
-    found = checkpoint is not None and checkpoint.exists()
+    found = checkpoint is not None and os.path.exists(checkpoint)
     if resume:
         reporter.say(f"resuming from {checkpoint}" if found else f"no {checkpoint}: learning from the start")
     elif found:
@@ -94,7 +95,7 @@ def learn(
         with ProgressBar("learning", quiet=quiet) as bar:
             model = fit(callback=lambda progress: _show(progress, bar), checkpoint=checkpoint, **arguments)
     except Stopped:
-        if checkpoint and checkpoint.exists():
+        if checkpoint and os.path.exists(checkpoint):
             reporter.say(f"interrupted; the same command with --resume goes on from {checkpoint}")
         raise
     for diagnosis in gandetect.read_model(model)[1]["health"]["diagnoses"]:

@@ -94,12 +94,12 @@ def require_other_files(outputs: Iterable[str], inputs: Iterable[str | None]) ->
     InputError
         Two of them are one file, under whatever names.
     """
-    read = [Path(path) for path in inputs if path not in (None, "-") and Path(path).is_file()]
+    read = [Path(path) for path in inputs if path not in (None, "-") and os.path.isfile(path)]
     written: list[str] = []
     for output in outputs:
         if output == "-":
             continue
-        if Path(output).is_file() and any(map(Path(output).samefile, read)):
+        if os.path.isfile(output) and any(map(Path(output).samefile, read)):
             raise InputError(
                 f"Expected an output that is not the input, found {output!r} for both; choose another name."
             )
@@ -108,16 +108,21 @@ def require_other_files(outputs: Iterable[str], inputs: Iterable[str | None]) ->
         written.append(output)
 
 
+def is_inside(path: str, folder: str) -> bool:
+    """Tell whether a path is a folder or leads into it, under whatever names; neither need be there yet."""
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+
+
 def _are_one(path: str, other: str) -> bool:
     """Tell whether two names are of one file, which need not be there yet."""
     if os.path.realpath(path) == os.path.realpath(other):
         return True
-    return Path(path).is_file() and Path(other).is_file() and Path(path).samefile(other)
+    return os.path.isfile(path) and os.path.isfile(other) and Path(path).samefile(other)
 
 
 def require_writable(path: str) -> None:
     """Fail now rather than after the work, where a file cannot be written."""
-    if Path(path).exists() and not Path(path).is_file() and not Path(path).is_dir():
+    if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
         return  # opening a pipe for a moment would end it for its reader
     with suppress(_ProbedError), atomic_writer(path):
         raise _ProbedError

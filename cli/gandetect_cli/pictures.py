@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -107,7 +107,7 @@ def are_pictures(data: str) -> bool:
 
 def open_images(data: str, schema: ImageSchema) -> ImageReader:
     """Open the pictures to score."""
-    if data != "-" and Path(data).exists() and not is_image_source(data):
+    if data != "-" and os.path.exists(data) and not is_image_source(data):
         raise InputError(
             f"{data}: expected pictures, which the model is for, found another kind of file; name a folder of "
             "pictures, or score a table with a model for tables."

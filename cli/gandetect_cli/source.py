@@ -83,7 +83,7 @@ class Table:
     def _opened(self, opening: ExitStack) -> _Tapped | None:
         """Open what is read as a stream; all else is opened by its reader."""
         suffix = Path(self._data).suffix.lower()
-        if Path(self._data).is_dir():
+        if os.path.isdir(self._data):
             raise InputError(
                 f"{self.name}: expected a table, found a folder; name a file in it, or score pictures with a model for "
                 "pictures."
@@ -95,7 +95,7 @@ class Table:
                 raise self._endless("a terminal")
             return self._kept(opening, sys.stdin.buffer) if self._twice else _Tapped(sys.stdin.buffer, self.name, None)
         if suffix in (*SUFFIXES, *_PACKED):
-            if self._twice and Path(self._data).exists() and not Path(self._data).is_file():
+            if self._twice and os.path.exists(self._data) and not os.path.isfile(self._data):
                 raise self._endless("a pipe of packed data")
             return None
         file = opening.enter_context(open_file(self._data))

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +28,8 @@ def find_mask(path: Path) -> Path | None:
         return None
     folder = kind.parent.with_name("ground_truth") / kind.name
     names = (f"{path.stem}{ending}{suffix}" for ending in ("_mask", "") for suffix in sorted(SUFFIXES))
-    whole = next((folder / name for name in names if (folder / name).is_file()), None)
-    return whole or (folder / path.stem if (folder / path.stem).is_dir() else None)
+    whole = next((folder / name for name in names if os.path.isfile(folder / name)), None)
+    return whole or (folder / path.stem if os.path.isdir(folder / path.stem) else None)
 
 
 def read_mask(path: Path, height: int, width: int) -> NDArray[np.bool_]:
@@ -52,7 +53,7 @@ def read_mask(path: Path, height: int, width: int) -> NDArray[np.bool_]:
     InputError
         If one is no picture, or of another size, or the folder holds none.
     """
-    if not path.is_dir():
+    if not os.path.isdir(path):
         return _read_part(path, height, width)
     parts = [entry.path for entry in list_images(path)]
     if not parts:

@@ -104,7 +104,7 @@ def is_image_source(path: str | os.PathLike[str]) -> bool:
     """Tell whether a path names pictures and no table: a folder, a picture, an array file, or a list of pictures."""
     suffix = Path(path).suffix.lower()
     if suffix != LIST_SUFFIX:
-        return _is_folder(path) or suffix in pictures.SUFFIXES | arrays.SUFFIXES
+        return os.path.isdir(path) or suffix in pictures.SUFFIXES | arrays.SUFFIXES
     try:
         with open_blocks(path) as blocks:
             return names_picture(b"".join(block.data for block in islice(blocks, 1)))
@@ -173,7 +173,7 @@ def list_images(source: Source, part: Part | None = None) -> Listing:
         return _list_files(source if isinstance(source, Sequence) else read_list(source))
     path = Path(source)
     suffix = path.suffix.lower()
-    if _is_folder(path):
+    if os.path.isdir(path):
         return _list_folder(path, part)
     if suffix in arrays.SUFFIXES:
         return Listing(array=find_array(path))
@@ -215,17 +215,17 @@ def _list_folder(folder: Path, part: Part | None) -> Listing:
 
 def _part_of(folder: Path, part: Part | None) -> tuple[Path, Path]:
     """Return the folder of a part, and the one in it whose pictures are wanted."""
-    if part is None or not _has_parts(folder) or not (folder / part).is_dir():
+    if part is None or not _has_parts(folder) or not os.path.isdir(folder / part):
         return folder, folder
     base = folder / part
-    return base, base / NORMAL if part == "train" and (base / NORMAL).is_dir() else base
+    return base, base / NORMAL if part == "train" and os.path.isdir(base / NORMAL) else base
 
 
 def _wanted(parent: Path, folders: list[str], part: Part | None) -> list[str]:
     """Return the folders to look into: of one in MVTec AD's layout that of the part."""
     if part is None or part not in folders or not _has_parts(parent):
         return folders
-    return [f"{part}/{NORMAL}"] if part == "train" and (parent / part / NORMAL).is_dir() else [part]
+    return [f"{part}/{NORMAL}"] if part == "train" and os.path.isdir(parent / part / NORMAL) else [part]
 
 
 def _has_parts(folder: Path) -> bool:
@@ -235,15 +235,11 @@ def _has_parts(folder: Path) -> bool:
     except OSError:  # listing the folder will say so
         return False
     others = [path for path in inside if path.name not in _LAYOUT]
-    return not any(path.is_dir() or path.suffix.lower() in pictures.SUFFIXES for path in others)
+    return not any(os.path.isdir(path) or path.suffix.lower() in pictures.SUFFIXES for path in others)
 
 
 def _list_files(names: Iterable[str | os.PathLike[str]]) -> Listing:
     return Listing([Entry(_text(name), "", Path(name)) for name in names])
-
-
-def _is_folder(path: str | os.PathLike[str]) -> bool:
-    return os.path.isdir(path)  # noqa: PTH112  (a Path would raise for a name that no file can have)
 
 
 def _shown(names: list[str]) -> list[str]:

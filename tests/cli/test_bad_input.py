@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import shutil
 from types import SimpleNamespace
 
 import pytest
@@ -132,6 +133,27 @@ def test_a_missing_model_is_named(cli, machines_new, verb):
     result = cli(verb, *arguments)
     assert (result.code, result.out) == (4, "")
     assert result.err.startswith("gandetect: Cannot read the model file 'gandetect.onnx': No such file or directory")
+
+
+LONG = 300 * "a"
+LONG_NAMES = {
+    "fit": ["fit", LONG],
+    "fit, its model": ["fit", "new.csv", "-o", LONG],
+    "score": ["score", LONG, "-m", "model.onnx"],
+    "score, its model": ["score", "new.csv", "-m", LONG],
+    "score, its answers": ["score", "new.csv", "-m", "model.onnx", "-o", LONG],
+    "report": ["report", "model.onnx", LONG],
+}
+
+
+@pytest.mark.parametrize("command", LONG_NAMES)
+def test_a_path_that_cannot_be_looked_at_is_named(cli, small_model, machines_new, tmp_path, command):
+    shutil.copy(machines_new, tmp_path / "new.csv")
+    shutil.copy(small_model, tmp_path / "model.onnx")
+    result = cli(*LONG_NAMES[command])
+    assert (result.code, result.out) == (4, "")
+    assert result.err.startswith("gandetect: ")
+    assert "File name too long" in result.err
 
 
 @pytest.mark.parametrize("command", ["fit", "score"])

@@ -220,8 +220,9 @@ def test_heat_maps_are_not_drawn_among_the_pictures(cli, photos, folder):
     assert sorted(photos.rglob("*")) == before
 
 
-def test_a_folder_that_cannot_be_made_is_named(cli, photos, tmp_path):
-    (tmp_path / "maps").write_bytes(b"a file")
+@pytest.mark.parametrize("is_link", [False, True])
+def test_a_folder_that_cannot_be_made_is_named(cli, photos, tmp_path, is_link):
+    (tmp_path / "maps").symlink_to("maps") if is_link else (tmp_path / "maps").write_bytes(b"a file")
     result = cli("score", "photos", "--heatmaps", "maps", "-o", "out.csv")
     assert result.code == 4
     assert result.err.startswith("gandetect: Cannot create the folder 'maps': ")

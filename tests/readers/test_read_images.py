@@ -77,6 +77,11 @@ def test_the_layout_of_mvtec_has_two_parts(mvtec):
     assert folders(test) == ["crack", "crack", "good"]
 
 
+def test_what_cannot_be_looked_at_is_no_other_part_of_the_layout(mvtec):
+    (mvtec / "notes").symlink_to(300 * "a")
+    assert len(ImageReader(mvtec, part="train")) == 2
+
+
 def test_a_folder_for_validation_is_a_part_of_the_layout(mvtec):
     put(mvtec / "validation/good/000.png")
     assert names(ImageReader(mvtec, part="train")) == ["train/good/000.png", "train/good/001.png"]

@@ -49,6 +49,12 @@ def test_every_picture_of_a_mask_has_to_fit_and_one_has_to_be_there(put):
         read_mask(folder, 5, 8)
 
 
+def test_a_folder_that_cannot_be_looked_into_holds_no_mask(put):
+    picture = put("set/test/crack/7.jpg")
+    put("set/ground_truth/hole/8.png").parent.with_name("crack").symlink_to(300 * "a")
+    assert find_mask(picture) is None
+
+
 def test_other_pictures_have_no_mask(put):
     picture = put("set/test/crack/7.jpg")
     for name in ("crack/8_mask.png", "hole/7_mask.png", "crack/7_mask.txt"):
