@@ -80,6 +80,17 @@ def _read_batches(file: Any, n_rows: int, name: str) -> Iterator[list[list[str]]
 
 
 def _texts(values: Any, column: str, name: str) -> list[str]:
+    try:
+        return _written(values)
+    except (NotImplementedError, ValueError, OverflowError) as error:
+        found = "values that are not UTF-8" if isinstance(error, UnicodeError) else f"values of type {values.type}"
+        raise InputError(
+            f"{name}: expected numbers, text, booleans or times in column {column!r}, found {found}; turn them into "
+            "text or remove the column."
+        ) from error
+
+
+def _written(values: Any) -> list[str]:
     import pyarrow
 
     types = pyarrow.types
@@ -94,16 +105,10 @@ def _texts(values: Any, column: str, name: str) -> list[str]:
     packed = (types.is_nested, types.is_binary, types.is_large_binary, types.is_fixed_size_binary)
     if any(is_so(values.type) for is_so in packed):
         return [_packed_text(value) for value in values.to_pylist()]
-    try:
-        if types.is_duration(values.type):
-            nanoseconds = values.cast(pyarrow.duration("ns")).cast(pyarrow.int64()).to_pylist()
-            return ["" if value is None else repr(value / 1e9) for value in nanoseconds]
-        return [value or "" for value in values.cast(pyarrow.string()).to_pylist()]
-    except (pyarrow.ArrowNotImplementedError, pyarrow.ArrowInvalid) as error:
-        raise InputError(
-            f"{name}: expected numbers, text, booleans or times in column {column!r}, found values of type "
-            f"{values.type}; turn them into text or remove the column."
-        ) from error
+    if types.is_duration(values.type):
+        nanoseconds = values.cast(pyarrow.duration("ns")).cast(pyarrow.int64()).to_pylist()
+        return ["" if value is None else repr(value / 1e9) for value in nanoseconds]
+    return [value or "" for value in values.cast(pyarrow.string()).to_pylist()]
 
 
 def _packed_text(value: Any) -> str:

@@ -647,6 +647,19 @@ def test_unusable_parquet_columns_are_refused(tmp_path):
     )
 
 
+UNWRITABLE = {
+    "values that are not UTF-8": pa.array([b"\xff"]).view(pa.string()),
+    "values of type list<element: timestamp[ms]>": pa.array([[2**55]], pa.list_(pa.timestamp("ms"))),
+}
+
+
+@pytest.mark.parametrize("found", UNWRITABLE)
+def test_parquet_values_that_cannot_be_written_as_text_are_refused(tmp_path, found):
+    path = parquet_file(tmp_path / "t.parquet", {"a": UNWRITABLE[found]})
+    sentence = f"{path}: expected numbers, text, booleans or times in column 'a', found {found}; turn them into "
+    assert failure(path).startswith(sentence)
+
+
 def test_parquet_names_follow_the_rules_of_csv(tmp_path):
     path = tmp_path / "t.parquet"
     pq.write_table(pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["a", "a"]), path)
