@@ -19,7 +19,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from gandetect.errors import FileAccessError, InputError, quoted
+from gandetect.errors import FileAccessError, InputError, listed, quoted
 from gandetect.readers.files import open_file
 from gandetect.readers.pictures import MAX_PIXELS
 
@@ -108,20 +108,19 @@ def find_array(path: str | os.PathLike[str]) -> PictureArray:
     name = os.fspath(path)
     with _damage_named(path):
         if Path(path).suffix.lower() == ".npy":
-            found = _described(path, "")
+            with open_file(path) as file:
+                found = _described(path, "", file)
             if isinstance(found, str):
                 raise InputError(f"{name}: expected {_WANTED}, found {found}; {_REMEDY}.")
             return found
-        with open_file(path) as file, zipfile.ZipFile(file) as archive:
-            members = [member for member in archive.namelist() if member.endswith(".npy")]
-        described = {member.removesuffix(".npy"): _described(path, member) for member in members}
+        described = _described_members(path)
     arrays = {key: array for key, array in described.items() if isinstance(array, PictureArray)}
     arrays = {key: array for key, array in arrays.items() if array.dtype.kind != "f"} or arrays
     if len(arrays) == 1:
         return next(iter(arrays.values()))
     if MEMBER in arrays:
         return arrays[MEMBER]
-    found = quoted(arrays) if arrays else ", ".join(f"{key!r} ({what})" for key, what in described.items()) or "none"
+    found = quoted(arrays) or listed([f"{key!r} ({what})" for key, what in described.items()]) or "none"
     raise InputError(f"{name}: expected one array of pictures, or one named {MEMBER!r}, found {found}; {_REMEDY}.")
 
 
@@ -170,10 +169,20 @@ def as_bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
     return values.astype(np.uint8)
 
 
-def _described(path: str | os.PathLike[str], member: str) -> PictureArray | str:
+def _described_members(path: str | os.PathLike[str]) -> dict[str, PictureArray | str]:
+    """Return every array of an archive, as `_described` does, by name."""
+    described = {}
+    with open_file(path) as file, zipfile.ZipFile(file) as archive:
+        for member in archive.namelist():
+            if member.endswith(".npy"):
+                with archive.open(member) as stream:
+                    described[member.removesuffix(".npy")] = _described(path, member, stream)
+    return described
+
+
+def _described(path: str | os.PathLike[str], member: str, stream: IO[bytes]) -> PictureArray | str:
     """Return the array if it can be of pictures, else what it is."""
-    with _opened(path, member) as stream:
-        shape, fortran, dtype = _read_header(stream)
+    shape, fortran, dtype = _read_header(stream)
     if looks_like_one(shape):
         return f"{dtype} of shape {shape}, which one picture has (values[None] is an array of it)"
     full = (*shape, 1) if len(shape) == 3 else shape

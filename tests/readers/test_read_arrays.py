@@ -9,7 +9,9 @@ import pytest
 from crafted_pictures import noise
 
 from gandetect.errors import FileAccessError, InputError
+from gandetect.readers import arrays
 from gandetect.readers.arrays import as_bytes, find_array
+from gandetect.readers.files import open_file
 from gandetect.readers.images import ImageReader
 
 IMAGES = np.stack([noise(seed=seed) for seed in range(5)])
@@ -147,6 +149,16 @@ def test_an_archive_without_pictures_says_what_it_holds(failure):
     file = io.BytesIO()
     zipfile.ZipFile(file, "w").close()
     assert "found none;" in failure(file.getvalue(), ".npz")
+
+
+def test_an_archive_of_thousands_of_arrays_is_opened_once_and_the_first_are_named(failure, monkeypatch):
+    opened = []
+    monkeypatch.setattr(arrays, "open_file", lambda path: opened.append(path) or open_file(path))
+    file = io.BytesIO()
+    np.savez(file, *np.zeros((1000, 2, 2), np.uint8))
+    sentence = failure(file.getvalue(), ".npz")
+    assert "'arr_6' (uint8 of shape (2, 2)), 'arr_7' (uint8 of shape (2, 2)), ... (1000 in all);" in sentence
+    assert len(opened) == 1
 
 
 class Harmful:
