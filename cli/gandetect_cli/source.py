@@ -168,9 +168,6 @@ class _Tapped(io.BufferedIOBase):
         self.n_bytes = n_bytes
         self.n_read = 0
 
-    def readable(self) -> bool:
-        return True
-
     def rewind(self) -> None:
         self._stream.seek(0)
         self.n_read = 0

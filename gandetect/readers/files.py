@@ -105,18 +105,6 @@ def open_blocks(source: str | os.PathLike[str] | BinaryIO, *, line_buffered: boo
         yield _read_blocks(_unpacked(packed, suffix), source_name(source), line_buffered)
 
 
-@contextmanager
-def open_lines(source: str | os.PathLike[str] | BinaryIO) -> Iterator[Iterator[str]]:
-    """Open `source` and give an iterator over its lines with their ends; it raises as `open_blocks` and `read_line`."""
-    name = source_name(source)
-    with open_blocks(source) as blocks:
-        yield (
-            read_line(line, name, number)
-            for block in blocks
-            for number, line in enumerate(block.data.splitlines(keepends=True), block.number)
-        )
-
-
 def open_file(path: str | os.PathLike[str]) -> BinaryIO:
     """Open a file, or raise `FileAccessError` with what stands in the way."""
     try:
