@@ -21,7 +21,7 @@ from gandetect_cli.output import emit, require_other_files, require_writable
 from gandetect_cli.progress import ProgressBar
 from gandetect_cli.source import Table
 from gandetect_cli.stopping import stop_if_asked
-from gandetect_cli.terminal import Reporter, counted, size
+from gandetect_cli.terminal import Reporter, counted, duration, size
 
 HELP = {
     "export": """\
@@ -128,13 +128,9 @@ def _text(output: str, found: gandetect.Comparison, noun: str) -> str:
         f"{plain(output)}: {size(after)} instead of {size(before)}",
         f"compared on {samples}: largest difference of the scores {found.largest_difference:.2g}, {flags} changed, "
         f"rank correlation {found.rank_correlation:.4f}",
-        f"one {noun} {_duration(found.one_row[1])} instead of {_duration(found.one_row[0])}, "
+        f"one {noun} {duration(found.one_row[1])} instead of {duration(found.one_row[0])}, "
         f"batches {1 / found.batch[1]:,.0f} {noun}s/s instead of {1 / found.batch[0]:,.0f}",
     ]
     if found.largest_heat_difference is not None:
         lines.insert(2, f"largest difference of the heat maps {found.largest_heat_difference:.2g}")
     return "".join(f"{line}\n" for line in lines)
-
-
-def _duration(seconds: float) -> str:
-    return f"{1e6 * seconds:.0f} us" if seconds < 1e-3 else f"{1e3 * seconds:.1f} ms"

@@ -91,6 +91,11 @@ def size(n_bytes: int) -> str:
     return f"{n_bytes / 1e6:.1f} MB" if n_bytes >= 1e6 else f"{n_bytes / 1e3:.1f} kB"
 
 
+def duration(seconds: float) -> str:
+    """Return ``120 us`` or ``1.2 ms``."""
+    return f"{1e6 * seconds:.0f} us" if seconds < 1e-3 else f"{1e3 * seconds:.1f} ms"
+
+
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Lay text out in columns, each as wide as its widest cell."""
     lines = [[plain(cell) for cell in row] for row in (header, *rows)]

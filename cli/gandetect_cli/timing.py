@@ -13,7 +13,7 @@ import onnxruntime
 
 from gandetect import Scorer
 from gandetect.modality import VERDICT
-from gandetect_cli.terminal import size, table
+from gandetect_cli.terminal import duration, size, table
 
 SECONDS = 1.0
 """Time that each measurement takes, more or less."""
@@ -59,9 +59,9 @@ class Timing:
         memory = "unknown" if self.peak_bytes is None else size(self.peak_bytes)
         rows = [
             ("ONNX Runtime", self.onnxruntime, f"threads: {self.threads}"),
-            ("load", _shown(self.load_seconds), "from the file to the first answer"),
-            (f"one {self.unit}", _shown(self.row_seconds), f"95 % within {_shown(self.row_seconds_95)}"),
-            (f"{self.batch_rows:,} {self.unit}s", _shown(self.batch_seconds), f"{rate:,.0f} a second"),
+            ("load", duration(self.load_seconds), "from the file to the first answer"),
+            (f"one {self.unit}", duration(self.row_seconds), f"95 % within {duration(self.row_seconds_95)}"),
+            (f"{self.batch_rows:,} {self.unit}s", duration(self.batch_seconds), f"{rate:,.0f} a second"),
             ("memory", memory, "the most that this process had"),
         ]
         return table(("cost", "measured", ""), rows)
@@ -117,7 +117,3 @@ def _peak_bytes() -> int | None:
         return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else 1024 * peak
-
-
-def _shown(seconds: float) -> str:
-    return f"{1e6 * seconds:.0f} us" if seconds < 1e-3 else f"{1e3 * seconds:.1f} ms"
