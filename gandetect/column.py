@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -85,7 +86,8 @@ class Column:
     Raises
     ------
     InputError
-        The kind or the role is none, what has to be text is none, or what stands for a missing value is no number.
+        The kind or the role is none, what has to be text is none, or what stands for a missing value is no finite
+        number.
     """
 
     name: str
@@ -109,6 +111,11 @@ class Column:
         require_type("missing of a column to be a tuple of numbers", self.missing, (tuple, list), "pass (-9999,)")
         for number in self.missing:
             require_type("missing of a column to be numbers", number, Real, "pass (-9999,)")
+            if not -math.inf < number < math.inf:  # JSON has no other numbers
+                raise InputError(
+                    f"Expected finite numbers that stand for missing values, found {number}; leave it out: it stands "
+                    "for one in any case."
+                )
         require_type("the summary of a column to be a dict", self.summary, dict, "leave it out")
         object.__setattr__(self, "missing", tuple(self.missing))  # also from JSON
 

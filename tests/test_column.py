@@ -34,6 +34,12 @@ def test_numbers_that_stand_for_missing_values_are_nan_for_the_graph():
     assert values.tolist() == [1, -9999, 99]
 
 
+@pytest.mark.parametrize("number", [np.inf, -np.inf, np.nan])
+def test_what_is_missing_in_any_case_needs_no_mark(number):
+    with pytest.raises(InputError, match=f"^Expected finite numbers .*, found {number}; leave it out"):
+        Column("t", Kind.NUMBER, missing=(number,))
+
+
 def test_what_files_write_for_yes_and_no_is_yes_or_no_in_a_yes_no_column_alone():
     words = ["TRUE", "f", "No", "", "perhaps"]
     assert Column("asked", Kind.YES_NO).converted(words).tolist() == ["yes", "no", "no", "", "perhaps"]
