@@ -126,11 +126,9 @@ def _text(output: str, found: gandetect.Comparison, noun: str) -> str:
     before, after = found.n_bytes
     lines = [
         f"{plain(output)}: {size(after)} instead of {size(before)}",
-        f"compared on {samples}: largest difference of the scores {found.largest_difference:.2g}, {flags} changed, "
-        f"rank correlation {found.rank_correlation:.4f}",
+        f"compared on {samples}: {flags} changed, rank correlation {found.rank_correlation:.4f}",
+        f"largest differences: {', '.join(f'{name} {most:.2g}' for name, most in found.largest_differences.items())}",
         f"one {noun} {duration(found.one_row[1])} instead of {duration(found.one_row[0])}, "
         f"batches {1 / found.batch[1]:,.0f} {noun}s/s instead of {1 / found.batch[0]:,.0f}",
     ]
-    if found.largest_heat_difference is not None:
-        lines.insert(2, f"largest difference of the heat maps {found.largest_heat_difference:.2g}")
     return "".join(f"{line}\n" for line in lines)

@@ -22,19 +22,16 @@ class Bound:
     Parameters
     ----------
     difference : float
-        Largest difference of the anomaly scores, relative to ``max(1, abs(score))``.
+        Largest difference of an answer, relative to ``max(1, abs(answer))``.
     flags : float
         Share of the rows whose flag changes.
     ranks : float
         Smallest rank correlation of the scores.
-    heat : float
-        Largest difference of the heat of a pixel, relative to ``max(1, heat)``, where there are heat maps.
     """
 
     difference: float
     flags: float
     ranks: float
-    heat: float = np.inf
 
 
 @dataclass(frozen=True)
@@ -45,8 +42,8 @@ class Comparison:
     ----------
     n_golden, n_fresh : int
         Golden rows or pictures, and such of the generators' making, normal and odd ones; some rows miss values.
-    largest_difference : float
-        Of the anomaly scores, relative to ``max(1, abs(score))``.
+    largest_differences : dict of str to float
+        Of every output that is compared, relative to ``max(1, abs(answer))``.
     flags_changed : int
         Rows or pictures that one of both flags.
     rank_correlation : float
@@ -55,19 +52,16 @@ class Comparison:
         Sizes of the files.
     one_row, batch : tuple of float
         Seconds for one row or picture, and for each of a batch of 1 000 rows or 16 pictures.
-    largest_heat_difference : float or None
-        Of all pixels' heat, relative to ``max(1, heat)``; None where there are no heat maps.
     """
 
     n_golden: int
     n_fresh: int
-    largest_difference: float
+    largest_differences: dict[str, float]
     flags_changed: int
     rank_correlation: float
     n_bytes: tuple[int, int]
     one_row: tuple[float, float]
     batch: tuple[float, float]
-    largest_heat_difference: float | None = None
 
     def require(self, bound: Bound) -> None:
         """Refuse a variant that is too far from its source.
@@ -82,12 +76,11 @@ class Comparison:
         ModelFileError
             It is farther.
         """
-        n_rows = self.n_golden + self.n_fresh
+        n_rows, differences = self.n_golden + self.n_fresh, self.largest_differences.items()
         for what, found, holds, allowed in (
-            ("anomaly scores that differ by at most", self.largest_difference, "<=", bound.difference),
+            *((f"{name} to differ by at most", found, "<=", bound.difference) for name, found in differences),
             ("a share of changed flags of at most", self.flags_changed / n_rows, "<=", bound.flags),
             ("a rank correlation of the scores of at least", self.rank_correlation, ">=", bound.ranks),
-            ("heat maps that differ by at most", self.largest_heat_difference or 0.0, "<=", bound.heat),
         ):
             if not (found <= allowed if holds == "<=" else found >= allowed):
                 raise ModelFileError(
@@ -106,13 +99,15 @@ def compare(source: Opened, before: bytes, after: bytes, seed: int = 0) -> Compa
     return Comparison(
         n_golden=n_golden,
         n_fresh=len(flags[0]) - n_golden,
-        largest_difference=_largest_difference(*scores),
+        largest_differences={
+            name: max(_largest_difference(one[name], other[name]) for one, other in zip(theirs, its, strict=True))
+            for name in source.compared
+        },
         flags_changed=int((flags[0] != flags[1]).sum()),
         rank_correlation=_rank_correlation(*scores),
         n_bytes=(len(before), len(after)),
         one_row=_seconds_each(source, scorers, fresh[0], 1),
         batch=_seconds_each(source, scorers, fresh[0], source.n_timed),
-        largest_heat_difference=_largest_heat_difference(theirs, its) if "heatmap" in source.compared else None,
     )
 
 
@@ -120,7 +115,7 @@ _Answers = dict[str, NDArray[Any]]
 
 
 def _answers(source: Opened, scorer: Scorer, raw: Any) -> _Answers:
-    return scorer(source.taken(scorer, raw), source.compared)
+    return scorer(source.taken(scorer, raw), (*source.compared, "is_anomaly"))
 
 
 def _joined(answers: list[_Answers], output: str) -> NDArray[Any]:
@@ -131,10 +126,6 @@ def _largest_difference(one: NDArray[Any], other: NDArray[Any]) -> float:
     """Return the largest difference to the first of both, relative to ``max(1, abs(value))``."""
     one, other = one.astype(np.float64), other.astype(np.float64)
     return float((np.abs(other - one) / np.maximum(1, np.abs(one))).max())
-
-
-def _largest_heat_difference(theirs: list[_Answers], its: list[_Answers]) -> float:
-    return max(_largest_difference(one["heatmap"], other["heatmap"]) for one, other in zip(theirs, its, strict=True))
 
 
 def _rank_correlation(one: NDArray[Any], other: NDArray[Any]) -> float:

@@ -30,7 +30,7 @@ class Opened(Protocol):
 
     @property
     def compared(self) -> tuple[str, ...]:
-        """Outputs of the model that are compared."""
+        """Outputs of the model that are compared, beside the flags."""
 
     @property
     def n_timed(self) -> int:

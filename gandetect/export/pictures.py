@@ -12,7 +12,6 @@ from gandetect.core_schema import require_columns
 from gandetect.export.opened import original_scorer
 from gandetect.graph.surgery import OpenModel
 from gandetect.image_schema import FOLDER_INPUT, IMAGE_INPUT, images_of
-from gandetect.modality import VERDICT
 from gandetect.scorer import Scorer
 
 Image = NDArray[np.uint8]
@@ -62,7 +61,7 @@ class PictureSource:
         It is no model file, or one without golden pictures.
     """
 
-    compared = (*VERDICT, "heatmap")
+    compared = ("anomaly_score", "realness", "reconstruction_error", "heatmap")
     n_timed = 16
     smallest_halved = 4096
 

@@ -16,7 +16,7 @@ from gandetect.export.opened import original_scorer
 from gandetect.export.p_values import read_calibration
 from gandetect.graph.linear import ENTRIES
 from gandetect.graph.surgery import SMALLEST_HALVED, OpenModel
-from gandetect.modality import INTERNAL_PREFIX, VERDICT
+from gandetect.modality import INTERNAL_PREFIX
 from gandetect.schema import Schema, table_of
 from gandetect.scorer import Scorer, open_session, run_in_chunks
 from gandetect.tables.decoding import decode
@@ -71,7 +71,7 @@ class Source:
         It is no model file, or one without the labels or the golden rows that an export starts from.
     """
 
-    compared = VERDICT
+    compared = ("anomaly_score", "realness", "reconstruction_error", "contributions")
     n_timed = 1000
     smallest_halved = SMALLEST_HALVED
 

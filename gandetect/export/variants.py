@@ -34,7 +34,7 @@ STORAGES = ("fp32", "fp16")
 
 BOUNDS = {
     "core": Bound(1e-5, 0.0005, 0.9999),
-    "fp16": Bound(0.05, 0.005, 0.999, 0.05),
+    "fp16": Bound(0.05, 0.005, 0.999),
     "distilled": Bound(np.inf, 0.1, 0.9),
 }
 """What a variant keeps to. A student has opinions of its own, but on the whole the same ones."""

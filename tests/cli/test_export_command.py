@@ -17,7 +17,7 @@ def test_export_writes_a_variant_that_verify_accepts_and_says_how_it_compares(cl
     result = cli("export", small_model, "--storage", "fp16", "-o", "half.onnx")
     assert result.code == 0
     assert result.out.startswith("half.onnx: ")
-    assert re.search(r"compared on \d golden rows and 10,000 made rows: largest difference of the scores", result.out)
+    assert re.search(r"compared on \d golden rows and 10,000 made rows: \d+ flags? changed, rank", result.out)
     assert cli("verify", "half.onnx").code == 0
     assert "\nexport\n  core: False\n  flags_changed: " in cli("inspect", "half.onnx").out
 
@@ -120,8 +120,11 @@ def test_export_speaks_of_pictures_where_the_model_is_for_them(cli, monkeypatch)
     monkeypatch.setattr(export, "LEAST_SAVED", -1)
     result = cli("export", DIGIT_PICTURES, "--storage", "fp16", "-o", "half.onnx")
     assert result.code == 0
-    assert "compared on 4 golden pictures and 38 made pictures: largest difference of the scores 0, 0 fl" in result.out
-    assert "\nlargest difference of the heat maps 0\none picture " in result.out
+    assert "compared on 4 golden pictures and 38 made pictures: 0 flags changed, rank correlation 1.0000" in result.out
+    assert (
+        "\nlargest differences: anomaly_score 0, realness 0, reconstruction_error 0, heatmap 0\none picture "
+        in result.out
+    )
     assert re.search(r" (us|ms), batches [\d,]+ pictures/s instead of [\d,]+\n$", result.out)
     assert cli("verify", "half.onnx").code == 0
     assert (

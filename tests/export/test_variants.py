@@ -1,5 +1,7 @@
 """Variants of a model file: what they keep of their source, and what they refuse."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -89,11 +91,23 @@ def test_the_comparison_holds_both_sizes_and_times(half, model):
 def test_a_variant_outside_its_bound_is_refused(model, monkeypatch):
     monkeypatch.setitem(variants.BOUNDS, "fp16", Bound(0.0, 1.0, 0.0))
     message = (
-        r"^Expected anomaly scores that differ by at most 0 between the variant and its source, found 0\.\d+; nothing "
-        r"was written, go on with the source\.$"
+        r"^Expected anomaly_score to differ by at most 0 between the variant and its source, found 0\.\d+; nothing was "
+        r"written, go on with the source\.$"
     )
     with pytest.raises(ModelFileError, match=message):
         export_model(model, storage="fp16")
+
+
+def test_every_answer_has_to_keep_to_the_bound(half):
+    assert set(half.comparison.largest_differences) == {
+        *("anomaly_score", "realness", "reconstruction_error", "contributions")
+    }
+    other_blame = replace(half.comparison, largest_differences=half.comparison.largest_differences | BLAME)
+    with pytest.raises(ModelFileError, match=r"^Expected contributions to differ by at most 0\.05 between the variant"):
+        other_blame.require(variants.BOUNDS["fp16"])
+
+
+BLAME = {"contributions": 0.06}
 
 
 def test_rows_of_few_kinds_are_ranked_alike_whatever_the_last_digits_of_their_scores():
