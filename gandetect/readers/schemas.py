@@ -175,8 +175,15 @@ def _forced_time(values: ColumnValues) -> Finding:
 
 
 def _best_formats(values: ColumnValues) -> list[str]:
-    n_odd = {form: values.count(parse_times(values.different, form)[1]) for form in ("", *TIME_FORMATS)}
-    return [form for form, number in n_odd.items() if number == min(n_odd.values())]
+    formats = ["", *TIME_FORMATS]
+    for sample in (values.different[:: len(values.different) // _N_TOLD_FROM + 1], values.different):
+        n_odd = {form: sum(values.counts[word] for word in sample[parse_times(sample, form)[1]]) for form in formats}
+        formats = [form for form in formats if n_odd[form] == min(n_odd.values())]
+    return formats
+
+
+_N_TOLD_FROM = 1000
+"""Values that tell apart what reads many from what reads few; all formats on a million values take ten minutes."""
 
 
 def _checked_format(time_format: str, column: str, name: str) -> str:

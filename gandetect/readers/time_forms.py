@@ -53,11 +53,16 @@ def time_in(values: ColumnValues, formats: Sequence[str]) -> Finding:
 
 def find_mixed_times(values: ColumnValues) -> Finding | None:
     """Leave times out that are written in several formats: some may have day and month swapped."""
+    formats = ["", *TIME_FORMATS]
     for sample in (values.different[:1], values.different[:100], values.different):  # words are told soon
-        for time_format in ("", *TIME_FORMATS):
-            sample = sample[parse_times(sample, time_format)[1]]
+        n_read: dict[str, int] = {}
+        for form in formats:
+            odd = parse_times(sample, form)[1]
+            n_read[form] = len(odd) - int(odd.sum())
+            sample = sample[odd]
         if len(sample):
             return None
+        formats.sort(key=n_read.__getitem__, reverse=True)  # few values are left for those that hardly read any
     category = f"--kind '{values.name}=category'"
     reason = f"times in several formats: write all of them in one, such as 2026-01-31, or pass {category}"
     return Finding(Kind.TIME, reason)

@@ -5,6 +5,7 @@ from found_schemas import column_of
 
 from gandetect.column import Kind, Role
 from gandetect.readers.time_forms import TIME_FORMATS
+from gandetect.readers.values import parse_times
 
 
 @pytest.mark.parametrize("time_format", TIME_FORMATS)
@@ -43,6 +44,22 @@ def test_times_in_several_formats_are_left_out(values):
     )
     assert column_of(values, kinds={"x": "category"}).role is Role.FEATURE
     assert column_of([*values, "soon"] * 2).kind is Kind.CATEGORY
+
+
+@pytest.mark.parametrize("options", [{}, {"kinds": {"x": "time"}}])
+def test_one_odd_value_among_many_does_not_try_every_format_on_all(monkeypatch, options):
+    n_tried = []
+
+    def counting(texts, *form):
+        n_tried.append(len(texts))
+        return parse_times(texts, *form)
+
+    for room in ("time_forms", "schemas"):
+        monkeypatch.setattr(f"gandetect.readers.{room}.parse_times", counting)
+    days = [f"{i % 28 + 1:02}.{i % 12 + 1:02}.{1900 + i}" for i in range(8000)]
+    column = column_of([*days, "soon"], on_error="missing", **options)
+    assert column.time_format == ("%d.%m.%Y" if options else "")
+    assert sum(n_tried) < 20 * len(days)
 
 
 def test_a_log_of_part_of_a_day_says_nothing_of_other_hours():
