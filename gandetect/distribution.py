@@ -8,7 +8,7 @@ time a detector sees cycles, and later dates are no change. The last bin of ever
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -93,7 +93,7 @@ class Distribution:
             bins = [f"{hour:02d} to {hour + HOURS:02d} h" for hour in range(0, 24, HOURS)]
         elif self.kind is Kind.NUMBER:
             # The first edge lies just below the smallest value.
-            shown = [f"{edge + 0.0:.4g}" for edge in (*np.nextafter(self.edges[:1], np.inf), *self.edges[1:])]
+            shown = _told_apart([*np.nextafter(self.edges[:1], np.inf), *self.edges[1:]])
             inner = [f"{low} to {high}" for low, high in pairwise(shown)]
             bins = [f"below {shown[0]}", *inner, f"above {shown[-1]}"] if shown else ["any value"]
         else:
@@ -135,6 +135,15 @@ class Distribution:
         """Return the share of the values in each bin, rounded, as JSON values."""
         counts = self.count(values)
         return [round(count / max(1, len(values)), 5) for count in counts.tolist()]
+
+
+def _told_apart(edges: Sequence[float]) -> list[str]:
+    """Write numbers with four digits, or with as many as tell different ones apart."""
+    for n_digits in range(4, 18):  # 17 digits tell all doubles apart
+        shown = [f"{edge + 0.0:.{n_digits}g}" for edge in edges]
+        if len(set(shown)) == len(set(edges)):
+            break
+    return shown
 
 
 def remembered(column: Column, values: NDArray[Any], generated: NDArray[Any] | None = None) -> dict[str, Any]:

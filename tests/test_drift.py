@@ -54,6 +54,13 @@ def test_a_number_is_counted_in_tenths_of_its_training_rows_and_beyond_both_ends
     assert bins.labels[11] == "above 100"
 
 
+@pytest.mark.parametrize(("start", "step"), [(13.4, 1e-5), (1_700_000_000, 1), (-50, 1)])
+def test_bins_of_numbers_close_to_each_other_have_as_many_digits_as_tell_them_apart(start, step):
+    inner = Distribution.of(remembering(Column("a", Kind.NUMBER), start + step * np.arange(100.0))).labels[1:-2]
+    assert all(low != high for low, high in (label.split(" to ") for label in inner))
+    assert len(set(inner)) == len(inner)
+
+
 @pytest.mark.parametrize("value", [5.0, 0.0, -1e308, 1.7976931348623157e308])
 def test_a_constant_has_a_bin_of_its_own(value):
     bins = Distribution.of(remembering(Column("a", Kind.NUMBER), np.full(20, value)))
