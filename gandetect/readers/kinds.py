@@ -9,6 +9,7 @@ kind         rule
 (forced)     the caller named the kind
 empty        there is no value
 yes/no       all values are from one pair of words: true/false, t/f, yes/no, y/n, on/off, in any case
+time         all values are whole numbers that are dates, or dates and times, of 1900 to 2099: 20261127, 20261127072400
 id           whole numbers, all different, no leading zeros, perhaps with the same letters around them, and one of:
              20 or more that grow by one from row to row; 20 or more and the name has a word such as id, key or index,
              or is one that data frames give to their index; 20 or more and some beyond 2**53; such a name of an index
@@ -50,6 +51,7 @@ from gandetect.readers.time_forms import (
     clock_hint,
     find_mixed_times,
     find_short_dates,
+    format_without_marks,
     time_formats,
     time_in,
     without_short_log,
@@ -84,6 +86,8 @@ def find_kind(values: ColumnValues, on_error: str) -> Finding:
         return Finding(Kind.YES_NO)
     if _are_codes(values) or _are_limits(values):
         return _find_words(values)
+    if form := format_without_marks(values):
+        return without_short_log(values, time_in(values, (form,)))
     numbers, not_numbers = parse_numbers(values.different, values.decimal)
     if not not_numbers.any():
         return _find_numbers(values, numbers)

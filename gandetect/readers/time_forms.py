@@ -25,6 +25,12 @@ TIME_FORMATS = (
 )
 """``datetime.strptime`` formats that are tried after ISO 8601."""
 
+_WITHOUT_MARKS = {
+    "%Y%m%d": re.compile("(19|20)[0-9]{6}"),
+    "%Y%m%d%H%M%S": re.compile("(19|20)[0-9]{12}"),
+}
+"""Formats of dates and times that are whole numbers; `datetime.strptime` alone would read shorter ones, too."""
+
 _SHORT_DATES = ("%d.%m.%y", "%y.%m.%d", "%d/%m/%y", "%m/%d/%y", "%y/%m/%d")
 _SHORT_TIMES = tuple(f"{date}{clock}" for date in _SHORT_DATES for clock in ("", " %H:%M", " %H:%M:%S"))
 _SHORT_DATE = re.compile(r"([0-9]{2}\.[0-9]{2}\.[0-9]{2}|[0-9]{1,2}/[0-9]{1,2}/[0-9]{2})( .*)?")  # 1.2.10 is a version
@@ -35,8 +41,18 @@ _SHORTEST_LOG = 23 * 3600.0
 """Seconds that a column's times cover at least: those of new rows will be of the other hours, too."""
 
 
+def format_without_marks(values: ColumnValues) -> str | None:
+    """Return the format of dates and times such as 20261127, which are numbers too; None where a value is none."""
+    for form, written in _WITHOUT_MARKS.items():
+        if all(map(written.fullmatch, values.counts)) and not parse_times(values.different, form)[1].any():
+            return form
+    return None
+
+
 def time_formats(values: ColumnValues) -> tuple[str, ...]:
     """Return the formats that read all values; "" is ISO 8601."""
+    if form := format_without_marks(values):
+        return (form,)
     formats = ("", *TIME_FORMATS)
     for sample in (values.different[:1], values.different):
         formats = tuple(form for form in formats if not parse_times(sample, form)[1].any())

@@ -19,6 +19,19 @@ def test_every_documented_time_format_is_found(time_format):
     assert (column.kind, column.role, column.time_format) == (Kind.TIME, Role.FEATURE, time_format)
 
 
+@pytest.mark.parametrize(("clock", "time_format"), [("", "%Y%m%d"), ("130559", "%Y%m%d%H%M%S")])
+def test_whole_numbers_that_are_all_dates_are_times(clock, time_format):
+    values = [f"2026{month:02}{day:02}{clock}" for month in (1, 12) for day in range(1, 32)]
+    for some in (values, values[:31], values[:1] + values[-1:], [*values, "", "NA"]):
+        column = column_of(some, "id")
+        assert (column.kind, column.role, column.time_format) == (Kind.TIME, Role.FEATURE, time_format)
+    assert column_of(values, kinds={"x": "time"}).time_format == time_format
+    assert column_of(values, kinds={"x": "number"}).kind is Kind.NUMBER
+    for other in ("20260230", "20261301", "2026121", "99991231", "18991231", "20260101.5"):
+        assert column_of([*values, other + clock]).kind is Kind.NUMBER
+    assert column_of(values[:1] * 20).reason.startswith("its times are of less than a day")
+
+
 def test_dates_whose_day_and_month_may_be_swapped_are_left_out():
     column = column_of(["01/02/2026", "03/04/2026"])
     assert (column.kind, column.role) == (Kind.TIME, Role.LEFT_OUT)
