@@ -180,18 +180,17 @@ class GANDetector(ModelFileDetector):
         require_type("use_labels to be True or False", self.use_labels, (bool, np.bool_), "pass one of them")
         X = as_frame(X)
         if isinstance(X, pd.DataFrame):
+            schema = self._with_given(frame_schema(X))
             validate_data(self, X, skip_check_array=True)
-            schema = frame_schema(X)
             columns = frame_columns(X, schema)
             if doubt := find_no_categories(X, columns, schema):
                 warnings.warn(doubt, UserWarning, stacklevel=2)
-            for doubt in find_no_measurements(columns, schema.with_given(_names(self.given, schema))):
+            for doubt in find_no_measurements(columns, schema):
                 warnings.warn(doubt, UserWarning, stacklevel=2)
         else:
             X = self._checked(X, dtype=np.float64)
-            schema = array_schema(X.shape[1])
+            schema = self._with_given(array_schema(X.shape[1]))
             columns = array_columns(X, schema)
-        schema = schema.with_given(_names(self.given, schema))
         known = _known(y, X.shape[0]) if self.use_labels else np.zeros(X.shape[0], dtype=bool)
         model = fit_table(
             {name: values[~known] for name, values in columns.items()},
@@ -287,6 +286,13 @@ class GANDetector(ModelFileDetector):
             raise InputError(f"Expected an array of numbers, found {found}; pass an array or a data frame.") from None
         return array
 
+    def _with_given(self, schema: Schema) -> Schema:
+        """Return the schema with the given columns in their role."""
+        given = self.given
+        if isinstance(given, str) or not isinstance(given, Iterable):
+            raise InputError(f"Expected given to be a list of columns, found {given!r}; pass [{given!r}].")
+        return schema.with_given([column if isinstance(column, str) else _name(column, schema) for column in given])
+
     def _settings(self) -> Any:
         """Return the record of hyper-parameters that the estimator's parameters stand for."""
         from gandetect.tables.settings import TableSettings
@@ -301,13 +307,6 @@ class GANDetector(ModelFileDetector):
         tags.input_tags.categorical = True
         tags.target_tags.required = self.use_labels
         return tags
-
-
-def _names(given: Any, schema: Schema) -> list[str]:
-    """Return columns' names from their names or positions."""
-    if isinstance(given, str) or not isinstance(given, Iterable):
-        raise InputError(f"Expected given to be a list of columns, found {given!r}; pass [{given!r}].")
-    return [column if isinstance(column, str) else _name(column, schema) for column in given]
 
 
 def _name(position: Any, schema: Schema) -> str:
