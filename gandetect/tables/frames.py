@@ -227,12 +227,12 @@ def _seconds(values: pd.Series[Any]) -> NDArray[np.float64]:
         raise TypeError("a number has no unit of time")
     if _inferred(values) == "date":  # pandas refuses the year 9999, which often stands for never
         moments = values.astype(object).where(values.notna(), None).to_numpy().astype("datetime64[us]")
-        return np.asarray((moments - np.datetime64(0, "us")) / np.timedelta64(1, "s"), dtype=np.float64)
-    if _inferred(values) == "period":
-        values = pd.Series(pd.PeriodIndex(values).to_timestamp())
-    times = pd.to_datetime(values, utc=True)
-    seconds = (times - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
-    return np.asarray(seconds, dtype=np.float64)
+    else:
+        if _inferred(values) == "period":
+            values = pd.Series(pd.PeriodIndex(values).to_timestamp())
+        moments = pd.to_datetime(values, utc=True).dt.tz_localize(None).to_numpy()
+    # numpy's difference has no nanoseconds where there are none, in which that year would not fit.
+    return np.asarray((moments - np.datetime64(0, "s")) / np.timedelta64(1, "s"), dtype=np.float64)
 
 
 def _texts(values: pd.Series[Any]) -> NDArray[Any]:

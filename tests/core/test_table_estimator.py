@@ -29,7 +29,7 @@ from gandetect import GANDetector, InputError, Scorer, TableSettings, anomaly_au
 from gandetect.column import Kind
 from gandetect.readers.schemas import find_schema
 from gandetect.readers.values import parse_columns
-from gandetect.tables.frames import as_frame, find_no_categories, frame_schema
+from gandetect.tables.frames import as_frame, find_no_categories, frame_columns, frame_schema
 
 # Most detectors here are trained for a moment only, and are told so.
 pytestmark = pytest.mark.filterwarnings("ignore:.*hardly tells samples:sklearn.exceptions.ConvergenceWarning")
@@ -540,10 +540,14 @@ def test_an_array_of_objects_is_scored_as_the_frame_of_them(objects):
     np.testing.assert_array_equal(fitted.score_samples(numbered.to_numpy()), fitted.score_samples(numbered))
 
 
-def test_a_date_that_stands_for_never_is_a_time(objects):
+@pytest.mark.parametrize("dtype", [object, "datetime64[us]", "datetime64[s, Europe/Berlin]"])
+def test_a_date_that_stands_for_never_is_a_time(objects, dtype):
     held = objects[1].copy()
     held.loc[3, "day"] = datetime.date(9999, 12, 31)
-    assert quick(n_steps=2).fit(held).scorer_.schema["day"].kind is Kind.TIME
+    held["day"] = held["day"].astype(dtype)
+    schema = frame_schema(held)
+    assert schema["day"].kind is Kind.TIME
+    assert frame_columns(held, schema)["day"][3] // 86_400 in (2_932_895, 2_932_896)
 
 
 @pytest.mark.parametrize("dtype", [None, object])
