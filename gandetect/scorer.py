@@ -93,8 +93,8 @@ class Scorer:
         Raises
         ------
         InputError
-            A column is missing or of another type, columns differ in length, images have another number of channels, or
-            an output or `alpha` is unknown.
+            A column is missing or of another type, columns differ in length, images have another number of channels, an
+            output or `alpha` is unknown, or the model takes no `alpha`.
         ModelFileError
             ONNX Runtime cannot load the model.
         """
@@ -110,6 +110,11 @@ class Scorer:
         constants = {} if alpha is None else {ALPHA: np.array(alpha, dtype=np.float32)}
         feeds = self.schema.feeds(raw)
         session = self._session(frozenset(outputs))
+        if constants and not session.get_overridable_initializers():
+            raise InputError(
+                f"Expected no alpha, since the false-alarm rate of a core model is fixed, found {alpha!r}; compare the "
+                "p-values with it."
+            )
         return run_in_chunks(session, outputs, feeds, constants, self.chunk_size(feeds))
 
     def chunk_size(self, feeds: Arrays) -> int:

@@ -114,6 +114,11 @@ def test_a_core_graph_is_made_of_core_operators_in_single_precision(exported):
     assert unused <= {"Greater", "Exp"}  # for models that flag a share of the rows, and those with cautious members
 
 
+def test_the_false_alarm_rate_of_a_core_model_is_fixed(exported, source, rows):
+    with pytest.raises(InputError, match=r"^Expected no alpha, since .* a core model is fixed, found 0\.1; "):
+        Scorer(exported.model)(source.features(rows), ["is_anomaly"], alpha=0.1)
+
+
 def test_half_precision_only_changes_how_a_core_model_is_stored(small_model):
     half = export_model(small_model.read_bytes(), core=True, storage="fp16")
     assert_core(graph_of(half.model), {FLOAT, INT64, HALF})
