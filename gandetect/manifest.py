@@ -118,13 +118,20 @@ def parse_manifest(text: str) -> dict[str, Any]:
         The text is no JSON object, or is not canonical and could so be read in two ways.
     """
     try:
-        manifest = json.loads(text)
+        manifest = json.loads(text, parse_int=_whole_number)
         is_canonical = _canonical(manifest) == text
-    except (ValueError, RecursionError):
+    except (ValueError, OverflowError, RecursionError):
         raise RefusedError("text that is not JSON") from None
     if not isinstance(manifest, dict) or not is_canonical:
         raise RefusedError("JSON that is not a canonical object")
     return manifest
+
+
+def _whole_number(digits: str) -> int:
+    """Return a whole number; refuse one that no float can hold, since readers of manifests make floats of numbers."""
+    number = int(digits)
+    float(number)
+    return number
 
 
 def modality_of(manifest: dict[str, Any]) -> Modality:

@@ -181,7 +181,7 @@ class Scorer:
             inputs = self.schema.raw_from_json(golden["inputs"])
             self.schema.feeds(inputs)
             return inputs, {name: np.array(golden["outputs"][name], float) for name in self.schema.default_outputs}
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, OverflowError, TypeError, ValueError) as error:  # 256 is no value of a pixel
             raise self._no_golden() from error
 
     def _difference(self, values: NDArray[Any], name: str, expected: NDArray[np.float64]) -> float:

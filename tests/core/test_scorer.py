@@ -12,6 +12,7 @@ import onnx
 import onnxruntime
 import pytest
 from made_tables import MIXED, hard_rows, mixed_rows, taken
+from small_image_model import image_model
 
 from gandetect.errors import FileAccessError, InputError, ModelFileError
 from gandetect.manifest import manifest_json
@@ -348,3 +349,12 @@ def test_golden_rows_that_cannot_be_used_are_one_sentence(mixed, golden):
     digest.value = DIGEST_PLACEHOLDER
     with pytest.raises(ModelFileError, match=r"^Expected golden rows and their outputs in the model file, found none"):
         Scorer(seal(model.SerializeToString(deterministic=True))).verify()
+
+
+def test_golden_pictures_with_values_that_no_pixel_has_cannot_be_used():
+    scorer = Scorer(image_model())
+    scorer.manifest["golden"] = {"inputs": {"images": [[[[256]]]]}, "outputs": {}}
+    with pytest.raises(
+        ModelFileError, match=r"^Expected golden pictures and their outputs in the model file, found none"
+    ):
+        scorer.verify()
