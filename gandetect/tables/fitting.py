@@ -11,9 +11,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from gandetect.arguments import require_callable, require_type
+from gandetect.arguments import require_callable, require_text, require_type
 from gandetect.calibration import default_alpha
-from gandetect.column import LEARNABLE
+from gandetect.column import LEARNABLE, NUMERIC
 from gandetect.errors import InputError, quoted
 from gandetect.modality import MIN_ROWS
 from gandetect.model_file import seal
@@ -167,7 +167,12 @@ def _raw(columns: Columns, schema: Schema) -> dict[str, NDArray[Any]]:
             f"Expected columns to learn from of the kinds {kinds}, found {quoted(unfit)} of others; "
             "choose their kinds, or leave them out."
         )
-    return schema.checked(columns)
+    raw = schema.checked(columns)
+    for column in schema.used:
+        if column.kind not in NUMERIC:
+            for level in dict.fromkeys(raw[column.name].tolist()):
+                require_text(f"the values of column {column.name!r} as text", level)
+    return raw
 
 
 def _require_rows(columns: Columns, schema: Schema, n_members: int) -> None:

@@ -305,6 +305,15 @@ def test_a_kind_that_nothing_can_be_learned_from_is_refused():
         fit_table(COLUMNS | {"id": np.array(["a"] * 20, dtype=object)}, schema)
 
 
+@pytest.mark.parametrize("column", ["columns", "known_anomalies"])
+def test_text_that_utf8_cannot_hold_is_refused_with_its_column(column):
+    rows = {part: {"a": np.array(["a", "b"] * 10, dtype=object)} for part in ("columns", "known_anomalies")}
+    rows[column] = {"a": np.array(["a", "\ud800"] * 10, dtype=object)}
+    message = "Expected the values of column 'a' as text in UTF-8, found '\\ud800'; write it with other characters."
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        fit_table(rows["columns"], Schema((Column("a", Kind.CATEGORY),)), known_anomalies=rows["known_anomalies"])
+
+
 @pytest.mark.parametrize("seed", [-1, 2**32, 0.5, "0"])
 def test_a_seed_out_of_range_is_refused(seed):
     message = f"Expected the seed to be a whole number from 0 to 4294967295, found {seed!r}."
