@@ -146,7 +146,7 @@ def _told_apart(edges: Sequence[float]) -> list[str]:
     return shown
 
 
-def remembered(column: Column, values: NDArray[Any], generated: NDArray[Any] | None = None) -> dict[str, Any]:
+def remembered(column: Column, values: NDArray[Any], generated: NDArray[Any]) -> dict[str, Any]:
     """Return what a model file remembers of how a column's values are spread: no rows, JSON values only.
 
     Parameters
@@ -157,9 +157,7 @@ def remembered(column: Column, values: NDArray[Any], generated: NDArray[Any] | N
         Training values, and values from the generator.
     """
     bins = _bins(column, values)
-    stored: dict[str, Any] = {"training": bins.share(values)}
-    if generated is not None:
-        stored["generated"] = bins.share(generated)
+    stored: dict[str, Any] = {"training": bins.share(values), "generated": bins.share(generated)}
     return stored | (
         {"edges": list(bins.edges)} if bins.edges else {"levels": list(bins.levels)} if bins.levels else {}
     )

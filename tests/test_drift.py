@@ -17,6 +17,7 @@ from gandetect.schema import Schema
 def remembering(column, values, generated=None):
     known = {"known": sorted(set(values) - {""})} if values.dtype == object else {}
     column = replace(column, summary=known)
+    generated = values if generated is None else generated
     stored = json.loads(json.dumps(remembered(column, values, generated), allow_nan=False))
     return replace(column, summary=known | {"distribution": stored})
 
