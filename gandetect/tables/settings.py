@@ -136,7 +136,8 @@ class TableSettings:
             There is no such effort.
         """
         require_one_of("effort", effort, EFFORTS)
-        return cls(effort=effort, **EFFORTS[effort] | {n: v for n, v in given.items() if v is not None})
+        own = EFFORTS[effort]
+        return cls(effort=effort, **own | {n: v for n, v in given.items() if v is not None or n not in own})
 
     def checked(self) -> TableSettings:
         """Return the same settings, with numpy's numbers as Python's own.

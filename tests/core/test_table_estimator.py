@@ -274,6 +274,12 @@ def test_an_effort_decides_what_is_not_given(effort, n_members):
     assert (settings["effort"], settings["n_steps"], settings["n_members"]) == (effort, 2, n_members)
 
 
+@pytest.mark.parametrize("name", ["loss", "width", "depth"])
+def test_what_no_effort_decides_has_to_be_given(name):
+    with pytest.raises(InputError, match=rf"^Expected {name} to be .*, found None\."):
+        quick(**{name: None}).fit(X)
+
+
 def test_more_effort_takes_more_steps():
     low, default, high = (TableSettings.of_effort(effort).n_steps for effort in ("low", "default", "high"))
     assert low < default < high
