@@ -65,30 +65,16 @@ class CoreSchema:
     n_features: int
     table: Schema
 
-    @property
-    def takes(self) -> str:
-        """What it is called in messages."""
-        return "encoded rows"
-
-    @property
-    def noun(self) -> str:
-        """What one is called in messages."""
-        return "row"
+    # What `gandetect.modality.Modality` asks of it.
+    takes = "encoded rows"
+    noun = "row"
+    outputs = default_outputs = DEFAULT_OUTPUTS
+    tolerance = 1e-5
 
     @property
     def inputs(self) -> tuple[GraphInput, ...]:
         """One batch of encoded rows."""
         return (GraphInput(FEATURES, np.float32, (None, self.n_features)),)
-
-    @property
-    def outputs(self) -> tuple[str, ...]:
-        """What a model for tables answers without being asked for more."""
-        return DEFAULT_OUTPUTS
-
-    @property
-    def default_outputs(self) -> tuple[str, ...]:
-        """All of them."""
-        return DEFAULT_OUTPUTS
 
     def feeds(self, raw: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
         """Check encoded rows of shape (n, n_features) and return the graph's input.
@@ -109,11 +95,6 @@ class CoreSchema:
     def chunk_size(self, feeds: Mapping[str, NDArray[Any]]) -> int:
         """Return how many rows go into one run, whatever they are."""
         return CHUNK_ROWS
-
-    @property
-    def tolerance(self) -> float:
-        """How far hosts may differ."""
-        return 1e-5
 
     def golden_view(self, output: str, values: NDArray[Any]) -> NDArray[Any]:
         """Return all of an output."""

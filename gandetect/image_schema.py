@@ -87,6 +87,12 @@ class ImageSchema:
     channels: int
     folders: tuple[str, ...] = ()
 
+    # What `gandetect.modality.Modality` asks of it.
+    takes = "pictures"
+    noun = "picture"
+    outputs = default_outputs = IMAGE_OUTPUTS
+    tolerance = 1e-4  # convolutions add up many products, in any order
+
     def __post_init__(self) -> None:
         if self.channels not in (1, 3) or not (8 <= self.height <= MAX_SIDE and 8 <= self.width <= MAX_SIDE):
             raise ValueError(f"no model has images of {self.height} x {self.width} x {self.channels}")
@@ -94,30 +100,10 @@ class ImageSchema:
             raise ValueError(f"no model has the folders {self.folders}")
 
     @property
-    def takes(self) -> str:
-        """What it is called in messages."""
-        return "pictures"
-
-    @property
-    def noun(self) -> str:
-        """What one is called in messages."""
-        return "picture"
-
-    @property
     def inputs(self) -> tuple[GraphInput, ...]:
         """One batch of images of any size, and the names of their folders where those are asked for."""
         images = GraphInput(IMAGE_INPUT, np.uint8, (None, None, None, self.channels))
         return (images, GraphInput(FOLDER_INPUT, str, (None,))) if self.folders else (images,)
-
-    @property
-    def outputs(self) -> tuple[str, ...]:
-        """The outputs of a model for images."""
-        return IMAGE_OUTPUTS
-
-    @property
-    def default_outputs(self) -> tuple[str, ...]:
-        """All of them."""
-        return IMAGE_OUTPUTS
 
     def raw(self, images: NDArray[np.uint8], folders: Sequence[str]) -> Any:
         """Return what `feeds` takes, of images and the names of their folders, which few models ask for."""
@@ -187,11 +173,6 @@ class ImageSchema:
         """Return how many images go into one run: fewer of large ones, so that memory stays bounded."""
         n_values = max(int(np.prod(feeds[IMAGE_INPUT].shape[1:])), 16 * self.height * self.width)
         return max(2, _CHUNK_VALUES // n_values)
-
-    @property
-    def tolerance(self) -> float:
-        """How far hosts may differ: convolutions add up many products, in any order."""
-        return 1e-4
 
     def golden_view(self, output: str, values: NDArray[Any]) -> NDArray[Any]:
         """Return what the golden answers hold of an output: of maps every eighth pixel."""

@@ -34,6 +34,13 @@ class Schema:
 
     columns: tuple[Column, ...]
 
+    # What `gandetect.modality.Modality` asks of it.
+    takes = "tables"
+    noun = "row"
+    outputs = OUTPUTS
+    default_outputs = DEFAULT_OUTPUTS  # what was expected is for explanations
+    tolerance = 1e-5
+
     def __post_init__(self) -> None:
         require_type("a schema of a tuple of columns", self.columns, (tuple, list), "pass (Column(...), ...)")
         for column in self.columns:
@@ -121,32 +128,12 @@ class Schema:
         )
 
     @property
-    def takes(self) -> str:
-        """What it is called in messages."""
-        return "tables"
-
-    @property
-    def noun(self) -> str:
-        """What one is called in messages."""
-        return "row"
-
-    @property
     def inputs(self) -> tuple[GraphInput, ...]:
         """One input for each column that is used."""
         return tuple(
             GraphInput(column.input_name, np.float64 if column.kind in NUMERIC else str, (None,))
             for column in self.used
         )
-
-    @property
-    def outputs(self) -> tuple[str, ...]:
-        """The outputs of a model for tables."""
-        return OUTPUTS
-
-    @property
-    def default_outputs(self) -> tuple[str, ...]:
-        """All outputs but what was expected: that is for explanations."""
-        return DEFAULT_OUTPUTS
 
     @cached_property
     def expectations(self) -> dict[str, tuple[str, int]]:
@@ -222,11 +209,6 @@ class Schema:
         int
         """
         return CHUNK_ROWS
-
-    @property
-    def tolerance(self) -> float:
-        """How far hosts may differ."""
-        return 1e-5
 
     def golden_view(self, output: str, values: NDArray[Any]) -> NDArray[Any]:
         """Return what of an output is compared with the golden rows' stored one.
