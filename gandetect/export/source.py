@@ -169,7 +169,7 @@ class Source:
     def features(self, columns: Columns) -> Floats:
         """Return raw columns as a core model takes them, (n, n_features), computed by the source's own graph."""
         parts = self.encode(columns)
-        return np.concatenate([parts.samples, parts.present, parts.excess, parts.growth], axis=1)
+        return np.concatenate([parts.samples, parts.present, parts.excess, parts.growth.max(1, keepdims=True)], axis=1)
 
     def rows(self, n_rows: int, random: np.random.Generator) -> dict[str, NDArray[Any]]:
         """Return drawn rows as raw columns."""
