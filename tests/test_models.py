@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from gandetect import Scorer
+from gandetect import Scorer, export_model
 from gandetect.readers.images import ImageReader
 from gandetect.readers.tables import read_table
 from gandetect.readers.values import parse_columns
@@ -56,3 +56,8 @@ class TestModel:
         score = scorer(raw, ["anomaly_score"])["anomaly_score"]
         assert np.isfinite(score).all()
         assert roc_auc_score(anomalous, score) > 0.9
+
+
+@pytest.mark.parametrize("variant", [{"core": True}, {"storage": "fp16"}], ids=["core", "fp16"])
+def test_a_committed_model_can_be_exported(variant: dict[str, Any]) -> None:
+    assert export_model(ROOT / "models" / "machines.onnx", **variant).comparison.flags_changed == 0
