@@ -60,4 +60,5 @@ class TestModel:
 
 @pytest.mark.parametrize("variant", [{"core": True}, {"storage": "fp16"}], ids=["core", "fp16"])
 def test_a_committed_model_can_be_exported(variant: dict[str, Any]) -> None:
-    assert export_model(ROOT / "models" / "machines.onnx", **variant).comparison.flags_changed == 0
+    exported = export_model(ROOT / "models" / "machines.onnx", **variant)
+    assert Scorer(exported.model).verify() <= 1e-5
