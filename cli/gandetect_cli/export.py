@@ -42,9 +42,9 @@ already, and where next to nothing is saved nothing is written. --distill, --cor
 With --core the device encodes raw rows itself: FILE.encoding.json says how, and is written together with FILE.onnx.
 Since it takes encoded rows, inspect and verify take such a file, but no command that reads a table does.
 
-Bounds: with --core alone, scores within 1e-5; with fp16, scores and heat maps within 5 % and at most 0.5 % of the flags
-changed; distilled, at most 10 % of the flags changed and a rank correlation of at least 0.9. A distilled model has
-p-values of its own.
+Bounds: with --core alone, scores, realness, reconstruction errors and contributions within 1e-5; with fp16, these and
+heat maps within 5 % and at most 0.5 % of the flags changed; distilled, at most 10 % of the flags changed and a rank
+correlation of at least 0.9. A distilled model has p-values of its own.
 """
 }
 

@@ -82,7 +82,7 @@ def _read_batches(file: Any, n_rows: int, name: str) -> Iterator[list[list[str]]
 def _texts(values: Any, column: str, name: str) -> list[str]:
     try:
         return _written(values)
-    except (NotImplementedError, ValueError, OverflowError) as error:
+    except (NotImplementedError, ValueError, OverflowError) as error:  # pyarrow's for types without text; no calendar
         found = "values that are not UTF-8" if isinstance(error, UnicodeError) else f"values of type {values.type}"
         raise InputError(
             f"{name}: expected numbers, text, booleans or times in column {column!r}, found {found}; turn them into "
