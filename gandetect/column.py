@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from numbers import Real
@@ -118,6 +118,13 @@ class Column:
                 )
         require_type("the summary of a column to be a dict", self.summary, dict, "leave it out")
         object.__setattr__(self, "missing", tuple(self.missing))  # also from JSON
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON values: name, kind, role, the input's name, and every other property that is not its default."""
+        own, usual = asdict(self), asdict(Column(self.name, self.kind))
+        own["missing"] = list(self.missing)
+        said = {"name": self.name, "kind": self.kind, "role": self.role, "input": self.input_name}
+        return said | {key: value for key, value in own.items() if value and value != usual[key]}
 
     @cached_property
     def input_name(self) -> str:

@@ -21,7 +21,7 @@ ALPHA = "alpha"
 """Name of the model file's optional input: the false-alarm rate at which rows are flagged."""
 
 INTERNAL_PREFIX = "gandetect/"
-"""Every tensor inside the graph that is neither an input nor an output starts with this."""
+"""No input or output starts with this, but every tensor inside the graph, unless a variant has numbers for names."""
 
 CHUNK_ROWS = 320
 """Rows that go into one run: nearly as fast as larger chunks, and memory stays bounded."""

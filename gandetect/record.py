@@ -129,6 +129,25 @@ def manifest_of(
     }
 
 
+def answers_as_json(answers: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+    """Return answers as JSON values: single precision in the fewest digits that tell a number from its neighbours.
+
+    Parameters
+    ----------
+    answers : mapping of str to array
+        By output.
+
+    Returns
+    -------
+    dict of str to list
+        Of the same shapes; numbers that single precision turns back into the same ones.
+    """
+    return {
+        name: (values.astype(str).astype(np.float64) if values.dtype == np.float32 else values).tolist()
+        for name, values in answers.items()
+    }
+
+
 def clear_of_steps(
     scores: NDArray[np.float32], steps: NDArray[np.float32], threshold: float | None, tolerance: float
 ) -> NDArray[np.bool_]:

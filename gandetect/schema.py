@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -247,11 +247,10 @@ class Schema:
         Returns
         -------
         list of dict
-            One for each column.
+            One for each column: ``name``, ``kind``, ``role`` and ``input``, the graph's input that takes it, and of the
+            other properties those that are not as in most columns.
         """
-        return [
-            asdict(column) | {"missing": list(column.missing), "input": column.input_name} for column in self.columns
-        ]
+        return [column.to_json() for column in self.columns]
 
     @classmethod
     def from_json(cls, columns: Iterable[Mapping[str, Any]]) -> Schema:

@@ -90,7 +90,7 @@ def export(
     emit(json.dumps(names | asdict(found)) + "\n" if as_json else _text(" and ".join(written), found, schema.noun))
 
 
-LEAST_SAVED = 0.01
+LEAST_SAVED = 0.03
 """Share of a file that storing its weights in half the space has to save."""
 
 

@@ -26,7 +26,7 @@ from gandetect.graph.core import core_graph
 from gandetect.graph.surgery import OpenModel
 from gandetect.modality import INTERNAL_PREFIX
 from gandetect.model_file import read_model, seal, unsealed_metadata, write_model
-from gandetect.record import checked_seed, clear_of_steps
+from gandetect.record import answers_as_json, checked_seed, clear_of_steps
 from gandetect.scorer import Scorer
 
 STORAGES = ("fp32", "fp16")
@@ -108,9 +108,8 @@ def export_model(
     storage : {"fp32", "fp16"}, optional
         "fp16" stores the weights in half the space; they are unpacked when the file is opened, and as fast. Of the
         p-values it keeps fewer steps: what is flagged at the model's own false-alarm rate stays, other p-values are up
-        to 2 % larger. Without it
-        only those of a distilled model are stored so, of which it loses nothing, and not in a core model. A model for
-        pictures is stored so already, but for the weights of its backbone.
+        to 2 % larger. Without it only those of a distilled model are stored so, of which it loses nothing, and not in
+        a core model. A model for pictures is stored so already, but for the weights of its backbone.
     distill : bool, default=False
         Teach the whole ensemble to one small network, which takes its place.
     core : bool, default=False
@@ -168,11 +167,12 @@ def export_model(
         compare(source, whole, _sealed(changed, manifest), seed).require(BOUNDS["core"])
     if storage == "fp16":
         changed.halve(source.smallest_halved)
-    comparison = compare(source, model, _sealed(changed, manifest), seed)
+    labelled = storage != "fp16"  # an export finds its way by labels, and starts from no variant
+    comparison = compare(source, model, _sealed(changed, manifest, labelled=labelled), seed)
     comparison.require(BOUNDS["distilled" if distill else "fp16" if storage == "fp16" else "core"])
     unkept = "n_bytes", "one_row", "batch"
     measured = {k: v for k, v in asdict(comparison).items() if k not in unkept and v is not None}
-    variant = _sealed(changed, manifest | {"export": about | measured})
+    variant = _sealed(changed, manifest | {"export": about | measured}, labelled=labelled)
     return Exported(variant, comparison, encoding_spec(_tables(source), _digest(variant)) if core else None)
 
 
@@ -204,18 +204,20 @@ def _digest(model: bytes) -> str:
     return hashlib.sha256(model).hexdigest()
 
 
-def _sealed(model: OpenModel, manifest: dict[str, Any]) -> bytes:
+def _sealed(model: OpenModel, manifest: dict[str, Any], *, labelled: bool = True) -> bytes:
     """Return a model file with golden rows of its own."""
 
     def file(manifest: dict[str, Any]) -> bytes:
-        return seal(model.saved(unsealed_metadata(manifest)))
+        return seal(model.saved(unsealed_metadata(manifest), labelled=labelled))
 
     scorer = Scorer(file(manifest))
     inputs = manifest["golden"]["inputs"]
     answers = scorer(scorer.schema.raw_from_json(inputs))
     clear = _clear_of_steps(model, answers["anomaly_score"], manifest, scorer.schema.tolerance)
     inputs = {name: [value for value, own in zip(values, clear, strict=True) if own] for name, values in inputs.items()}
-    outputs = {name: scorer.schema.golden_view(name, values[clear]).tolist() for name, values in answers.items()}
+    outputs = answers_as_json(
+        {name: scorer.schema.golden_view(name, values[clear]) for name, values in answers.items()}
+    )
     return file(manifest | {"golden": {"inputs": inputs, "outputs": outputs}})
 
 

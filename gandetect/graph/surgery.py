@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -18,7 +19,7 @@ from gandetect.modality import INTERNAL_PREFIX
 SMALLEST_HALVED = 256
 """Smaller tensors stay in single precision: there is nothing to be saved."""
 
-HALVED = ("memory", AXES)
+HALVED = ("memory", AXES, "evidence/heights")
 """Labels of constants that half precision changes as little as it does unlabelled weights."""
 
 
@@ -138,8 +139,16 @@ class OpenModel:
         model.graph.initializer.extend([*self._graph.initializer, *graph.initializer])
         return OpenModel(model.SerializeToString()).saved({})
 
-    def saved(self, metadata: Mapping[str, str]) -> bytes:
-        """Return the model with only what its outputs need, and with other metadata."""
+    def saved(self, metadata: Mapping[str, str], *, labelled: bool = True) -> bytes:
+        """Return the model with only what its outputs need, and with other metadata.
+
+        Parameters
+        ----------
+        metadata : mapping of str to str
+            Takes the place of the model's own.
+        labelled : bool, default=True
+            Keep labels and telling names; without them a file is some kilobytes smaller, and nothing can take it apart.
+        """
         nodes, used = self.needed([output.name for output in self._graph.output], [])
         inputs = {value.name for value in self._graph.input}
         constants = [tensor for tensor in self._graph.initializer if tensor.name in used | inputs]
@@ -148,6 +157,8 @@ class OpenModel:
         del model.graph.node[:], model.graph.initializer[:], model.metadata_props[:]
         model.graph.node.extend(nodes)
         model.graph.initializer.extend(constants)
+        if not labelled:
+            _number(model.graph)
         helper.set_model_props(model, dict(metadata))
         serialized: bytes = model.SerializeToString(deterministic=True)
         return serialized
@@ -195,3 +206,31 @@ class OpenModel:
             f"Expected a model file with the labelled parts that an export starts from, found no {label!r}; "
             "fit the model again with this version of gandetect."
         )
+
+
+def _number(graph: onnx.GraphProto) -> None:
+    """Call tensors that only the graph itself knows by numbers; nodes that do nothing but name one go."""
+    public = {value.name for value in (*graph.input, *graph.output)}
+    numbers = (name for name in map(str, itertools.count()) if name not in public)
+    new: dict[str, str] = {
+        "": "",
+        **{name: name for name in public},
+    }  # an empty name stands for an input that is left out
+
+    def renamed(name: str) -> str:
+        if name not in new:
+            new[name] = next(numbers)
+        return new[name]
+
+    for tensor in graph.initializer:
+        tensor.name = renamed(tensor.name)
+    nodes = []
+    for node in graph.node:
+        node.input[:] = map(renamed, node.input)
+        if node.op_type == "Identity" and node.output[0] not in public:
+            new[node.output[0]] = node.input[0]
+        else:
+            node.output[:] = map(renamed, node.output)
+            nodes.append(node)
+    del graph.node[:]
+    graph.node.extend(nodes)

@@ -23,7 +23,7 @@ from gandetect.images.heatmap import Heat, MapScale
 from gandetect.images.maps import pictures_of
 from gandetect.model_file import unsealed_metadata
 from gandetect.networks.images import ImagePair
-from gandetect.record import clear_of_steps
+from gandetect.record import answers_as_json, clear_of_steps
 from gandetect.scorer import open_session, run_in_chunks
 
 Floats = NDArray[np.float32]
@@ -122,7 +122,7 @@ def golden_images(learned: Learned, threshold: float | None, drawn: Image, seed:
     named = {FOLDER_INPUT: [folder for folder, own in zip(folders, clear, strict=True) if own]} if folders else {}
     return {
         "inputs": {IMAGE_INPUT: images[clear].tolist()} | named,
-        "outputs": {name: schema.golden_view(name, values[clear]).tolist() for name, values in answers.items()},
+        "outputs": answers_as_json({name: schema.golden_view(name, values[clear]) for name, values in answers.items()}),
     }
 
 

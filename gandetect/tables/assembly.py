@@ -20,7 +20,7 @@ from gandetect.graph.score import add_answers, add_measures, add_score
 from gandetect.graph.tables import TableWeights, add_networks
 from gandetect.model_file import unsealed_metadata
 from gandetect.networks.tables import TablePair
-from gandetect.record import clear_of_steps
+from gandetect.record import answers_as_json, clear_of_steps
 from gandetect.schema import Schema
 from gandetect.scorer import open_session, run_in_chunks
 from gandetect.tables.decoding import decode
@@ -130,4 +130,4 @@ def golden_rows(learned: Learned, threshold: float | None, columns: Columns) -> 
         name: [None if value != value else value for value in values.tolist()] if name in numeric else values.tolist()
         for name, values in columns.items()
     }
-    return {"inputs": inputs, "outputs": {name: values.tolist() for name, values in answers.items()}}
+    return {"inputs": inputs, "outputs": answers_as_json(answers)}

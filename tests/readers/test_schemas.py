@@ -91,3 +91,7 @@ def test_numbers_may_stand_for_missing_values_in_all_columns_or_in_one():
     assert [column.kind for column in schema.columns] == [Kind.NUMBER, Kind.EMPTY, Kind.CATEGORY]
     assert schema["b"].reason == "every value is missing"
     assert Schema.from_json(json.loads(json.dumps(schema.to_json()))) == schema
+    assert schema.to_json()[1] == {
+        **{"name": "b", "kind": "empty", "role": "left out", "input": "b"},
+        **{"reason": "every value is missing", "missing": [-99.0]},
+    }
