@@ -120,7 +120,14 @@ class Column:
         object.__setattr__(self, "missing", tuple(self.missing))  # also from JSON
 
     def to_json(self) -> dict[str, Any]:
-        """Return JSON values: name, kind, role, the input's name, and every other property that is not its default."""
+        """Return the column as JSON values.
+
+        Returns
+        -------
+        dict
+            ``name``, ``kind``, ``role``, ``input`` (the graph's input that takes it), and of the other properties those
+            that are not as in most columns.
+        """
         own, usual = asdict(self), asdict(Column(self.name, self.kind))
         own["missing"] = list(self.missing)
         said = {"name": self.name, "kind": self.kind, "role": self.role, "input": self.input_name}

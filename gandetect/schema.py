@@ -247,8 +247,7 @@ class Schema:
         Returns
         -------
         list of dict
-            One for each column: ``name``, ``kind``, ``role`` and ``input``, the graph's input that takes it, and of the
-            other properties those that are not as in most columns.
+            One for each column, see `Column.to_json`.
         """
         return [column.to_json() for column in self.columns]
 
