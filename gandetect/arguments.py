@@ -10,21 +10,21 @@ from gandetect.errors import InputError, quoted
 
 
 def require_one_of(name: str, value: Any, known: Iterable[str]) -> None:
-    """Refuse what is none of some words.
+    """Refuse a value that is not one of the known words.
 
     Parameters
     ----------
     name : str
-        What the argument is called.
+        The argument's name.
     value : object
-        What it is.
+        The argument's value.
     known : iterable of str
-        What it may be.
+        The words that it may be.
 
     Raises
     ------
     InputError
-        It is none of them.
+        The value is none of these words.
     """
     known = [str(word) for word in known]
     if not isinstance(value, str) or value not in known:
@@ -32,42 +32,42 @@ def require_one_of(name: str, value: Any, known: Iterable[str]) -> None:
 
 
 def require_type(expected: str, value: Any, kind: type | tuple[type, ...], remedy: str) -> None:
-    """Refuse what is not of a type.
+    """Refuse a value of another type.
 
     Parameters
     ----------
     expected : str
-        What the argument has to be, in words.
+        What the argument has to be, in the words of the message: ``"a Schema"``.
     value : object
-        What it is.
+        The argument's value.
     kind : type or tuple of types
-        What it may be.
+        The types that it may have.
     remedy : str
-        What to do.
+        What to do, in the words of the message: ``"pass one"``.
 
     Raises
     ------
     InputError
-        It is of another type.
+        The value is of another type.
     """
     if not isinstance(value, kind):
         raise InputError(f"Expected {expected}, found {_shown(value)}; {remedy}.")
 
 
 def require_text(expected: str, value: Any) -> None:
-    """Refuse what is no text, or none that UTF-8 can hold.
+    """Refuse a value that is not text, or is text that UTF-8 cannot hold.
 
     Parameters
     ----------
     expected : str
-        What the argument has to be, in words.
+        What the argument has to be, in the words of the message: ``"a Schema"``.
     value : object
-        What it is.
+        The argument's value.
 
     Raises
     ------
     InputError
-        It is something else.
+        The value is something else.
     """
     require_type(expected, value, str, "pass text")
     if value.encode(errors="ignore").decode() != value:
@@ -75,61 +75,61 @@ def require_text(expected: str, value: Any) -> None:
 
 
 def require_count(name: str, value: Any, smallest: int) -> None:
-    """Refuse what is no whole number, or too small a one.
+    """Refuse a value that is not a whole number, or is too small.
 
     Parameters
     ----------
     name : str
-        What the argument is called.
+        The argument's name.
     value : object
-        What it is.
+        The argument's value.
     smallest : int
-        What it is at least.
+        The smallest allowed value.
 
     Raises
     ------
     InputError
-        It is something else.
+        The value is something else.
     """
     if not isinstance(value, Integral) or value < smallest:
         raise InputError(f"Expected {name} to be a whole number of at least {smallest}, found {_shown(value)}.")
 
 
 def require_position(name: str, value: Any, n_places: int) -> None:
-    """Refuse what is no place among so many, where negative numbers count from the end.
+    """Refuse a value that is not an index of a sequence; negative ones count from its end.
 
     Parameters
     ----------
     name : str
-        What the argument is called.
+        The argument's name.
     value : object
-        What it is.
+        The argument's value.
     n_places : int
-        How many there are.
+        Length of the sequence.
 
     Raises
     ------
     InputError
-        It is something else.
+        The value is something else.
     """
     if not isinstance(value, Integral) or not -n_places <= int(value) < n_places:
         raise InputError(f"Expected {name} to be a whole number below {n_places}, found {_shown(value)}.")
 
 
 def require_callable(name: str, value: Any) -> None:
-    """Refuse what is neither None nor can be called.
+    """Refuse a value that is neither None nor a callable.
 
     Parameters
     ----------
     name : str
-        What the argument is called.
+        The argument's name.
     value : object
-        What it is.
+        The argument's value.
 
     Raises
     ------
     InputError
-        It is something else.
+        The value is something else.
     """
     if value is not None and not callable(value):
         raise InputError(f"Expected {name} to be a function, found {_shown(value)}; pass one, or leave it out.")

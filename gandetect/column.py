@@ -86,8 +86,8 @@ class Column:
     Raises
     ------
     InputError
-        The kind or the role is none, what has to be text is none, or what stands for a missing value is no finite
-        number.
+        The kind or the role is unknown, a property that has to be text is not, or what stands for a missing value is
+        not a finite number.
     """
 
     name: str

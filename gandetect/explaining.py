@@ -45,7 +45,7 @@ def explain(scorer: Scorer, columns: Columns, alpha: float | None = None) -> Exp
     Raises
     ------
     InputError
-        `scorer` is none, or its model is not for tables, or as from `Scorer`.
+        `scorer` is not a `Scorer`, or its model is not for tables; otherwise as from calling the scorer.
     """
     schema = table_scored_by(scorer)
     answers = scorer(columns, EXPLAINED, alpha)

@@ -101,7 +101,7 @@ def write_model(model: bytes, path: str | os.PathLike[str]) -> None:
     Raises
     ------
     InputError
-        The model is not given in bytes, or the path is none.
+        `model` is not bytes, or `path` is not a path.
     ModelFileError
         `read_model` would refuse the model.
     FileAccessError
@@ -132,7 +132,7 @@ def read_model(source: str | os.PathLike[str] | bytes) -> tuple[bytes, dict[str,
     Raises
     ------
     InputError
-        The source is neither.
+        `source` is neither a path nor bytes.
     FileAccessError
         The file does not exist, is a folder, or cannot be read.
     ModelFileError

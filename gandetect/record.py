@@ -67,7 +67,7 @@ def checked_numbers(settings: Settings, smallest: Mapping[str, float]) -> Settin
     Raises
     ------
     InputError
-        A number is none, not whole, too small or infinite.
+        A value is not a number, not a whole one where it has to be, too small or infinite.
     """
     own = {name: _number(name, getattr(settings, name), least) for name, least in smallest.items()}
     return replace(settings, **own)

@@ -46,7 +46,7 @@ class HeatmapFolder:
     Raises
     ------
     InputError
-        The folder is inside the pictures, or the share is none.
+        The folder is inside the pictures, or `pixel_rate` is not between 0 and 1.
     MissingExtraError
         Pillow is not installed.
     """

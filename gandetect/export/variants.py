@@ -74,7 +74,7 @@ class Exported:
         Raises
         ------
         InputError
-            The path is none.
+            `path` is not a path.
         FileAccessError
             A file cannot be written; earlier files are untouched.
         """

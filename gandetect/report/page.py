@@ -89,7 +89,8 @@ def render_report(
     Raises
     ------
     InputError
-        The model is not for tables, what has to be new rows or a title is none, or the labels are all the same.
+        `scorer` is not a `Scorer`, its model is not for tables, `rows` are not `ReportRows`, `title` is not text, or
+        the labels are all the same.
     MissingExtraError
         jinja2 is not installed, or with labels scikit-learn or scipy.
     """

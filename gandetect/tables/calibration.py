@@ -268,7 +268,7 @@ def _components(feeds: dict[str, Floats], error_scale: Floats) -> Floats:
 
 
 def _scores(components: Floats, evidence: Evidence, growth: Floats | None = None) -> Floats:
-    """Return anomaly scores; `growth`, (n, 1), is none on training rows."""
+    """Return anomaly scores; without `growth`, (n, 1), it is 0, as that of every training row."""
     feeds = {
         "components": components,
         "growth": np.zeros((len(components), 1), np.float32) if growth is None else growth,

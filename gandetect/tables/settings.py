@@ -149,7 +149,7 @@ class TableSettings:
         Raises
         ------
         InputError
-            There is no such effort, loss or optimizer, or a number is too small, infinite or none.
+            There is no such effort, loss or optimizer, or a value is not a number, too small or infinite.
         """
         for name, known in _NAMES.items():
             require_one_of(name, getattr(self, name), known)

@@ -142,12 +142,12 @@ def kept(
 
 
 def require_checkpoint(path: str | os.PathLike[str] | None, *, resume: bool) -> None:
-    """Refuse what is no path, and to resume without a checkpoint.
+    """Refuse what is not a path, and to resume without a checkpoint.
 
     Raises
     ------
     InputError
-        The path is none, or nothing says what to go on from.
+        The path is not a path, or there is no path to resume from.
     """
     require_type("the path of a checkpoint", path, (str, os.PathLike, NoneType), "pass one, or leave it out")
     require_type("resume to be True or False", resume, (bool, np.bool_), "pass one of them")
