@@ -57,6 +57,13 @@ class ModelFileDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         -------
         array of float64 of shape (n_samples,)
             The higher, the more anomalous.
+
+        Raises
+        ------
+        NotFittedError
+            There was no `fit` before.
+        ValueError
+            `X` is not what `fit` took, or cannot be read; an `InputError` unless scikit-learn's own check finds it.
         """
         return np.asarray(self._answer(X, "anomaly_score"), dtype=np.float64)
 
@@ -72,6 +79,11 @@ class ModelFileDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         -------
         array of float64 of shape (n_samples,)
             The higher, the more normal.
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            As from `anomaly_score`.
         """
         return -self.anomaly_score(X)
 
@@ -87,6 +99,11 @@ class ModelFileDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         -------
         array of float64 of shape (n_samples,)
             Negative for outliers.
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            As from `anomaly_score`.
         """
         return self.score_samples(X) - self.offset_
 
@@ -102,6 +119,11 @@ class ModelFileDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         -------
         array of int64 of shape (n_samples,)
             -1 for outliers, +1 for inliers.
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            As from `anomaly_score`.
         """
         return np.where(self.decision_function(X) < 0, -1, 1)
 
@@ -119,6 +141,11 @@ class ModelFileDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         -------
         array of int64 of shape (n_samples,)
             -1 for outliers, +1 for inliers.
+
+        Raises
+        ------
+        InputError, ValueError
+            As from `fit`.
         """
         labels: NDArray[np.int64] = self.fit(X, y, **kwargs).predict(X)
         return labels
@@ -135,6 +162,11 @@ class ModelFileDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         -------
         array of float64 of shape (n_samples,)
             From 0 to 1: the smaller, the more anomalous.
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            As from `anomaly_score`.
         """
         return np.asarray(self._answer(X, "p_value"), dtype=np.float64)
 
@@ -151,6 +183,8 @@ class ModelFileDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
 
         Raises
         ------
+        NotFittedError
+            There was no `fit` before.
         FileAccessError
             The file cannot be written; a file that was there is unchanged.
         """

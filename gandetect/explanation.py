@@ -79,6 +79,11 @@ class Explanation:
         -------
         list of int
             Positions among the features, by falling blame.
+
+        Raises
+        ------
+        InputError
+            There is no such row, or `at_most` is not a whole number of at least 0.
         """
         self._require(row)
         require_count("at_most", at_most, 0)
@@ -99,6 +104,11 @@ class Explanation:
         -------
         list of str
             One sentence for each of the features `to_name`.
+
+        Raises
+        ------
+        InputError
+            There is no such row, or `at_most` is not a whole number of at least 0.
         """
         return [self.reason(row, feature) for feature in self.to_name(row, at_most)]
 
@@ -114,6 +124,11 @@ class Explanation:
         -------
         str
             One sentence.
+
+        Raises
+        ------
+        InputError
+            There is no such row or feature.
         """
         self._require(row, feature)
         return reason_of(self.schema, self.values, self.answers, row, feature)
@@ -133,6 +148,11 @@ class Explanation:
         list of int
             Positions of those most to blame, by falling blame, without those whose level is among the expected ones
             unless there are no others.
+
+        Raises
+        ------
+        InputError
+            There is no such row, or `at_most` is not a whole number of at least 0.
         """
         require_count("at_most", at_most, 0)
         features = self.most_to_blame(row, len(self.schema.features))
@@ -163,6 +183,11 @@ class Explanation:
         -------
         float or list of str
             A number, or a time in seconds since 1970 UTC; of other kinds the one or two likeliest levels.
+
+        Raises
+        ------
+        InputError
+            There is no such row or feature.
         """
         self._require(row, feature)
         output, position = self.schema.expectations[self.schema.features[feature].name]
@@ -181,6 +206,11 @@ class Explanation:
         -------
         dict of str to float or str
             New values by column; empty where none were found or needed.
+
+        Raises
+        ------
+        InputError
+            There is no such row.
         """
         self._require(row)
         names = [self.schema.features[feature].name for feature in np.flatnonzero(self.repaired[row])]

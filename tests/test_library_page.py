@@ -66,3 +66,8 @@ def test_docstrings_name_every_parameter_and_what_is_returned(name):
     assert sorted(each for each in described if each) == sorted(signature.parameters.keys() - {"self"})
     if not inspect.isclass(one) and signature.return_annotation not in (None, "None"):
         assert section(docstring, "Returns")
+
+
+@pytest.mark.parametrize("name", [name for name in CALLABLES if "Detector." in name or "Explanation." in name])
+def test_docstrings_of_methods_that_take_data_or_positions_say_what_is_raised(name):
+    assert section(inspect.getdoc(CALLABLES[name]), "Raises")

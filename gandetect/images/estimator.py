@@ -221,6 +221,11 @@ class ImageGANDetector(ModelFileDetector):
         array of float32 of shape (n_samples, model height, model width)
             The higher, the more anomalous: 2 is as rare as one pixel in a hundred. `gandetect.resize_heatmap` brings
             each to its picture's own size.
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            As from `anomaly_score`.
         """
         return np.asarray(self._answer(X, "heatmap"), dtype=np.float32)
 
@@ -236,6 +241,11 @@ class ImageGANDetector(ModelFileDetector):
         -------
         array of float32 of shape (n_samples, model height, model width, channels)
             Pixel values, 0 to 255.
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            As from `anomaly_score`.
         """
         return np.asarray(self._answer(X, "reconstruction"), dtype=np.float32)
 

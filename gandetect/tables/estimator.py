@@ -220,6 +220,11 @@ class GANDetector(ModelFileDetector):
         Explanation
             ``blame``, (n_samples, n_features): non-negative shares, every row sums to 1; ``expected`` values by column;
             ``reasons(row)`` in words; ``repair(row)``: new values that make an outlier normal.
+
+        Raises
+        ------
+        NotFittedError, ValueError
+            As from `anomaly_score`.
         """
         columns = self._columns(X)
         return explain(self.scorer_, columns)
