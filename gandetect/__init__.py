@@ -1,4 +1,4 @@
-"""Anomaly detection with a trained GAN discriminator, exported to one ONNX file.
+"""Anomaly detection in tables and pictures with a generative adversarial network that ends as one ONNX file.
 
 Names are loaded on first use: scoring needs neither torch nor scikit-learn.
 """

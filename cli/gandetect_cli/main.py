@@ -23,6 +23,7 @@ EXAMPLES = """\
 Examples:
   gandetect fit normal.csv                learn what normal rows look like; writes gandetect.onnx
   gandetect score new.csv                 add an anomaly score, a p-value and a flag to every row
+  gandetect fit photos/                   pictures, too: all commands but explain, drift and report take them
   gandetect explain new.csv               which columns are to blame, and what was expected
   gandetect evaluate labelled.csv --label-column label
   gandetect drift new.csv                 are these still the data that the model was trained on?
@@ -31,7 +32,7 @@ Examples:
   gandetect verify                        does this machine compute what was trained?
   gandetect export --distill -o small.onnx            a smaller, faster variant
 
-Find anomalous rows with a trained GAN that lives in one ONNX file.
+Find anomalous rows and pictures with a generative adversarial network that lives in one ONNX file.
 """
 
 EXIT_CODES = """\
