@@ -160,7 +160,7 @@ class Scorer:
                 )
         return max(largest.values())
 
-    def golden_rows(self) -> tuple[Any, dict[str, NDArray[np.float64]]]:
+    def golden_rows(self) -> tuple[Any, dict[str, NDArray[np.float32]]]:
         """Return the rows or images that the model file holds for checks, none of them real, and its answers.
 
         Returns
@@ -180,16 +180,18 @@ class Scorer:
             golden = self.manifest["golden"]
             inputs = self.schema.raw_from_json(golden["inputs"])
             self.schema.feeds(inputs)
-            return inputs, {name: np.array(golden["outputs"][name], float) for name in self.schema.default_outputs}
-        except (KeyError, OverflowError, TypeError, ValueError) as error:  # 256 is no value of a pixel
+            with np.errstate(over="raise"):  # what single precision cannot hold is no answer
+                outputs = {name: np.array(golden["outputs"][name], np.float32) for name in self.schema.default_outputs}
+            return inputs, outputs
+        except (ArithmeticError, KeyError, TypeError, ValueError) as error:  # 256 is no value of a pixel
             raise self._no_golden() from error
 
-    def _difference(self, values: NDArray[Any], name: str, expected: NDArray[np.float64]) -> float:
+    def _difference(self, values: NDArray[Any], name: str, expected: NDArray[np.float32]) -> float:
         """Return the largest difference to what is stored, relative to ``max(1, abs(stored))``."""
-        computed = self.schema.golden_view(name, values)
-        if computed.shape != expected.shape or not expected.size:
+        computed, stored = (x.astype(np.float64) for x in (self.schema.golden_view(name, values), expected))
+        if computed.shape != stored.shape or not stored.size:
             raise self._no_golden()
-        return float((np.abs(computed - expected) / np.maximum(1, np.abs(expected))).max())
+        return float((np.abs(computed - stored) / np.maximum(1, np.abs(stored))).max())
 
     def _no_golden(self) -> ModelFileError:
         return ModelFileError(

@@ -297,7 +297,7 @@ def with_golden(mixed, scorer, output, change):
 
 
 def test_golden_rows_are_computed_as_they_were_stored(scorer):
-    assert 0 <= scorer.verify() <= 1e-5
+    assert scorer.verify() == 0  # this very machine stored them
 
 
 @pytest.mark.parametrize(
@@ -336,6 +336,11 @@ def test_golden_rows_hold_no_training_row(scorer):
 def test_a_slice_of_the_rows_scores_as_the_slice_of_the_answers(scorer, columns):
     answers, expected = scorer(taken(columns, slice(5, 15))), scorer(columns)
     np.testing.assert_allclose(answers["anomaly_score"], expected["anomaly_score"][5:15], rtol=1e-5, atol=1e-5)
+
+
+def test_a_golden_answer_that_no_answer_can_be_is_one_sentence(mixed, scorer):
+    with pytest.raises(ModelFileError, match=r"^Expected golden rows and their outputs in the model file, found none"):
+        with_golden(mixed, scorer, "anomaly_score", lambda value: 1e300).verify()
 
 
 @pytest.mark.parametrize("golden", [{}, {"inputs": {}}, {"inputs": {}, "outputs": {}}, "empty"])
