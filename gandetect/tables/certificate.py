@@ -1,24 +1,11 @@
 """A certificate without labels: which share of planted anomalies is found, also by two plain detectors.
 
-The four kinds of anomalies follow Han et al., "ADBench: Anomaly Detection Benchmark" (2022, section 3.2), who took them
-from Steinbuss and Böhm (2021); a Gaussian mixture stands for the normal rows.
-
-==========  =======================================================================================================
-kind        what is planted
-==========  =======================================================================================================
-local       draws from the mixture with `strength` times its covariances: near the data, but not of it
-global      each number uniform in its range, `strength` times as wide; each category uniform among its levels
-dependency  each column the value of another row: every value is usual, together they are not
-cluster     draws from one component of the mixture, moved away by `strength` of its deviations in one direction
-==========  =======================================================================================================
-
-Everything is out of fold. An anomaly is planted into a row of some fold, whose other cells it keeps, and is scored by
-what never saw this fold; the threshold lets through all but a share `alpha` of the training rows, scored likewise.
+Everything is out of fold. An anomaly that is planted into a row of some fold is scored by what never saw this fold; the
+threshold lets through all but a share `alpha` of the training rows, scored likewise.
 """
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -26,28 +13,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import IsolationForest
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import NearestNeighbors
 
-from gandetect.tables.encoding import CLIP, CategoryEncoding, Encoding, NumberEncoding
+from gandetect.tables.assembly import Learned
+from gandetect.tables.calibration import Judges, other_measures
+from gandetect.tables.encoding import EncodedRows
+from gandetect.tables.ensemble import TableRows
+from gandetect.tables.partial_graphs import run_encoding
+from gandetect.tables.planting import ROWS_PER_COMPONENT, STRENGTHS, plant
 
-STRENGTHS = {"local": 5.0, "global": 1.1, "dependency": 1.0, "cluster": 5.0}
-"""How strong the planted anomalies of each kind are; the first two as in ADBench."""
-
-FEWEST = 40
-"""With fewer rows nothing is certified."""
+FEWEST = ROWS_PER_COMPONENT
+"""With fewer rows nothing is certified: there is no mixture to plant from."""
 
 MAX_ROWS = 3000
-"""Training rows that the mixture and the plain detectors learn from."""
-
-N_COMPONENTS = (1, 2, 4)
-"""Components that the mixture may have; the Bayesian information criterion decides."""
-
-MAX_FULL = 50
-"""Numbers up to which the mixture knows their covariances; of more, and of few rows, only their variances."""
+"""Training rows that the plain detectors learn from."""
 
 N_NEIGHBOURS = 5
+"""Neighbours of the plain kNN."""
 
 Columns = Mapping[str, NDArray[Any]]
 Floats = NDArray[np.float64]
@@ -56,121 +38,65 @@ Score = Callable[[Floats32], Floats]
 """Samples to scores, high = anomalous."""
 
 
-@np.errstate(over="ignore")
-def plant(columns: Columns, encoding: Encoding, rows: NDArray[np.int64], seed: int) -> dict[str, dict[str, Any]]:
-    """Plant one anomaly of each kind into each of some rows.
+def certified(
+    columns: Columns, rows: TableRows, learned: Learned, scores: Floats32, alpha: float, n_planted: int, seed: int
+) -> dict[str, Any]:
+    """Plant anomalies, and say which share is found out of fold, also by plain detectors.
 
     Parameters
     ----------
     columns : mapping of str to array of shape (n_rows,)
         Raw training columns.
-    encoding : Encoding
-        How they are encoded.
-    rows : array of int
-        The rows to plant into; whatever a kind leaves alone stays as it is there, and what is given always does.
+    rows : TableRows
+        The same rows, encoded.
+    learned : Learned
+        The detector.
+    scores : array of shape (n_rows,)
+        Its scores of the training rows, out of fold.
+    alpha : float
+        The false-alarm rate at which anomalies are to be found.
+    n_planted : int
+        Anomalies of each kind; 0 for no certificate.
     seed : int
         Key of all randomness.
 
     Returns
     -------
-    dict of str to dict
-        Raw columns by kind; a kind that changes nothing in this table is left out.
+    dict
+        As from `certificate`; empty where there are too few rows, or nothing to plant.
     """
-    random = np.random.default_rng([seed, len(rows)])
-    numbers = {
-        name: number
-        for name, number in encoding.of_kind(NumberEncoding).items()
-        if not number.is_constant and name not in encoding.given
-    }
-    base = {name: values[rows] for name, values in columns.items() if name in encoding.columns}
-    planted: dict[str, dict[str, Any]] = {}
-    if numbers:
-        cloud = _Cloud(columns, numbers, random)
-        planted["local"] = base | cloud.local(base, STRENGTHS["local"])
-    planted["global"] = base | _global(columns, base, encoding, numbers, random)
-    if len(encoding.columns) > 1:
-        free = [name for name in base if name not in encoding.given]
-        planted["dependency"] = base | {name: random.choice(columns[name], len(rows)) for name in free}
-    if numbers:
-        planted["cluster"] = base | cloud.cluster(base, STRENGTHS["cluster"])
-    return {kind: made for kind, made in planted.items() if any(_differ(made[name], base[name]) for name in base)}
+    n_rows = len(rows.samples)
+    if not n_planted or n_rows < FEWEST:
+        return {}
+    chosen, compared = (np.random.default_rng([seed, n]).permutation(n_rows)[:n] for n in (n_planted, MAX_ROWS))
+    planted = plant(columns, learned.encoding, chosen, seed)
+    if not planted:
+        return {}
+    together = {name: np.concatenate([kind[name] for kind in planted.values()]) for name in learned.encoding.columns}
+    encoded = run_encoding(together, learned.schema, learned.encoding)
+    folds, planted_folds = rows.folds[compared], np.tile(rows.folds[chosen], len(planted))
+    own = _scores_of_folds(encoded, np.tile(chosen, len(planted)), planted_folds, learned)
+    by_detector = {"gandetect": Scores(scores.astype(np.float64), rows.folds, own)}
+    for name, fit in PLAIN.items():
+        normal, found = scores_of(fit, rows.samples[compared], folds, encoded.samples, planted_folds)
+        by_detector[name] = Scores(normal, folds, found)
+    return certificate(alpha, list(planted), by_detector)
 
 
-def _differ(one: NDArray[Any], other: NDArray[Any]) -> bool:
-    """Tell whether any value differs, missing ones being alike."""
-    return not np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
-
-
-def _global(
-    columns: Columns, base: Columns, encoding: Encoding, numbers: dict[str, NumberEncoding], random: np.random.Generator
-) -> dict[str, Any]:
-    """Draw numbers uniformly from a wider range, categories uniformly from their levels."""
-    drawn: dict[str, Any] = {}
-    for name, number in numbers.items():
-        away = number.half_range * (STRENGTHS["global"] * random.uniform(-1, 1, len(base[name])))
-        drawn[name] = _like(columns[name], base[name], number.middle, away)
-    for name, category in encoding.of_kind(CategoryEncoding).items():
-        if category.levels and name not in encoding.given:
-            drawn[name] = random.choice(np.array(category.levels, dtype=object), len(base[name]))
-    return drawn
-
-
-class _Cloud:
-    """The varying numbers of a table, in the encoding's scales, as a Gaussian mixture."""
-
-    def __init__(self, columns: Columns, numbers: dict[str, NumberEncoding], random: np.random.Generator) -> None:
-        self._columns, self._numbers, self._random = columns, numbers, random
-        rows = random.permutation(len(columns[next(iter(numbers))]))[:MAX_ROWS]
-        scaled = [(columns[name][rows] - number.centre) / number.scale for name, number in numbers.items()]
-        samples = np.clip(np.nan_to_num(np.stack(scaled, axis=1), posinf=0, neginf=0), -CLIP, CLIP)
-        mixture = _mixture(samples)
-        self._weights, self._means, spread = mixture.weights_, mixture.means_, mixture.covariances_
-        full = mixture.covariance_type == "full"
-        self._roots = np.linalg.cholesky(spread) if full else np.stack([np.diag(v**0.5) for v in spread])
-
-    def local(self, base: Columns, strength: float) -> dict[str, Any]:
-        """Draw from the mixture with wider components."""
-        component = self._random.choice(len(self._weights), self._n_rows(base), p=self._weights)
-        noise = strength**0.5 * self._random.normal(size=(len(component), len(self._numbers)))
-        return self._raw(base, self._means[component] + np.einsum("nij,nj->ni", self._roots[component], noise))
-
-    def cluster(self, base: Columns, strength: float) -> dict[str, Any]:
-        """Draw from one component that was moved away."""
-        component = self._random.choice(len(self._weights), p=self._weights)
-        direction = self._random.normal(size=len(self._numbers))
-        direction *= strength / np.linalg.norm(direction)
-        noise = direction + self._random.normal(size=(self._n_rows(base), len(self._numbers)))
-        return self._raw(base, self._means[component] + noise @ self._roots[component].T)
-
-    def _n_rows(self, base: Columns) -> int:
-        return len(base[next(iter(self._numbers))])
-
-    def _raw(self, base: Columns, scaled: Floats) -> dict[str, Any]:
-        return {
-            name: _like(self._columns[name], base[name], number.centre, number.scale * scaled[:, position])
-            for position, (name, number) in enumerate(self._numbers.items())
-        }
-
-
-def _mixture(samples: Floats) -> GaussianMixture:
-    """Fit mixtures of a few sizes and return the one that the Bayesian information criterion prefers."""
-    n_rows, n_numbers = samples.shape
-    kind = "full" if n_numbers <= MAX_FULL and n_rows > 10 * n_numbers else "diag"
-    sizes = [n for n in N_COMPONENTS if n_rows >= FEWEST * n]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer different rows than components, for instance
-        fits = [GaussianMixture(n, covariance_type=kind, reg_covar=1e-4, random_state=0).fit(samples) for n in sizes]
-    return min(fits, key=lambda fit: float(fit.bic(samples)))
-
-
-def _like(training: Floats, base: Floats, centre: float, away: Floats) -> Floats:
-    """Round what is drawn for a column of whole numbers, and leave missing values missing."""
-    largest, known = np.finfo(np.float64).max, training[np.isfinite(training)]
-    values = np.clip(centre / 2 + away / 2, -largest / 2, largest / 2) * 2  # halves: the sum may be too large
-    return np.where(np.isfinite(base), np.rint(values) if (known == np.rint(known)).all() else values, np.nan)
-
-
-# --- detection --------------------------------------------------------------------------------------------------------
+def _scores_of_folds(
+    encoded: EncodedRows, sources: NDArray[np.int64], folds: NDArray[np.int64], learned: Learned
+) -> NDArray[np.float64]:
+    """Score rows that were made from training rows by the members that never saw their folds."""
+    judges = Judges(learned.encoding, learned.weights, learned.error_scale, learned.evidence)
+    scores = np.empty(len(folds))
+    for member in np.unique(folds):
+        own = folds == member
+        parts = {name: values[own] for name, values in encoded._asdict().items()}
+        answers = judges.answers(parts, sources[own], judges.weights.member(int(member)))
+        present = parts["present"] * ~judges.encoding.is_given
+        feeds = answers | other_measures(present, parts["excess"])
+        scores[own] = judges.scores(feeds, parts["growth"])
+    return scores
 
 
 def power(alpha: float, normal: Floats, folds: NDArray[np.int64], planted: Floats) -> tuple[float, list[float]]:

@@ -27,12 +27,14 @@ from gandetect.tables.assembly import (
     share_threshold,
     with_distributions,
 )
-from gandetect.tables.calibration import calibrated, certified, run_encoding
+from gandetect.tables.calibration import calibrated
+from gandetect.tables.certificate import certified
 from gandetect.tables.encoding import Encoding
 from gandetect.tables.encoding_fitting import fit_encoding
 from gandetect.tables.ensemble import TableRows, train_ensemble
 from gandetect.tables.health import examined
 from gandetect.tables.islands import find_islands
+from gandetect.tables.partial_graphs import run_encoding
 from gandetect.tables.settings import TableSettings
 from gandetect.tables.summaries import column_summaries
 from gandetect.tables.trimming import find_gross

@@ -5,9 +5,9 @@ from made_tables import DAY, MIXED, mixed_rows
 
 from gandetect.column import Column, Kind
 from gandetect.schema import Schema
-from gandetect.tables.calibration import run_encoding
 from gandetect.tables.decoding import decode, level_likelihood
 from gandetect.tables.encoding_fitting import fit_encoding
+from gandetect.tables.partial_graphs import run_encoding
 
 
 def test_decoding_gives_back_what_was_encoded():
