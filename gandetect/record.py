@@ -85,19 +85,22 @@ def _number(name: str, value: Any, smallest: float) -> Any:
 def manifest_of(
     modality: str,
     about: dict[str, Any],
+    training: dict[str, Any],
     calibration: Calibration,
     settings: DataclassInstance,
     threshold: float | None,
     health: dict[str, Any],
 ) -> dict[str, Any]:
-    """Return what a model file says of itself, as JSON values; golden samples and the arguments of `fit` come later.
+    """Return what a model file says of itself, as JSON values.
 
     Parameters
     ----------
     modality : str
         Of its samples.
     about : dict
-        Further entries, which only this modality has.
+        Further entries: what the samples are, golden ones, and whatever only this modality has.
+    training : dict
+        Further entries of ``training``: the arguments of `fit`, and what was found of the training samples.
     calibration : Calibration
         Of its p-values.
     settings : dataclass
@@ -117,6 +120,7 @@ def manifest_of(
             "n_rows": calibration.n_rows,
             "settings": asdict(settings),
             "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
+            **training,
         },
         "calibration": {
             "n": calibration.n_rows,

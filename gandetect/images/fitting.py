@@ -35,7 +35,7 @@ from gandetect.model_file import seal
 from gandetect.networks.images import ImagePair
 from gandetect.record import checked_contamination, checked_numbers, checked_seed, manifest_of
 from gandetect.scorer import open_session, run_in_chunks
-from gandetect.training.checkpoint import kept, require_checkpoint
+from gandetect.training.checkpoint import require_checkpoint, resumable
 from gandetect.training.course import Course, Progress
 from gandetect.training.folds import draw_folds
 from gandetect.training.healing import Retrained, heal
@@ -158,8 +158,8 @@ def fit_images(
     rows = _rows(pixels, numbers, schema.folders, settings, seed)
     where, about = find_device(device), {"backbone": summary(frozen)} if frozen else {}
     used = {name: one["sha256"] for name, one in about.items()}
-    with kept(checkpoint, [pixels, numbers], asdict(settings), seed, where.type, **used) as state:
-        keep, start = (state.keep, state.load() if resume else None) if state else (None, None)
+    saved = resumable(checkpoint, [pixels, numbers], asdict(settings), seed, where.type, resume=resume, **used)
+    with saved as (keep, start):
         maps = fit_feature_maps(frozen, pixels, seed) if frozen else None
         rows = _on_maps(rows, maps, seed) if maps else rows
         pair, course = train_ensemble(rows, settings, seed, where, callback, keep, start)
@@ -168,18 +168,22 @@ def fit_images(
         if imagined is not None:
             imagined(drawn_images(pair, maps, seed, N_IMAGINED))
     threshold = None if contamination == "auto" else share_threshold(learned, rows, contamination)
-    about |= {"image": schema.to_json()}
-    manifest = manifest_of("image", about, learned.calibration, settings, threshold, health)
-    manifest["golden"] = golden_images(learned, threshold, drawn_images(pair, maps, seed, 3)[0], seed)
-    manifest["training"] |= {"seed": seed, "contamination": contamination, "positional": rows.positional}
-    manifest["training"]["image_shape"] = image_shape
-    low, high = _usual_values(looked_at)
-    if high - low < _FEW_LEVELS:
-        manifest["training"] |= {"usual_lowest": low, "usual_highest": high}
+    about |= {
+        "image": schema.to_json(),
+        "golden": golden_images(learned, threshold, drawn_images(pair, maps, seed, 3)[0], seed),
+    }
+    training: dict[str, Any] = {
+        "seed": seed,
+        "contamination": contamination,
+        "positional": rows.positional,
+        "image_shape": image_shape,
+        **_usual_values(looked_at),
+    }
     if feature_names is not None:
-        manifest["training"]["feature_names"] = list(feature_names)
+        training["feature_names"] = list(feature_names)
     if settings.detector != "whole":
-        manifest["training"]["overlapping_share"] = round(overlapping_share(pixels, seed), 6)
+        training["overlapping_share"] = round(overlapping_share(pixels, seed), 6)
+    manifest = manifest_of("image", about, training, learned.calibration, settings, threshold, health)
     return seal(build_model(learned, threshold, manifest))
 
 
@@ -216,11 +220,14 @@ def _chosen(
     return detector, ImageSchema(height, width, channels), None
 
 
-def _usual_values(images: list[Image]) -> tuple[int, int]:
-    """Return between which values all pixels but one in five hundred lie, half of those below and half above."""
+def _usual_values(images: list[Image]) -> dict[str, int]:
+    """Return what the file says of pixels that hardly differ; empty where they do.
+
+    All pixels but one in five hundred have the usual values, half of the others are lower and half higher.
+    """
     counts = np.sum([np.bincount(image.ravel(), minlength=256) for image in images], axis=0)
     low, high = np.searchsorted(np.cumsum(counts), counts.sum() * np.array([0.001, 0.999]))
-    return int(low), int(high)
+    return {"usual_lowest": int(low), "usual_highest": int(high)} if high - low < _FEW_LEVELS else {}
 
 
 def _working_side(side: float) -> int:

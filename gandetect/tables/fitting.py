@@ -39,7 +39,7 @@ from gandetect.tables.settings import TableSettings
 from gandetect.tables.summaries import column_summaries
 from gandetect.tables.trimming import find_gross
 from gandetect.tables.weights import trained_weights
-from gandetect.training.checkpoint import kept, require_checkpoint
+from gandetect.training.checkpoint import require_checkpoint, resumable
 from gandetect.training.course import Course, Progress
 from gandetect.training.folds import draw_folds
 from gandetect.training.healing import Retrained, heal
@@ -131,8 +131,7 @@ def fit_table(
     encoding = replace(encoding, departure=rows.departure)
     where = find_device(device)
     learned_from = rows.samples, rows.present, rows.known, rows.given
-    with kept(checkpoint, learned_from, asdict(settings), seed, where.type) as state:
-        keep, start = (state.keep, state.load() if resume else None) if state else (None, None)
+    with resumable(checkpoint, learned_from, asdict(settings), seed, where.type, resume=resume) as (keep, start):
         pair, course = train_ensemble(rows, encoding, settings, seed, where, callback, keep, start)
         health = _heal(pair, rows, encoding, settings, seed, course, callback)
         schema = with_distributions(schema, columns, pair, encoding, seed)
@@ -142,13 +141,12 @@ def fit_table(
     threshold = (
         None if contamination == "auto" else share_threshold(learned, everything, contamination, ~gross.rows, scores)
     )
-    golden = golden_rows(learned, threshold, generated_rows(pair, encoding, seed))
-    about = {"columns": learned.schema.to_json()}
-    manifest = manifest_of("table", about, learned.calibration, settings, threshold, health) | {
+    about = {
+        "columns": learned.schema.to_json(),
         "certificate": certificate,
-        "golden": golden,
+        "golden": golden_rows(learned, threshold, generated_rows(pair, encoding, seed)),
     }
-    manifest["training"] |= {
+    training = {
         "seed": seed,
         "contamination": contamination,
         "named": bool(named),
@@ -157,6 +155,7 @@ def fit_table(
         "trimmed_columns": gross.columns,
         "island_share": round(float(rows.islands.mean()), 6),
     }
+    manifest = manifest_of("table", about, training, learned.calibration, settings, threshold, health)
     return seal(build_model(learned, threshold, manifest))
 
 

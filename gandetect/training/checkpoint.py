@@ -10,8 +10,8 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from types import NoneType, TracebackType
@@ -103,15 +103,18 @@ class Checkpoint:
             self._write()
 
 
-def kept(
+@contextmanager
+def resumable(
     path: str | os.PathLike[str] | None,
     learned_from: Iterable[NDArray[Any]],
     settings: Mapping[str, Any],
     seed: int,
     device: str,
+    *,
+    resume: bool,
     **more: str,
-) -> AbstractContextManager[Checkpoint | None]:
-    """Return where a training's state is kept, together with all that decides about its bits; nothing without a path.
+) -> Iterator[tuple[Callable[[State], None] | None, State | None]]:
+    """Keep a training's state while the block runs, under all that decides about its bits; nothing without a path.
 
     Parameters
     ----------
@@ -125,11 +128,26 @@ def kept(
         Key of all randomness.
     device : str
         Type of the device that is trained on.
+    resume : bool
+        Whether to go on from the state in the file.
     **more : str
-        Whatever else, by its name in messages.
+        Whatever else the bits depend on, by its name in messages.
+
+    Yields
+    ------
+    keep : callable or None
+        Takes each new state; see `gandetect.training.loop.train`.
+    start : State or None
+        Where to go on from; None: from the beginning.
+
+    Raises
+    ------
+    InputError, FileAccessError
+        As from `Checkpoint.load`.
     """
     if path is None:
-        return nullcontext()
+        yield None, None
+        return
     identity = {
         "data": digest(*learned_from),
         "settings": json.dumps(settings, sort_keys=True),
@@ -138,7 +156,8 @@ def kept(
         "device": device,
         **more,
     }
-    return Checkpoint(path, identity)
+    with Checkpoint(path, identity) as checkpoint:
+        yield checkpoint.keep, checkpoint.load() if resume else None
 
 
 def require_checkpoint(path: str | os.PathLike[str] | None, *, resume: bool) -> None:
