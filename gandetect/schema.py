@@ -196,6 +196,24 @@ class Schema:
             raise InputError(f"Expected columns of one length, found lengths {sorted(lengths)}.")
         return columns
 
+    def holding_values(self, raw: Mapping[str, NDArray[Any]]) -> NDArray[np.bool_]:
+        """Tell which rows hold a value of some feature: of all others there is nothing to learn, nor to judge.
+
+        Parameters
+        ----------
+        raw : mapping of str to array of shape (n_rows,)
+            Raw columns by name; NaN, infinities and '' are missing.
+
+        Returns
+        -------
+        ndarray of bool of shape (n_rows,)
+        """
+        present = [
+            np.isfinite(values) if column.kind in NUMERIC else values != ""
+            for column, values in ((column, raw[column.name]) for column in self.features)
+        ]
+        return np.asarray(np.any(present, axis=0))
+
     def chunk_size(self, feeds: Mapping[str, NDArray[Any]]) -> int:
         """Return how many rows go into one run.
 

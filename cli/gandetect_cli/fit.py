@@ -143,6 +143,7 @@ def _about(table: TrainingTable, model: bytes) -> dict[str, Any]:
             "learned": n_learned,
             "trimmed": table.n_rows - n_learned,
             "known_anomalies": int(table.known.sum()),
+            "empty": table.n_empty,
             "skipped": table.n_skipped,
         },
         "unreadable_fields": table.n_unreadable,

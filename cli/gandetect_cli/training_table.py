@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -45,6 +45,8 @@ class TrainingTable:
         Which of them are known anomalies.
     n_seen, n_chosen : int
         Rows of the table, and those that were chosen at random from them, readable or not.
+    n_empty : int
+        Rows without any value, which are left out.
     n_unreadable : int
         Fields that could not be read.
     n_labels : int
@@ -61,6 +63,7 @@ class TrainingTable:
     known: NDArray[np.bool_]
     n_seen: int
     n_chosen: int
+    n_empty: int
     n_unreadable: int
     n_labels: int
     bad_lines: BadLines
@@ -74,7 +77,7 @@ class TrainingTable:
     @property
     def n_skipped(self) -> int:
         """How many rows could not be read."""
-        return self.n_chosen - len(self.known)
+        return self.n_chosen - self.n_empty - len(self.known)
 
     def rows(self, *, known: bool) -> dict[str, NDArray[Any]]:
         """Return the raw columns of the known anomalies, or of all other rows."""
@@ -108,6 +111,8 @@ class TrainingTable:
     def _warn(self, reporter: Reporter) -> None:
         for sentence in self.bad_lines.sentences():
             reporter.warn(sentence)
+        if self.n_empty:
+            reporter.warn(f"{counted(self.n_empty, 'row')} without any value to learn from left out")
         if self.n_unreadable:
             reporter.warn(unreadable(self.n_unreadable, self.n_skipped))
         if self.n_labels > 1:
@@ -196,7 +201,9 @@ def read_training_table(
         on_error=on_error,
         name=table.name,
     )
-    parsed = parse_columns(sample.columns, sample.lines, schema, on_error=on_error, name=table.name)
+    parsed, n_empty = _with_values(
+        parse_columns(sample.columns, sample.lines, schema, on_error=on_error, name=table.name), schema
+    )
     known, n_labels = _known_rows(sample, parsed, label, labels)
     schema = schema.with_known_anomalies(labels) if labels else schema
     found = [column.name for column in schema.used if column.kind is Kind.CATEGORY and column.name not in kind_of]
@@ -208,6 +215,7 @@ def read_training_table(
         known,
         n_seen,
         sample.n_rows,
+        n_empty,
         parsed.problems,
         n_labels,
         bad_lines,
@@ -247,6 +255,15 @@ def _known_labels(pairs: Sequence[str], label_column: str | None) -> tuple[str |
             f"Expected one column of labels, found {', '.join(map(repr, sorted(named)))}; name one of them only."
         )
     return (named.pop() if named else None), labels
+
+
+def _with_values(parsed: Parsed, schema: Schema) -> tuple[Parsed, int]:
+    """Leave out rows without any value, as spreadsheets append them, and count them."""
+    held = schema.holding_values(parsed.columns)
+    keep = parsed.keep.copy()
+    keep[keep] = held
+    columns = {name: values[held] for name, values in parsed.columns.items()}
+    return replace(parsed, columns=columns, keep=keep), int((~held).sum())
 
 
 def _known_rows(

@@ -171,7 +171,8 @@ class GANDetector(ModelFileDetector):
         UserWarning
             Columns of text look like ids, free text, times or numbers. They are learned as categories all the same, and
             new values are anomalous; a column of dtype category is not asked. Or columns of a data frame are empty or
-            look like clocks or counters, which new rows are flagged for, or hold a number for what is missing.
+            look like clocks or counters, which new rows are flagged for, or hold a number for what is missing. Or rows
+            hold no value at all: they are left out.
         ConvergenceWarning
             A member of the ensemble is sick, also after it was trained once more; see `health_`.
         """
@@ -192,6 +193,9 @@ class GANDetector(ModelFileDetector):
             schema = self._with_given(array_schema(X.shape[1]))
             columns = array_columns(X, schema)
         known = _known(y, X.shape[0]) if self.use_labels else np.zeros(X.shape[0], dtype=bool)
+        if n_empty := int((~schema.holding_values(columns)).sum()):
+            doubt = f"Expected values in every row, found {n_empty} of {len(known)} without any; they are left out."
+            warnings.warn(doubt, UserWarning, stacklevel=2)
         model = fit_table(
             {name: values[~known] for name, values in columns.items()},
             schema,

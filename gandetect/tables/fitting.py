@@ -69,8 +69,8 @@ def fit_table(
     Parameters
     ----------
     columns : mapping of str to array of shape (n_rows,)
-        Raw columns by name: numbers with NaN for missing, or str with '' for missing. Gross rows (see
-        `gandetect.tables.trimming`) are left out, and the manifest says how many.
+        Raw columns by name: numbers with NaN for missing, or str with '' for missing. Rows without any value are left
+        out, and gross ones (see `gandetect.tables.trimming`), of which the manifest says how many.
     schema : Schema
         Kinds and roles of the columns: features are judged conditionally on the given ones; no other is read.
     settings : TableSettings, optional
@@ -118,7 +118,7 @@ def fit_table(
     settings, seed = settings.checked(), checked_seed(seed)
     contamination = checked_contamination(contamination)
     require_checkpoint(checkpoint, resume=resume)
-    columns = everything = _raw(columns, schema)
+    columns = everything = _with_values(_raw(columns, schema), schema)
     known = None if known_anomalies is None else _raw(known_anomalies, schema)
     gross = find_gross(columns, schema)
     columns = {name: values[~gross.rows] for name, values in everything.items()}
@@ -174,6 +174,14 @@ def _raw(columns: Columns, schema: Schema) -> dict[str, NDArray[Any]]:
             for level in dict.fromkeys(raw[column.name].tolist()):
                 require_text(f"the values of column {column.name!r} as text", level)
     return raw
+
+
+def _with_values(columns: dict[str, NDArray[Any]], schema: Schema) -> dict[str, NDArray[Any]]:
+    """Leave out rows without any value: among them normal ones would look odd, and twice as many would be flagged."""
+    if not schema.features:
+        return columns
+    held = schema.holding_values(columns)
+    return columns if held.all() else {name: values[held] for name, values in columns.items()}
 
 
 def _require_rows(columns: Columns, schema: Schema, n_members: int) -> None:

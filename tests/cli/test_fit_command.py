@@ -54,7 +54,7 @@ def test_json_is_one_object_on_stdout(cli, numbers, tmp_path):
     assert summary["model"] == "gandetect.onnx"
     assert summary["sha256"] == hashlib.sha256(model).hexdigest()
     assert summary["bytes"] == len(model)
-    assert summary["rows"] == {"read": 60, "learned": 60, "trimmed": 0, "known_anomalies": 0, "skipped": 0}
+    assert summary["rows"] == {"read": 60, "learned": 60, "trimmed": 0, "known_anomalies": 0, "empty": 0, "skipped": 0}
     assert summary["columns"][0] == {"name": "a", "kind": "number", "role": "feature", "reason": ""}
     assert summary["training"]["settings"]["n_steps"] == 300
     assert summary["warnings"] == summary["health"]["diagnoses"] == []
@@ -74,6 +74,17 @@ def test_gross_rows_are_trimmed_named_and_flagged_afterwards(cli, numbers):
     assert "  trimmed_columns: b 1\n  trimmed_share: 0.016667\n" in cli("inspect").out
     scored = cli("score", "-", "--only-anomalies", stdin=table)
     assert f"\n{rows[7]}," in scored.out
+
+
+def test_rows_without_any_value_are_counted_and_not_learned_from(cli, numbers, tmp_path):
+    padded = numbers + ",,\n" * 40 + "NA,-, \n"
+    result = cli("fit", "-", "--steps", 2, "--json", "-o", "padded.onnx", stdin=padded.encode())
+    assert "<stdin>: learning from 60 rows\n" in result.err
+    assert "warning: 41 rows without any value to learn from left out\n" in result.err
+    found = {"read": 101, "learned": 60, "trimmed": 0, "known_anomalies": 0, "empty": 41, "skipped": 0}
+    assert json.loads(result.out)["rows"] == found
+    cli("fit", "-", "--steps", 2, stdin=numbers.encode())
+    assert (tmp_path / "padded.onnx").read_bytes() == (tmp_path / "gandetect.onnx").read_bytes()
 
 
 def labelled(numbers):

@@ -510,6 +510,16 @@ def test_clocks_counters_and_numbers_for_what_is_missing_are_warned_about_in_dat
     quick(n_steps=1).fit(frame.to_numpy())
 
 
+@pytest.mark.parametrize("form", [np.asarray, pd.DataFrame])
+def test_rows_without_any_value_are_warned_about_and_not_learned_from(form):
+    rows = np.random.default_rng(0).normal(size=(60, 2))
+    padded = np.insert(rows, [0, 30], np.nan, axis=0)
+    with pytest.warns(UserWarning, match="found 2 of 62 without any; they are left out"):
+        detector = quick(n_steps=1, random_state=0).fit(form(padded))
+    assert detector.model_ == quick(n_steps=1, random_state=0).fit(form(rows)).model_
+    assert len(detector.predict(form(padded))) == 62
+
+
 def test_empty_columns_of_a_data_frame_are_warned_about():
     frame = pd.DataFrame({"amount": np.arange(60.0) % 7, "note": "", "left": np.nan, "when": pd.NaT})
     with pytest.warns(UserWarning, match="found none in 'note', 'left', 'when'; leave out what stays empty"):
@@ -634,7 +644,8 @@ def test_text_from_a_pipelines_step_is_refused_until_it_gives_frames(frame):
 
 def test_what_a_masked_array_masks_is_missing_in_training_and_in_scoring():
     values = np.random.default_rng(0).normal(size=(40, 2))
-    masked, holed = np.ma.array(values, mask=values > 1), np.where(values > 1, np.nan, values)
+    high = values > [1, np.inf]
+    masked, holed = np.ma.array(values, mask=high), np.where(high, np.nan, values)
     fitted = quick(n_steps=1).fit(masked)
     assert fitted.scorer_.schema.columns[0].summary["missing"] > 0
     np.testing.assert_array_equal(fitted.score_samples(masked), fitted.score_samples(holed))
