@@ -260,6 +260,17 @@ _ONLY_FOR = {
 """The options that mean something for one modality only, by their names as arguments, whatever the command."""
 
 
+def on_command_line(context: typer.Context) -> dict[str, str]:
+    """Return how each option on the command line is written, by its name as an argument; defaults are none of them."""
+    return {
+        option.name: option.opts[0]
+        for option in context.command.params
+        if option.name
+        and (source := context.get_parameter_source(option.name)) is not None
+        and source.name == "COMMANDLINE"
+    }
+
+
 def refuse_others(context: typer.Context, modality: Literal["tables", "pictures"]) -> None:
     """Refuse the options on the command line that are only for another modality.
 
@@ -268,11 +279,9 @@ def refuse_others(context: typer.Context, modality: Literal["tables", "pictures"
     InputError
         There is one.
     """
-    for option in context.command.params:
-        source = context.get_parameter_source(option.name) if option.name else None
+    for name, option in on_command_line(context).items():
         for other in _ONLY_FOR.keys() - {modality}:
-            if option.name in _ONLY_FOR[other] and source is not None and source.name == "COMMANDLINE":
+            if name in _ONLY_FOR[other]:
                 raise InputError(
-                    f"Expected no {option.opts[0]} with a model for {modality}, found one; leave it out: "
-                    f"it is for {other}."
+                    f"Expected no {option} with a model for {modality}, found one; leave it out: it is for {other}."
                 )

@@ -21,8 +21,8 @@ from gandetect.readers.sources import is_image_source, names_picture, read_list
 from gandetect.readers.tables import Chunk
 from gandetect.schema import Schema
 from gandetect_cli.answers import Scored
-from gandetect_cli.scoring import warn_of_change
-from gandetect_cli.terminal import Reporter, counted, share
+from gandetect_cli.scoring import summary, warn_of_change
+from gandetect_cli.terminal import Reporter, counted
 
 if TYPE_CHECKING:
     from gandetect_cli.heatmaps import HeatmapFolder
@@ -68,9 +68,7 @@ class ImageTally:
 
     def report(self, reporter: Reporter, rule: str, reader: ImageReader) -> None:
         """Say what was counted and what could not be read; `rule` says when a picture is flagged."""
-        found = counted(self.n_flagged, "anomaly", "anomalies")
-        part = share(self.n_flagged, self.n_images)
-        reporter.say(f"{counted(self.n_images, 'picture')} scored, {found} ({part}) at {rule}")
+        reporter.say(summary(self.n_images, self.n_flagged, "picture", rule))
         report_unreadable(reporter, reader)
 
 

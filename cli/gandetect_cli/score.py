@@ -124,12 +124,9 @@ def _counted_p_values(scoring: Scoring, bar: ProgressBar) -> PValueCounts:
 
 def _require_no_maps(context: typer.Context) -> None:
     """Refuse what is said of heat maps that are not asked for."""
-    for option in context.command.params:
-        source = context.get_parameter_source(option.name) if option.name in ("raw_maps", "pixel_rate") else None
-        if source is not None and source.name == "COMMANDLINE":
-            raise InputError(
-                f"Expected --heatmaps FOLDER with {option.opts[0]}, found none; say where the maps are to go."
-            )
+    for name, option in options.on_command_line(context).items():
+        if name in ("raw_maps", "pixel_rate"):
+            raise InputError(f"Expected --heatmaps FOLDER with {option}, found none; say where the maps are to go.")
 
 
 def _require_one_rule(alpha: float | None, fdr: float | None) -> None:

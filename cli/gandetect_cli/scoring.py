@@ -28,22 +28,22 @@ _DRIFT = "gandetect drift shows which columns have"
 class Tally:
     """What happened to the rows of a table."""
 
-    rows: int = 0
-    flagged: int = 0
-    skipped: int = 0
-    unreadable: int = 0
-    missing: int = 0
+    n_rows: int = 0
+    n_flagged: int = 0
+    n_skipped: int = 0
+    n_unreadable: int = 0
+    n_missing: int = 0
     unknown: Counter[str] = field(default_factory=Counter)
     p_values: PValueCounts = field(default_factory=PValueCounts)
     bad_lines: BadLines = field(default_factory=BadLines)
 
-    def add(self, scored: Scored, unreadable: int) -> None:
-        """Count a chunk."""
-        self.rows += len(scored.rows)
+    def add(self, scored: Scored, n_unreadable: int) -> None:
+        """Count a chunk, and its fields that could not be read."""
+        self.n_rows += len(scored.rows)
         self.p_values.add(scored.answers["p_value"])
-        self.flagged += int(scored.answers["is_anomaly"].sum())
-        self.skipped += scored.chunk.n_rows - len(scored.rows)
-        self.unreadable += unreadable
+        self.n_flagged += int(scored.answers["is_anomaly"].sum())
+        self.n_skipped += scored.chunk.n_rows - len(scored.rows)
+        self.n_unreadable += n_unreadable
 
     def add_values(self, columns: Mapping[str, NDArray[Any]], schema: Schema) -> None:
         """Count missing values, and categories that the model does not know."""
@@ -51,10 +51,10 @@ class Tally:
             values = columns[column.name]
             if column.kind in NUMERIC:
                 known = np.isfinite(values)  # the model takes infinities for missing
-                self.missing += len(values) - int(np.count_nonzero(known))
+                self.n_missing += len(values) - int(np.count_nonzero(known))
                 continue
             counts = Counter(values.tolist())
-            self.missing += counts.pop("", 0)
+            self.n_missing += counts.pop("", 0)
             known = column.summary.get("known")
             if isinstance(known, list):
                 new = sum(counts[value] for value in counts.keys() - set(known))
@@ -62,11 +62,10 @@ class Tally:
 
     def report(self, reporter: Reporter, rule: str) -> None:
         """Say what was counted; `rule` says when a row is flagged."""
-        found = counted(self.flagged, "anomaly", "anomalies")
-        reporter.say(f"{counted(self.rows, 'row')} scored, {found} ({share(self.flagged, self.rows)}) at {rule}")
+        reporter.say(summary(self.n_rows, self.n_flagged, "row", rule))
         self.report_unread(reporter)
-        if self.missing:
-            reporter.say(counted(self.missing, "missing value"))
+        if self.n_missing:
+            reporter.say(counted(self.n_missing, "missing value"))
         if self.unknown:
             columns = ", ".join(f"{name} {number:,}" for name, number in self.unknown.most_common())
             unknown = counted(self.unknown.total(), "value")
@@ -76,8 +75,14 @@ class Tally:
         """Say what could not be read."""
         for sentence in self.bad_lines.sentences():
             reporter.say(sentence)
-        if self.unreadable:
-            reporter.say(unreadable(self.unreadable, self.skipped))
+        if self.n_unreadable:
+            reporter.say(unreadable(self.n_unreadable, self.n_skipped))
+
+
+def summary(n_scored: int, n_flagged: int, noun: str, rule: str) -> str:
+    """Say how many rows, or pictures, were scored and flagged; `rule` says when one is flagged."""
+    found = counted(n_flagged, "anomaly", "anomalies")
+    return f"{counted(n_scored, noun)} scored, {found} ({share(n_flagged, n_scored)}) at {rule}"
 
 
 def score_table(
@@ -174,7 +179,7 @@ class TableScoring:
     @property
     def n_flagged(self) -> int:
         """How many rows are flagged so far."""
-        return self._tally.flagged
+        return self._tally.n_flagged
 
     def p_values(self) -> Iterator[NDArray[np.float32]]:
         """Read the table to its end for the p-values only."""

@@ -67,23 +67,23 @@ class BadLines:
 
     Attributes
     ----------
-    number : int
+    n_lines : int
         How many there were.
     first : str
         What is wrong with the first.
     """
 
     def __init__(self) -> None:
-        self.number, self.first = 0, ""
+        self.n_lines, self.first = 0, ""
 
     def __call__(self, error: InputError) -> None:
         """Count a line."""
-        self.number += 1
+        self.n_lines += 1
         self.first = self.first or str(error)
 
     def sentences(self) -> list[str]:
         """Say what became of them, if there were any."""
-        return [f"{counted(self.number, 'line')} skipped that could not be read; {self.first}"] if self.number else []
+        return [f"{counted(self.n_lines, 'line')} skipped that could not be read; {self.first}"] if self.n_lines else []
 
 
 def size(n_bytes: int) -> str:
