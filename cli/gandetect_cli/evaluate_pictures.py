@@ -134,11 +134,11 @@ def _about(
     return {
         "n_images": int(anomalous.sum()),
         "n_flagged": int(flags[anomalous].sum()),
-        "auroc": _auroc(scores[anomalous], scores[normal]),
+        "auroc": auroc(scores[anomalous], scores[normal]),
     }
 
 
-def _auroc(anomalous: NDArray[np.float32], normal: NDArray[np.float32]) -> float:
+def auroc(anomalous: NDArray[np.float32], normal: NDArray[np.float32]) -> float:
     """Return the chance that an anomaly scores above a normal picture, half of it where they score alike."""
     ordered = np.sort(normal)
     below, up_to = (np.searchsorted(ordered, anomalous, side) for side in ("left", "right"))

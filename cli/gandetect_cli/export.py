@@ -75,7 +75,7 @@ def export(
         require_columns(schema)
     columns = None if data is None else _columns(data, columns_of(schema))
     with ProgressBar("teaching", quiet=quiet) as bar:
-        teaching = _Teaching(reporter, bar)
+        teaching = Teaching(reporter, bar)
         exported = gandetect.export_model(
             contents, storage=storage, distill=distill, core=core, columns=columns, seed=seed, callback=teaching
         )
@@ -94,13 +94,14 @@ LEAST_SAVED = 0.03
 """Share of a file that storing its weights in half the space has to save."""
 
 
-class _Teaching:
+class Teaching:
     """Says how far teaching is: drawn on a terminal, and in three lines for everybody."""
 
     def __init__(self, reporter: Reporter, bar: ProgressBar) -> None:
         self._reporter, self._bar, self._start = reporter, bar, time.monotonic()
 
     def __call__(self, done: int, total: int) -> None:
+        """Take note of the steps that are done, and of all there are."""
         stop_if_asked()
         self._bar.update(done, total)
         seconds = time.monotonic() - self._start

@@ -31,7 +31,7 @@ def calibrated(rows: ImageRows, schema: ImageSchema, weights: ImageWeights, sett
     values, maps = _out_of_fold(rows, weights)
     texture = None
     if rows.energies is not None:
-        maps = np.concatenate([maps, _unseen_texture_maps(rows.energies, rows, weights.grid)], axis=1)
+        maps = np.concatenate([maps, unseen_texture_maps(rows.energies, rows, weights.grid)], axis=1)
         texture = fit_texture(rows.energies, rows, np.arange(len(maps)))
     rule = OF_FEATURE_MAPS if weights.sees_maps else OF_PATCHES if weights.judges_positions else OF_WHOLE
     scale = _scale_of_folders(maps, rule, rows)
@@ -80,7 +80,7 @@ N_PARTS = 8
 """Parts of the training images, each judged by a texture that is fitted on all others: so nearly as new images are."""
 
 
-def _unseen_texture_maps(energies: Floats, rows: ImageRows, grid: tuple[int, int]) -> Floats:
+def unseen_texture_maps(energies: Floats, rows: ImageRows, grid: tuple[int, int]) -> Floats:
     """Return how unexpected the texture of each image is to the others, (n, 1, *grid)."""
     parts = np.array_split(np.argsort(rows.folds, kind="stable"), min(N_PARTS, len(rows.folds)))
     maps = []

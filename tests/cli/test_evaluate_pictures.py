@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 from small_image_model import MIDDLE, image_model
 
 from gandetect import evaluation
-from gandetect_cli.evaluate_pictures import _auroc
+from gandetect_cli.evaluate_pictures import auroc
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_the_auroc_of_a_kind_is_scikit_learns_with_ties():
         anomalous, normal = (random.integers(0, 9, n).astype(np.float32) for n in (n_anomalous, n_normal))
         labels = [1] * n_anomalous + [0] * n_normal
         expected = roc_auc_score(labels, np.concatenate([anomalous, normal]))
-        assert _auroc(anomalous, normal) == pytest.approx(expected, abs=1e-12)
+        assert auroc(anomalous, normal) == pytest.approx(expected, abs=1e-12)
 
 
 @pytest.mark.usefixtures("model")

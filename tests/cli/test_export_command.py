@@ -8,7 +8,7 @@ import pytest
 
 from gandetect.export import pictures
 from gandetect_cli import export
-from gandetect_cli.export import _Teaching
+from gandetect_cli.export import Teaching
 from gandetect_cli.progress import ProgressBar
 from gandetect_cli.terminal import Reporter
 
@@ -74,7 +74,7 @@ def test_export_without_a_variant_or_with_rows_that_nothing_is_taught_with_is_re
 
 
 def test_teaching_says_on_stderr_how_far_it_is_also_where_no_bar_is_drawn(capsys):
-    teaching = _Teaching(Reporter(quiet=False), ProgressBar("teaching", quiet=True))
+    teaching = Teaching(Reporter(quiet=False), ProgressBar("teaching", quiet=True))
     for done in range(1, 101):
         teaching(done, 100)
     said = capsys.readouterr()

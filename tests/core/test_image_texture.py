@@ -9,7 +9,7 @@ from torch.nn.functional import avg_pool2d
 
 from gandetect.graph.builder import GraphBuilder
 from gandetect.graph.texture import FLAT, PIXELS, add_energies, add_texture_map
-from gandetect.images.calibration import _unseen_texture_maps
+from gandetect.images.calibration import unseen_texture_maps
 from gandetect.images.ensemble import ImageRows
 from gandetect.images.texture import energies_of, fit_texture
 from gandetect.scorer import open_session, run_in_chunks
@@ -111,7 +111,7 @@ def test_training_images_are_judged_by_a_texture_that_never_saw_them():
     samples[5] = 0.9 * np.sin(np.arange(64) / 2)  # stripes, which no other image has
     rows = rows_of(samples)
     energies = energies_of(rows.samples)
-    unseen = _unseen_texture_maps(energies, rows, (16, 16)).mean((1, 2, 3))
+    unseen = unseen_texture_maps(energies, rows, (16, 16)).mean((1, 2, 3))
     seen = maps_of(rows, fit_texture(energies, rows, np.arange(24))).mean((1, 2))
     assert unseen.argmax() == 5
     assert unseen[5] > seen[5] + 1
