@@ -108,14 +108,14 @@ def fit_evidence(components: Floats, weights: Floats, strong_weights: Floats, sm
     for k in range(1, N_KNOTS):
         knots[:, k] = np.maximum(knots[:, k], knots[:, k - 1] + narrowest)
     return Evidence(
-        knots[:, :-1],
-        np.diff(knots),
-        float(heights[1]),
-        components.mean(0),
-        deviation,
-        weights,
-        strong_weights,
-        float(components[:, -1].max()),
+        knots=knots[:, :-1],
+        widths=np.diff(knots),
+        step=float(heights[1]),
+        mean=components.mean(0),
+        deviation=deviation,
+        weights=weights,
+        strong_weights=strong_weights,
+        excess_limit=float(components[:, -1].max()),
     )
 
 

@@ -173,18 +173,18 @@ class DriftMonitor:
         n_flagged = self.p_values.at_most(self._alpha)
         chance = self.p_values.chance_of_so_many(2 * self._alpha, self._n_training)
         return Drift(
-            n_rows,
-            tuple(sorted(columns, key=lambda column: -column.shift)),
-            self._alpha,
-            n_flagged / n_rows if n_rows else 0.0,
-            chance < CHANCE / n_tests,
+            n_rows=n_rows,
+            columns=tuple(sorted(columns, key=lambda column: -column.shift)),
+            alpha=self._alpha,
+            flagged=n_flagged / n_rows if n_rows else 0.0,
+            too_many_flagged=chance < CHANCE / n_tests,
         )
 
     def _compared(self, name: str, tolerance: float, chance: float) -> ColumnDrift:
         bins, counts = self.distributions[name], self.counts[name]
         n_rows = int(counts.sum())
         if not n_rows:
-            return ColumnDrift(name, 0.0, 1.0, False, "", "")
+            return ColumnDrift(name, shift=0.0, by_chance=1.0, drifted=False, gained="", lost="")
         training, new = np.array(bins.training), counts / n_rows
         change = new - training
         shift = float(np.abs(change).sum() / 2)
@@ -194,14 +194,13 @@ class DriftMonitor:
         def words(i: np.intp) -> str:
             return f"{bins.labels[i]}: {100 * training[i]:.1f} % -> {100 * new[i]:.1f} %"
 
-        # Shares are stored rounded.
         return ColumnDrift(
             name,
-            round(shift, 4),
-            round(min(1.0, by_chance), 4),
-            shift > max(by_chance, tolerance),
-            words(change.argmax()),
-            words(change.argmin()),
+            shift=round(shift, 4),  # model files hold shares that are rounded, too
+            by_chance=round(min(1.0, by_chance), 4),
+            drifted=shift > max(by_chance, tolerance),
+            gained=words(change.argmax()),
+            lost=words(change.argmin()),
         )
 
 

@@ -107,13 +107,13 @@ def evaluate_scores(
         _checked_numbers(values, len(labels), what) for values, what in ((scores, "scores"), (p_values, "p-values"))
     )
     return Evaluation(
-        len(labels),
-        int(labels.sum()),
-        float(roc_auc_score(labels, scores)),
-        float(average_precision_score(labels, scores)),
-        auroc_interval(scores, labels),
-        average_precision_interval(scores, labels),
-        threshold_table(p_values, labels, alphas),
+        n_rows=len(labels),
+        n_anomalies=int(labels.sum()),
+        auroc=float(roc_auc_score(labels, scores)),
+        average_precision=float(average_precision_score(labels, scores)),
+        auroc_interval=auroc_interval(scores, labels),
+        average_precision_interval=average_precision_interval(scores, labels),
+        thresholds=threshold_table(p_values, labels, alphas),
     )
 
 

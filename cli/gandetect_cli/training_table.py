@@ -209,17 +209,17 @@ def read_training_table(
     found = [column.name for column in schema.used if column.kind is Kind.CATEGORY and column.name not in kind_of]
     kind_doubts = doubts_of_kinds({name: sample.columns[name] for name in found}, mark)
     training = TrainingTable(
-        table.name,
-        schema,
-        parsed.columns,
-        known,
-        n_seen,
-        sample.n_rows,
-        n_empty,
-        parsed.problems,
-        n_labels,
-        bad_lines,
-        kind_doubts,
+        name=table.name,
+        schema=schema,
+        columns=parsed.columns,
+        known=known,
+        n_seen=n_seen,
+        n_chosen=sample.n_rows,
+        n_empty=n_empty,
+        n_unreadable=parsed.problems,
+        n_labels=n_labels,
+        bad_lines=bad_lines,
+        kind_doubts=kind_doubts,
     )
     if training.n_rows < MIN_ROWS:
         raise InputError(

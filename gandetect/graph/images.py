@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,21 +98,19 @@ class ImageWeights:
         def of(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
             return tuple(layer.member(index) for layer in layers)
 
-        return ImageWeights(
-            of(self.convolutions),
-            of(self.coarse),
-            self.features.member(index),
-            self.realness.member(index),
-            of(self.encoder),
-            self.to_code.member(index),
-            self.from_code.member(index),
-            of(self.decoder),
-            self.gaussian.member(index),
-            None if self.style is None else self.style.member(index),
-            self.grid,
-            self.n_highest,
-            self.positions,
-            None if self.moves is None else self.moves[index : index + 1],
+        return replace(
+            self,  # grid, n_highest and positions are those of all members
+            convolutions=of(self.convolutions),
+            coarse=of(self.coarse),
+            features=self.features.member(index),
+            realness=self.realness.member(index),
+            encoder=of(self.encoder),
+            to_code=self.to_code.member(index),
+            from_code=self.from_code.member(index),
+            decoder=of(self.decoder),
+            gaussian=self.gaussian.member(index),
+            style=None if self.style is None else self.style.member(index),
+            moves=None if self.moves is None else self.moves[index : index + 1],
         )
 
 

@@ -53,22 +53,22 @@ def trained_weights(pair: ImagePair, rows: ImageRows, settings: ImageSettings) -
         grid = tuple(side // stride for side in grid)
         fine, coarse, placed = discriminator.fine, discriminator.coarse, discriminator.positional
     return ImageWeights(
-        _layers(fine),
-        _layers(coarse),
-        _layer(discriminator.features_of),
-        _realness(pair, len(KINDS[settings.detector])),
-        _layers(generator.encoder),
-        _layer(generator.to_code),
-        _layer(generator.from_code),
-        _layers(generator.decoder),
-        _gaussians(discriminator, rows, type(discriminator).features),
-        _gaussians(discriminator, rows, WholeDiscriminator.style)
+        convolutions=_layers(fine),
+        coarse=_layers(coarse),
+        features=_layer(discriminator.features_of),
+        realness=_realness(pair, len(KINDS[settings.detector])),
+        encoder=_layers(generator.encoder),
+        to_code=_layer(generator.to_code),
+        from_code=_layer(generator.from_code),
+        decoder=_layers(generator.decoder),
+        gaussian=_gaussians(discriminator, rows, type(discriminator).features),
+        style=_gaussians(discriminator, rows, WholeDiscriminator.style)
         if isinstance(discriminator, WholeDiscriminator)
         else None,
-        (grid[0], grid[1]),
-        max(1, round(HIGHEST * math.prod(grid))),
-        _array(positions(*grid)) if placed else None,
-        moves,
+        grid=(grid[0], grid[1]),
+        n_highest=max(1, round(HIGHEST * math.prod(grid))),
+        positions=_array(positions(*grid)) if placed else None,
+        moves=moves,
     )
 
 

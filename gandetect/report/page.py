@@ -187,15 +187,15 @@ def _suspects(scorer: Scorer, rows: ReportRows, alpha: float | None) -> list[Sus
     answers, schema = explanation.answers, explanation.schema
     return [
         Suspect(
-            line,
-            float(answers["anomaly_score"][row]),
-            float(answers["p_value"][row]),
-            bool(answers["is_anomaly"][row]),
-            [
+            line=line,
+            score=float(answers["anomaly_score"][row]),
+            p_value=float(answers["p_value"][row]),
+            is_anomaly=bool(answers["is_anomaly"][row]),
+            reasons=[
                 (float(explanation.blame[row, feature]), explanation.reason(row, feature))
                 for feature in explanation.to_name(row, N_REASONS)
             ],
-            [f"{name} {value_in_words(schema[name], value)}" for name, value in explanation.repair(row).items()],
+            repair=[f"{name} {value_in_words(schema[name], value)}" for name, value in explanation.repair(row).items()],
         )
         for row, line in enumerate(lines)
     ]

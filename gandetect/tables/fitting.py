@@ -238,11 +238,11 @@ def _encode(columns: Columns, schema: Schema, encoding: Encoding, seed: int, n_m
         departed[own] = (surprise > 0) & blind.is_constant
     departure = float(np.log1p((n_rows + 1) / (departed.any(1).sum() + 1)))
     return TableRows(
-        samples,
-        present,
-        np.where(departed, np.float32(departure), excess),
-        departure,
-        folds,
+        samples=samples,
+        present=present,
+        excess=np.where(departed, np.float32(departure), excess),
+        departure=departure,
+        folds=folds,
         islands=find_islands(samples[:, ~encoding.is_given[encoding.column_of]], seed),
         known=samples[:0],
         given=encoding.is_given,

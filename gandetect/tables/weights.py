@@ -27,13 +27,13 @@ def trained_weights(pair: TablePair, rows: TableRows) -> TableWeights:
             for mean, values in zip(logits, (weight, bias), strict=True)
         ]
     return TableWeights(
-        (*hidden, (logits[0], logits[1])),
-        ((first_weight[:, :known], first_bias), *others),
-        pair.generator.memory.detach().cpu().numpy(),
-        pair.generator.typical().cpu().numpy(),
-        rows.given,
-        rows.votes,
-        rows.linear_path(pair.generator.column_of.cpu().numpy()),
+        discriminator=(*hidden, (logits[0], logits[1])),
+        generator=((first_weight[:, :known], first_bias), *others),
+        memory=pair.generator.memory.detach().cpu().numpy(),
+        typical=pair.generator.typical().cpu().numpy(),
+        given=rows.given,
+        votes=rows.votes,
+        linear=rows.linear_path(pair.generator.column_of.cpu().numpy()),
     )
 
 

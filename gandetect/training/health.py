@@ -143,14 +143,14 @@ def examine(probe: Probe, limits: Limits) -> Health:
         "blind": skill < 0.005,
     }
     return Health(
-        plausible,
-        covered,
-        accuracy,
-        p_value,
-        skill,
-        probe.realness_real,
-        probe.realness_generated,
-        tuple(name for name, sick in found.items() if sick),
+        precision=plausible,
+        coverage=covered,
+        two_sample_accuracy=accuracy,
+        two_sample_p_value=p_value,
+        noise_skill=skill,
+        realness_real=probe.realness_real,
+        realness_generated=probe.realness_generated,
+        diagnoses=tuple(name for name, sick in found.items() if sick),
     )
 
 
