@@ -40,7 +40,7 @@ MAX_SCORES = 4096
 COARSER_BY = 0.02
 """Share by which p-values may be larger where they are to take little space."""
 
-Floats = NDArray[np.float64]
+Doubles = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -66,13 +66,13 @@ class Evidence:
         Largest out-of-fold excess; beyond it the score rises with `UNSEEN_SLOPE`, whatever the networks say.
     """
 
-    knots: Floats
-    widths: Floats
+    knots: Doubles
+    widths: Doubles
     step: float
-    mean: Floats
-    deviation: Floats
-    weights: Floats
-    strong_weights: Floats
+    mean: Doubles
+    deviation: Doubles
+    weights: Doubles
+    strong_weights: Doubles
     excess_limit: float
 
 
@@ -80,7 +80,9 @@ UNSEEN_SLOPE = 8.0
 """Slope of the score in growth and unseen excess; large enough to outgrow all other evidence."""
 
 
-def fit_evidence(components: Floats, weights: Floats, strong_weights: Floats, smallest_deviation: Floats) -> Evidence:
+def fit_evidence(
+    components: Doubles, weights: Doubles, strong_weights: Doubles, smallest_deviation: Doubles
+) -> Evidence:
     """Fit the evidence of every component on its out-of-fold values.
 
     Parameters
@@ -189,7 +191,7 @@ class Disagreement:
         seen = by_member.T[saw.T].reshape(len(scores), -1)
         return cls(scores, seen - seen.mean(1, keepdims=True))
 
-    def share_lost(self, limits: NDArray[np.float32]) -> Floats:
+    def share_lost(self, limits: NDArray[np.float32]) -> Doubles:
         """Return the estimated share of rows that score above each limit with one member but not with the mean.
 
         The deviations of k members from their mean vary by a factor of 1 - 1/k less than the members do, that of a

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from gandetect.model_file import read_model, write_model
 from gandetect.scorer import Scorer
 
-Floats = NDArray[np.float64]
+Doubles = NDArray[np.float64]
 
 
 class ModelFileDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
@@ -45,7 +45,7 @@ class ModelFileDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         """
         raise NotImplementedError
 
-    def anomaly_score(self, X: Any) -> Floats:
+    def anomaly_score(self, X: Any) -> Doubles:
         """Return how anomalous rows or images are.
 
         Parameters
@@ -67,7 +67,7 @@ class ModelFileDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         """
         return np.asarray(self._answer(X, "anomaly_score"), dtype=np.float64)
 
-    def score_samples(self, X: Any) -> Floats:
+    def score_samples(self, X: Any) -> Doubles:
         """Return the opposite of the anomaly score, as scikit-learn wants it.
 
         Parameters
@@ -87,7 +87,7 @@ class ModelFileDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         """
         return -self.anomaly_score(X)
 
-    def decision_function(self, X: Any) -> Floats:
+    def decision_function(self, X: Any) -> Doubles:
         """Return ``score_samples(X) - offset_``.
 
         Parameters
@@ -150,7 +150,7 @@ class ModelFileDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         labels: NDArray[np.int64] = self.fit(X, y, **kwargs).predict(X)
         return labels
 
-    def p_value(self, X: Any) -> Floats:
+    def p_value(self, X: Any) -> Doubles:
         """Return the share of normal rows or images that are at least as anomalous.
 
         Parameters

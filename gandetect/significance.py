@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from gandetect.arguments import require_count, require_type
 from gandetect.errors import InputError
 
-Floats = NDArray[np.float64]
+Doubles = NDArray[np.float64]
 
 
 class PValueCounts:
@@ -31,7 +31,7 @@ class PValueCounts:
     def __init__(self) -> None:
         self.n_rows = 0
         self._counted: Counter[float] = Counter()
-        self._waiting: list[Floats] = []
+        self._waiting: list[Doubles] = []
         self._n_waiting = 0
 
     def add(self, p_values: ArrayLike) -> None:
@@ -110,7 +110,7 @@ class PValueCounts:
             The rate is not between 0 and 1.
         """
         _require_rate(rate)
-        values: Floats = np.array(sorted(self._counts))
+        values: Doubles = np.array(sorted(self._counts))
         n_at_most = np.cumsum([self._counts[value] for value in values.tolist()])
         passed = values * self.n_rows <= rate * n_at_most
         return float(values[passed][-1]) if passed.any() else 0.0
@@ -171,7 +171,7 @@ class PValueCounts:
         return _beta_binomial_tail(n_small * n_rows // self.n_rows, n_rows, rank, n_calibration + 1 - rank)
 
 
-def checked_p_values(p_values: ArrayLike) -> Floats:
+def checked_p_values(p_values: ArrayLike) -> Doubles:
     """Return p-values, one for each row, as float64.
 
     Raises

@@ -15,7 +15,7 @@ from gandetect.image_schema import FOLDER_INPUT, IMAGE_INPUT, images_of
 from gandetect.scorer import Scorer
 
 Image = NDArray[np.uint8]
-Floats = NDArray[np.float64]
+Doubles = NDArray[np.float64]
 
 FRESH_PIXELS, FEWEST_FRESH, MOST_FRESH = 2**22, 96, 400
 """Pixels of the pictures that a variant and its source are compared on, unless these were too few or too many."""
@@ -125,7 +125,7 @@ class PictureSource:
             base, folders, scores = base[kept], folders[kept], scores[kept]
         return np.concatenate([one for one, _ in drawn]), np.concatenate([own for _, own in drawn])
 
-    def _base(self) -> tuple[Floats, NDArray[np.int64]]:
+    def _base(self) -> tuple[Doubles, NDArray[np.int64]]:
         """Return the golden pictures, what the file makes of them, and the numbers of their folders."""
         feeds = self.schema.feeds(self.golden)
         names: Any = feeds.get(FOLDER_INPUT, [])
@@ -139,7 +139,7 @@ class PictureSource:
         return self.schema.raw(pictures, [self.folders[number] for number in folders] if self.folders else [])
 
 
-def _altered(picture: Floats, others: Floats, random: np.random.Generator) -> Floats:
+def _altered(picture: Doubles, others: Doubles, random: np.random.Generator) -> Doubles:
     """Return an altered picture, or nothing but noise."""
     if random.random() < NOISE_SHARE:
         return random.uniform(0, 255, picture.shape)
@@ -149,11 +149,11 @@ def _altered(picture: Floats, others: Floats, random: np.random.Generator) -> Fl
     return picture
 
 
-def _mixed(picture: Floats, other: Floats, random: np.random.Generator) -> Floats:
+def _mixed(picture: Doubles, other: Doubles, random: np.random.Generator) -> Doubles:
     return picture + random.random() * (other - picture)
 
 
-def _pasted(picture: Floats, other: Floats, random: np.random.Generator) -> Floats:
+def _pasted(picture: Doubles, other: Doubles, random: np.random.Generator) -> Doubles:
     """Return a picture with a piece of another one, at another place."""
     sides = [random.integers(1, side // 2 + 1) for side in picture.shape[:2]]
     pasted = picture.copy()
@@ -161,33 +161,33 @@ def _pasted(picture: Floats, other: Floats, random: np.random.Generator) -> Floa
     return pasted
 
 
-def _piece(picture: Floats, sides: list[int], random: np.random.Generator) -> tuple[slice, ...]:
+def _piece(picture: Doubles, sides: list[int], random: np.random.Generator) -> tuple[slice, ...]:
     starts = [random.integers(whole - side + 1) for whole, side in zip(picture.shape, sides, strict=False)]
     return tuple(slice(start, start + side) for start, side in zip(starts, sides, strict=True))
 
 
-def _mirrored(picture: Floats, other: Floats, random: np.random.Generator) -> Floats:
+def _mirrored(picture: Doubles, other: Doubles, random: np.random.Generator) -> Doubles:
     return np.flip(picture, int(random.integers(2)))
 
 
-def _moved(picture: Floats, other: Floats, random: np.random.Generator) -> Floats:
+def _moved(picture: Doubles, other: Doubles, random: np.random.Generator) -> Doubles:
     """Return a picture moved by up to a quarter; what leaves at one side comes back at the other."""
     return np.roll(picture, [random.integers(-side // 4, side // 4 + 1) for side in picture.shape[:2]], axis=(0, 1))
 
 
-def _lit(picture: Floats, other: Floats, random: np.random.Generator) -> Floats:
+def _lit(picture: Doubles, other: Doubles, random: np.random.Generator) -> Doubles:
     """Return a picture in another light, with another contrast."""
     size, middle = _strength(0.01, 0.4, random), float(picture.mean())
     gain = float(np.exp(random.normal(0, size)))
     return middle + random.normal(0, 60 * size) + gain * (picture - middle)
 
 
-def _sharpened(picture: Floats, other: Floats, random: np.random.Generator) -> Floats:
+def _sharpened(picture: Doubles, other: Doubles, random: np.random.Generator) -> Doubles:
     """Return a picture that is sharper, or more blurred."""
     return picture + random.uniform(-1, 1) * (picture - _blurred(picture))
 
 
-def _noisy(picture: Floats, other: Floats, random: np.random.Generator) -> Floats:
+def _noisy(picture: Doubles, other: Doubles, random: np.random.Generator) -> Doubles:
     """Return a picture with noise, coarse or fine, grey or in colour."""
     noise = random.normal(size=(*picture.shape[:2], int(random.choice([1, picture.shape[2]]))))
     for _ in range(random.integers(4)):
@@ -202,7 +202,7 @@ def _strength(least: float, most: float, random: np.random.Generator) -> float:
     return float(np.exp(random.uniform(np.log(least), np.log(most))))
 
 
-def _blurred(picture: Floats) -> Floats:
+def _blurred(picture: Doubles) -> Doubles:
     """Return the mean of each pixel and its eight neighbours, those at a border being at the other side."""
     for axis in (0, 1):
         picture = (np.roll(picture, -1, axis) + picture + np.roll(picture, 1, axis)) / 3
@@ -215,5 +215,5 @@ def _resized(pictures: Image, height: int, width: int) -> Image:
     return pictures[:, rows][:, :, columns]
 
 
-def _bytes(pictures: Floats) -> Image:
+def _bytes(pictures: Doubles) -> Image:
     return pictures.round().clip(0, 255).astype(np.uint8)

@@ -18,7 +18,7 @@ N_KNOTS = 16
 MAX_PIXELS = 2**20
 """Pixels that the heat is fitted on; of more, evenly chosen ones."""
 
-Floats = NDArray[np.float64]
+Doubles = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class MapRule:
         Whether an image goes on beyond its border as it is there; else all is as usual beyond it.
     """
 
-    weights: Floats
+    weights: Doubles
     shared: float
     blur: float
     goes_on: bool
@@ -68,8 +68,8 @@ class MapScale:
         How maps become one.
     """
 
-    mean: Floats
-    deviation: Floats
+    mean: Doubles
+    deviation: Doubles
     rule: MapRule
 
 
@@ -85,8 +85,8 @@ class Heat:
         Rise over one interval.
     """
 
-    knots: Floats
-    widths: Floats
+    knots: Doubles
+    widths: Doubles
     step: float
 
 
@@ -110,8 +110,8 @@ def depends_on_position(samples: NDArray[np.float32]) -> bool:
 def fit_scale(maps: NDArray[np.float32], rule: MapRule, *, positional: bool) -> MapScale:
     """Fit what is usual on out-of-fold maps of shape (n, n_maps, height, width)."""
     axes = 0 if positional else (0, 2, 3)
-    mean: Floats = maps.mean(axes, dtype=np.float64, keepdims=True)[0]
-    deviation: Floats = maps.std(axes, dtype=np.float64, keepdims=True)[0]
+    mean: Doubles = maps.mean(axes, dtype=np.float64, keepdims=True)[0]
+    deviation: Doubles = maps.std(axes, dtype=np.float64, keepdims=True)[0]
     overall = maps.std((0, 2, 3), dtype=np.float64)[:, None, None]
     deviation = (1 - rule.shared) * deviation + rule.shared * overall
     return MapScale(mean, np.maximum(deviation, 1e-3), rule)

@@ -14,7 +14,7 @@ WIDTH, HEIGHT = 320, 120
 """Size of a picture's plane, in the units of its view box."""
 
 Point = tuple[float, float]
-Floats = NDArray[np.float64]
+Doubles = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def column_bars(bins: Distribution, new: NDArray[np.int64] | None) -> Bars:
     return Bars(tuple(bars), first, last, f"{100 * tallest:.0f} %")
 
 
-def score_bars(percentiles: Sequence[float], new: Floats, critical: float, n_bins: int = 40) -> Bars:
+def score_bars(percentiles: Sequence[float], new: Doubles, critical: float, n_bins: int = 40) -> Bars:
     """Draw how scores are spread among training rows, out of fold, and among new rows; the last bin is open.
 
     Parameters
@@ -138,7 +138,7 @@ def over_time(kind: str, label: str, values: Sequence[float]) -> Line:
     return curve(kind, label, [(i / last, min(1.0, max(0.0, value))) for i, value in enumerate(values)])
 
 
-def _range(edges: Floats, i: int) -> str:
+def _range(edges: Doubles, i: int) -> str:
     return f"{edges[i]:.3g} to {edges[i + 1]:.3g}" if np.isfinite(edges[i + 1]) else f"{edges[i]:.3g} and more"
 
 

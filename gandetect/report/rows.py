@@ -15,7 +15,7 @@ from gandetect.modality import VERDICT
 from gandetect.scorer import Scorer, table_scored_by
 
 Columns = Mapping[str, NDArray[Any]]
-Floats32 = NDArray[np.float32]
+Floats = NDArray[np.float32]
 
 
 class ReportRows:
@@ -53,10 +53,10 @@ class ReportRows:
         self.monitor = DriftMonitor(scorer)
         self.n_flagged, self.n_top = 0, n_top
         self._schema = table_scored_by(scorer)
-        self._scores: list[Floats32] = []
-        self._p_values: list[Floats32] = []
+        self._scores: list[Floats] = []
+        self._p_values: list[Floats] = []
         self._top: dict[str, NDArray[Any]] = {}
-        self._top_scores: Floats32 = np.empty(0, dtype=np.float32)
+        self._top_scores: Floats = np.empty(0, dtype=np.float32)
         self._top_lines: NDArray[np.int64] = np.empty(0, dtype=np.int64)
 
     def add(self, columns: Columns, answers: Mapping[str, NDArray[Any]], lines: Sequence[int]) -> None:
@@ -109,12 +109,12 @@ class ReportRows:
         return self.monitor.p_values.n_rows
 
     @property
-    def scores(self) -> Floats32:
+    def scores(self) -> Floats:
         """All anomaly scores, shape (n_rows,)."""
         return np.concatenate([np.empty(0, dtype=np.float32), *self._scores])
 
     @property
-    def p_values(self) -> Floats32:
+    def p_values(self) -> Floats:
         """All p-values, shape (n_rows,)."""
         return np.concatenate([np.empty(0, dtype=np.float32), *self._p_values])
 

@@ -32,14 +32,14 @@ N_NEIGHBOURS = 5
 """Neighbours of the plain kNN."""
 
 Columns = Mapping[str, NDArray[Any]]
-Floats = NDArray[np.float64]
-Floats32 = NDArray[np.float32]
-Score = Callable[[Floats32], Floats]
+Doubles = NDArray[np.float64]
+Floats = NDArray[np.float32]
+Score = Callable[[Floats], Doubles]
 """Samples to scores, high = anomalous."""
 
 
 def certified(
-    columns: Columns, rows: TableRows, learned: Learned, scores: Floats32, alpha: float, n_planted: int, seed: int
+    columns: Columns, rows: TableRows, learned: Learned, scores: Floats, alpha: float, n_planted: int, seed: int
 ) -> dict[str, Any]:
     """Plant anomalies, and say which share is found out of fold, also by plain detectors.
 
@@ -99,7 +99,7 @@ def _scores_of_folds(
     return scores
 
 
-def power(alpha: float, normal: Floats, folds: NDArray[np.int64], planted: Floats) -> tuple[float, list[float]]:
+def power(alpha: float, normal: Doubles, folds: NDArray[np.int64], planted: Doubles) -> tuple[float, list[float]]:
     """Measure a detector out of fold.
 
     Parameters
@@ -125,7 +125,7 @@ def power(alpha: float, normal: Floats, folds: NDArray[np.int64], planted: Float
     return _rounded(np.concatenate(alarms).mean()), [_rounded(share) for share in found]
 
 
-def threshold(alpha: float, normal: Floats) -> float:
+def threshold(alpha: float, normal: Doubles) -> float:
     """Return the score above which a p-value is at most `alpha`; infinite where so few scores allow none."""
     n_allowed = int(alpha * (len(normal) + 1) + 1e-9)  # k scores at least as high make the p-value (k + 1) / (n + 1)
     return float(np.sort(normal)[-n_allowed]) if n_allowed else np.inf
@@ -135,29 +135,29 @@ def _rounded(share: Any) -> float:
     return round(float(share), 4)
 
 
-def nearest_neighbours(training: Floats32) -> Score:
+def nearest_neighbours(training: Floats) -> Score:
     """Return the mean distance to the five nearest training rows."""
     fitted = NearestNeighbors(n_neighbors=min(N_NEIGHBOURS, len(training))).fit(training)
     return lambda samples: np.asarray(fitted.kneighbors(samples)[0].mean(1), dtype=np.float64)
 
 
-def isolation_forest(training: Floats32) -> Score:
+def isolation_forest(training: Floats) -> Score:
     """Return scikit-learn's isolation forest with its defaults."""
     fitted = IsolationForest(random_state=0).fit(training)
     return lambda samples: -np.asarray(fitted.score_samples(samples), dtype=np.float64)
 
 
-PLAIN: dict[str, Callable[[Floats32], Score]] = {"kNN": nearest_neighbours, "isolation forest": isolation_forest}
+PLAIN: dict[str, Callable[[Floats], Score]] = {"kNN": nearest_neighbours, "isolation forest": isolation_forest}
 """Plain detectors for comparison; they learn from the encoded rows, which are centred and scaled."""
 
 
 def scores_of(
-    fit: Callable[[Floats32], Score],
-    samples: Floats32,
+    fit: Callable[[Floats], Score],
+    samples: Floats,
     folds: NDArray[np.int64],
-    planted: Floats32,
+    planted: Floats,
     planted_folds: NDArray[np.int64],
-) -> tuple[Floats, Floats]:
+) -> tuple[Doubles, Doubles]:
     """Return a plain detector's scores of all samples and of planted ones, each by a fit that never saw its fold."""
     scores = np.empty(len(samples) + len(planted))
     both, all_folds = np.concatenate([samples, planted]), np.concatenate([folds, planted_folds])
@@ -176,9 +176,9 @@ class Scores:
     normal, folds (n_rows,); planted (n_kinds * n_planted,)
     """
 
-    normal: Floats
+    normal: Doubles
     folds: NDArray[np.int64]
-    planted: Floats
+    planted: Doubles
 
 
 def certificate(alpha: float, kinds: list[str], scores: Mapping[str, Scores]) -> dict[str, Any]:

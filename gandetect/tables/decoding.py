@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from gandetect.tables.encoding import CYCLES, CategoryEncoding, ColumnEncoding, Encoding, NumberEncoding, TimeEncoding
 
-Floats = NDArray[np.float64]
+Doubles = NDArray[np.float64]
 
 
-def decode(encoding: Encoding, samples: Floats) -> dict[str, NDArray[Any]]:
+def decode(encoding: Encoding, samples: Doubles) -> dict[str, NDArray[Any]]:
     """Turn samples back into raw columns: numbers exactly, categories to the nearest level, times to a time of day.
 
     Parameters
@@ -34,7 +34,7 @@ def decode(encoding: Encoding, samples: Floats) -> dict[str, NDArray[Any]]:
     }
 
 
-def _decode_column(column: ColumnEncoding, block: Floats) -> NDArray[Any]:
+def _decode_column(column: ColumnEncoding, block: Doubles) -> NDArray[Any]:
     if isinstance(column, NumberEncoding):
         with np.errstate(over="ignore"):
             values = column.centre + column.scale * block[:, 0]
@@ -48,7 +48,7 @@ def _decode_column(column: ColumnEncoding, block: Floats) -> NDArray[Any]:
     return np.asarray(np.array(column.levels, dtype=object)[distance.argmin(1)])
 
 
-def level_likelihood(category: CategoryEncoding) -> tuple[list[str], Floats, Floats]:
+def level_likelihood(category: CategoryEncoding) -> tuple[list[str], Doubles, Doubles]:
     """Return how to read a predicted block: ``entries @ weight + bias`` is the likelihood of each named level.
 
     A generator that predicts with the least squared error predicts every level's probability. Of rare levels, which

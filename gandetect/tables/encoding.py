@@ -38,7 +38,7 @@ CYCLES = {"day": 86_400.0, "week": 604_800.0, "year": 31_556_952.0}
 EXCESS_FREE = 3.0
 """Numbers within this many half ranges of the middle of the training range have no excess."""
 
-Floats = NDArray[np.float64]
+Doubles = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class CategoryEncoding:
     """
 
     levels: tuple[str, ...]
-    block: Floats
+    block: Doubles
     unknown_excess: float
 
     @property
@@ -153,7 +153,7 @@ class Encoding:
         return self.is_category[self.column_of]
 
     @property
-    def level_entries(self) -> dict[int, Floats]:
+    def level_entries(self) -> dict[int, Doubles]:
         """Entries of each category's levels, (n_levels, width) by the column's index; rare ones that share are one."""
         return {
             index: np.unique(np.clip(column.block[:-1], -CLIP, CLIP), axis=0)

@@ -36,7 +36,7 @@ do not tell which levels go together, and the larger the entries, the more the n
 GIVEN_STEP = 4.0
 """A given level's entry rises so many times more: what is normal may change altogether from one level to another."""
 
-Floats = NDArray[np.float64]
+Doubles = NDArray[np.float64]
 
 
 def fit_encoding(columns: Mapping[str, NDArray[Any]], schema: Schema) -> Encoding:
@@ -77,7 +77,7 @@ def _fit_column(column: Column, values: NDArray[Any]) -> ColumnEncoding:
     return replace(category, block=GIVEN_STEP * category.block) if column.role is Role.GIVEN else category
 
 
-def _fit_number(values: Floats) -> NumberEncoding:
+def _fit_number(values: Doubles) -> NumberEncoding:
     if not len(values):
         return NumberEncoding(0.0, 1.0, 0.0, 1.0)
     low, high = values.min(), values.max()
@@ -96,7 +96,7 @@ _SMALLEST = 1e-38
 """Smallest unit of a number: ONNX Runtime may take a constant below the range of single precision for zero."""
 
 
-def _winsorized(values: Floats) -> Floats:
+def _winsorized(values: Doubles) -> Doubles:
     """Pull outliers in: at most twice the central 95 % range beyond that range."""
     low = np.quantile(values, 0.025, method="higher")
     high = np.quantile(values, 0.975, method="lower")
@@ -107,13 +107,13 @@ def _winsorized(values: Floats) -> Floats:
         return np.clip(values, low - reach, high + reach)
 
 
-def _mean_and_deviation(values: Floats) -> tuple[float, float]:
+def _mean_and_deviation(values: Doubles) -> tuple[float, float]:
     """Mean and standard deviation without overflow for values up to 1e308."""
     unit = np.abs(values).max() or 1.0
     return float((values / unit).mean() * unit), float(min((values / unit).std() * unit, np.finfo(float).max / 4))
 
 
-def _fit_time(values: Floats) -> TimeEncoding:
+def _fit_time(values: Doubles) -> TimeEncoding:
     if not len(values):
         return TimeEncoding((CYCLES["day"],), (0.0,) * 2, (1.0,) * 2)
     span = float(np.ptp(values))

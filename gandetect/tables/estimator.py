@@ -34,8 +34,6 @@ from gandetect.tables.frames import (
 if TYPE_CHECKING:
     from gandetect.training.course import Progress
 
-Floats = NDArray[np.float64]
-
 
 class GANDetector(ModelFileDetector):
     """Anomaly detector for tables: a generative adversarial network that ends as one ONNX file.

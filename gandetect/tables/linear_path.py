@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-Floats = NDArray[np.float64]
+Doubles = NDArray[np.float64]
 
 EXPECTED_FLOOR, DISTANCE_FLOOR = 0.2, 0.03
 """Variance in every direction, as a share of the columns' mean variance: for what is expected, and for the distance."""
@@ -35,8 +35,8 @@ class Judged(NamedTuple):
     distance (n, 1): squared distance to the mean in units of the rows' deviations
     """
 
-    deviation: Floats
-    distance: Floats
+    deviation: Doubles
+    distance: Doubles
 
 
 @dataclass(frozen=True)
@@ -62,11 +62,11 @@ class LinearPath:
     """
 
     entries: NDArray[np.int64]
-    mean: Floats
-    axes: Floats
-    variances: Floats
+    mean: Doubles
+    axes: Doubles
+    variances: Doubles
     unit: float
-    learned: Floats
+    learned: Doubles
     every: int
 
     @classmethod
@@ -82,7 +82,7 @@ class LinearPath:
         unit = max(float(variances.sum()) / len(mean), _SMALLEST)
         return cls(entries, mean, axes, variances, unit, centred, every)
 
-    def gains(self, floor: float) -> Floats:
+    def gains(self, floor: float) -> Doubles:
         """Return the share of the variance along each axis that is above the floor, (rank,).
 
         With ``c`` the deviation of a row from the mean, ``c - axes.T @ (gains * (axes @ c))`` is the floor times the
@@ -90,7 +90,7 @@ class LinearPath:
         """
         return np.asarray(self.variances / (self.variances + floor * self.unit))
 
-    def precision(self, floor: float) -> Floats:
+    def precision(self, floor: float) -> Doubles:
         """Return the floor times the inverse variance of each entry given all others, (n_entries,)."""
         return np.asarray(1 - self.gains(floor) @ np.square(self.axes))
 
@@ -118,7 +118,7 @@ class LinearPath:
         rest, _, _ = self._without(away, own, others, DISTANCE_FLOOR)
         return Judged(deviation, (away * rest).sum(1, keepdims=True) / (DISTANCE_FLOOR * self.unit))
 
-    def _without(self, away: Floats, own: Floats, others: int, floor: float) -> tuple[Floats, Floats, Floats]:
+    def _without(self, away: Doubles, own: Doubles, others: int, floor: float) -> tuple[Doubles, Doubles, Doubles]:
         """Multiply by the floor times the inverse covariance that rows leave when each takes its own away.
 
         Returns the products of `away` with it, those of `own` with the whole one, and what divides the correction.

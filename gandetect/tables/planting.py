@@ -44,7 +44,7 @@ MAX_FULL = 50
 """Numbers up to which the mixture knows their covariances; of more, and of few rows, only their variances."""
 
 Columns = Mapping[str, NDArray[Any]]
-Floats = NDArray[np.float64]
+Doubles = NDArray[np.float64]
 
 
 @np.errstate(over="ignore")
@@ -136,14 +136,14 @@ class _Cloud:
     def _n_rows(self, base: Columns) -> int:
         return len(base[next(iter(self._numbers))])
 
-    def _raw(self, base: Columns, scaled: Floats) -> dict[str, Any]:
+    def _raw(self, base: Columns, scaled: Doubles) -> dict[str, Any]:
         return {
             name: _like(self._columns[name], base[name], number.centre, number.scale * scaled[:, position])
             for position, (name, number) in enumerate(self._numbers.items())
         }
 
 
-def _mixture(samples: Floats) -> GaussianMixture:
+def _mixture(samples: Doubles) -> GaussianMixture:
     """Fit mixtures of a few sizes and return the one that the Bayesian information criterion prefers."""
     n_rows, n_numbers = samples.shape
     kind = "full" if n_numbers <= MAX_FULL and n_rows > 10 * n_numbers else "diag"
@@ -154,7 +154,7 @@ def _mixture(samples: Floats) -> GaussianMixture:
     return min(fits, key=lambda fit: float(fit.bic(samples)))
 
 
-def _like(training: Floats, base: Floats, centre: float, away: Floats) -> Floats:
+def _like(training: Doubles, base: Doubles, centre: float, away: Doubles) -> Doubles:
     """Round what is drawn for a column of whole numbers, and leave missing values missing."""
     largest, known = np.finfo(np.float64).max, training[np.isfinite(training)]
     values = np.clip(centre / 2 + away / 2, -largest / 2, largest / 2) * 2  # halves: the sum may be too large

@@ -38,7 +38,7 @@ FEWEST = 10
 MOST_VALUES, MOST_ROWS = 100, 20
 """What more than one row in so many does is no exception: values of a column, and gross rows in all; one always may."""
 
-Floats = NDArray[np.float64]
+Doubles = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def find_gross(columns: Mapping[str, NDArray[Any]], schema: Schema) -> Gross:
     return Gross(rows, {name: int(far.sum()) for name, far in by_column.items() if far.any()})
 
 
-def far_values(values: Floats) -> NDArray[np.bool_]:
+def far_values(values: Doubles) -> NDArray[np.bool_]:
     """Return which values lie beyond a gap that the tail below it does not explain; missing ones never do."""
     far = np.zeros(len(values), dtype=bool)
     known = np.isfinite(values)
@@ -98,7 +98,7 @@ def far_values(values: Floats) -> NDArray[np.bool_]:
     return far
 
 
-def _farthest(distance: Floats) -> float:
+def _farthest(distance: Doubles) -> float:
     """Return the largest distance below the gap, or infinity where there is none."""
     descending = np.sort(distance[distance > 0])[::-1]
     logs = np.log(descending)

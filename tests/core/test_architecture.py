@@ -282,6 +282,16 @@ def test_rooms_import_only_from_the_floors_below(path):
     assert rooms_below(path) - {room} <= FLOORS[room]
 
 
+def test_a_name_for_a_type_of_array_means_the_same_in_every_module():
+    aliases = re.compile(r"^([A-Z]\w+) = (NDArray\[.*\])$", re.MULTILINE)
+    meant = {}
+    for path in (one.values[0] for one in MODULES):
+        for name, kind in aliases.findall(path.read_text(encoding="utf-8")):
+            meant.setdefault(name, set()).add(kind)
+    assert {"Floats", "Doubles"} <= meant.keys()
+    assert not {name: kinds for name, kinds in meant.items() if len(kinds) > 1}
+
+
 def test_networks_for_images_know_nothing_of_those_for_tables():
     paths = (ROOT / "gandetect" / "networks").glob("*.py")
     assert not [
