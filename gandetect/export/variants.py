@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, cast
 
 import numpy as np
@@ -173,6 +173,7 @@ def export_model(
     unkept = "n_bytes", "one_row", "batch"
     measured = {k: v for k, v in asdict(comparison).items() if k not in unkept and v is not None}
     variant = _sealed(changed, manifest | {"export": about | measured}, labelled=labelled)
+    comparison = replace(comparison, n_bytes=(len(model), len(variant)))  # what was measured is in the file by now
     return Exported(variant, comparison, encoding_spec(_tables(source), _digest(variant)) if core else None)
 
 

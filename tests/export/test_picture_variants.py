@@ -85,7 +85,7 @@ def test_no_large_constant_stays_in_single_precision(kind, models, halves):
     if kind != "whole":
         assert largest(models[kind]) >= PictureSource.smallest_halved
         n_bytes = halves[kind].comparison.n_bytes
-        assert n_bytes == (len(models[kind]), pytest.approx(len(halves[kind].model), abs=500))
+        assert n_bytes == (len(models[kind]), len(halves[kind].model))
         assert n_bytes[1] < n_bytes[0]
 
 
