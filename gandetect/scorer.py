@@ -35,12 +35,15 @@ class Scorer:
     model : str, os.PathLike or bytes
         Path or contents of a model file. It is checked before ONNX Runtime sees it.
     threads : int, default=1
-        Threads that ONNX Runtime may use within a run. The answers do not depend on it.
+        Threads that ONNX Runtime may use within a run, of which it takes no more than there are processors for this
+        process: they would only wait for each other. The answers do not depend on it.
 
     Attributes
     ----------
     manifest : dict
         What the model file says of itself.
+    threads : int
+        Threads that a run takes on this machine.
     schema : Schema, ImageSchema or CoreSchema
         The columns or images that it was trained on, or the encoded rows that a core model takes.
 
@@ -61,7 +64,8 @@ class Scorer:
     """
 
     def __init__(self, model: str | os.PathLike[str] | bytes, *, threads: int = 1) -> None:
-        self._threads = _checked_threads(threads)
+        self._most_threads = _checked_threads(threads)
+        self.threads = min(self._most_threads, _n_processors())
         self._contents, self.manifest = read_model(model)
         self.schema = modality_of(self.manifest)
         self._sessions: dict[frozenset[str], onnxruntime.InferenceSession] = {}
@@ -133,7 +137,7 @@ class Scorer:
         return (STUDENT_CHUNKS if is_student else 1) * self.schema.chunk_size(feeds)
 
     def __reduce__(self) -> tuple[partial[Scorer], tuple[bytes]]:
-        return partial(type(self), threads=self._threads), (self._contents,)
+        return partial(type(self), threads=self._most_threads), (self._contents,)
 
     def verify(self) -> float:
         """Recompute the golden rows on this machine.
@@ -205,7 +209,7 @@ class Scorer:
             if outputs not in self._sessions:
                 every = outputs == set(self.schema.outputs)
                 model = self._contents if every else prune(self._contents, outputs)
-                self._sessions[outputs] = open_session(model, self._threads)
+                self._sessions[outputs] = open_session(model, self.threads)
             return self._sessions[outputs]
 
 
@@ -308,9 +312,15 @@ def _as_list(outputs: Any) -> list[Any]:
 
 
 def _checked_threads(threads: int) -> int:
-    if not (isinstance(threads, Integral) and 1 <= threads < 2**31) or isinstance(threads, bool):
+    if not (isinstance(threads, Integral) and threads >= 1) or isinstance(threads, bool):
         raise InputError(f"Expected threads to be a whole number of at least 1, found {threads!r}.")
     return int(threads)
+
+
+def _n_processors() -> int:
+    """Return how many processors this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)  # Linux only
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def require_alpha(alpha: float) -> None:

@@ -43,7 +43,12 @@ OnError = Annotated[
         "that are no rows, too."
     ),
 ]
-Threads = Annotated[int, typer.Option(min=1, help="Processor threads; the answers do not depend on it.")]
+Threads = Annotated[
+    int,
+    typer.Option(
+        min=1, help="Processor threads, at most as many as there are processors; the answers do not depend on it."
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 

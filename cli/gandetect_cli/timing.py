@@ -79,7 +79,7 @@ def measure(model: str, threads: int) -> Timing:
     row, row_95 = np.percentile(_seconds(lambda: scorer(one, VERDICT)), [50, 95])
     return Timing(
         onnxruntime=onnxruntime.__version__,
-        threads=threads,
+        threads=scorer.threads,
         unit=scorer.schema.noun,
         load_seconds=load,
         row_seconds=float(row),
