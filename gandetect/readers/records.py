@@ -14,6 +14,9 @@ from gandetect.readers.files import Block, read_line
 FIELD_LIMIT = 2**20
 """Longest field that is read, in characters."""
 
+RECORD_LIMIT = 2**22
+"""Characters of a record's lines after which no further line is read to complete it."""
+
 
 OnBadLine: TypeAlias = Callable[[InputError], None]
 """Is told what is wrong with a line that is then left out."""
@@ -26,6 +29,16 @@ class Record(NamedTuple):
     fields: list[str]
     text: str
     end: str
+
+
+class Lost(NamedTuple):
+    """A record that could not be read: the last of its lines, and what was found there."""
+
+    number: int
+    error: Exception
+
+
+_TOO_LONG = "record longer than its limit"
 
 
 class Lines:
@@ -44,6 +57,8 @@ class Lines:
         Of the line that was given last.
     has_mark : bool
         Whether the text starts with a byte order mark, which no line holds.
+    lost : Lost
+        The last record of several lines that `go_on_behind_first` was told of.
     """
 
     def __init__(self, blocks: Iterator[Block], name: str) -> None:
@@ -54,17 +69,30 @@ class Lines:
         self._waiting: deque[bytes] = deque()
         self._taken: list[bytes] = []
         self._given: list[str] = []
+        self._n_characters = 0
+        self.lost = Lost(0, InputError())
 
     def __iter__(self) -> Iterator[str]:
         return self
 
     def __next__(self) -> str:
+        if self._taken:
+            self._require_hope()
         if not self._has_more():
             raise StopIteration
         self.number += 1
         self._taken.append(self._waiting.popleft())
         self._given.append(read_line(self._taken[-1], self.name, self.number))
+        self._n_characters += len(self._given[-1])
         return self._given[-1]
+
+    def _require_hope(self) -> None:
+        """Refuse to go on within a record that cannot become a good one."""
+        if self.number < self.lost.number:
+            # What comes next is within quotes, as it was when it was read for an earlier record: it ends as that did.
+            raise self.lost.error.with_traceback(None)
+        if self._n_characters > RECORD_LIMIT:
+            raise csv.Error(_TOO_LONG)
 
     def peek(self) -> str:
         """Return the next line without taking it; empty at the end."""
@@ -94,11 +122,20 @@ class Lines:
         text = "".join(self._given)
         self._given.clear()
         self._taken.clear()
+        self._n_characters = 0
         return text
 
-    def go_on_behind_first(self) -> None:
-        """Give all lines once more but the first of those given since `given` was last asked: it is a bad one."""
+    def go_on_behind_first(self, error: Exception) -> None:
+        """Give all lines once more but the first of those given since `given` was last asked: it is a bad one.
+
+        Parameters
+        ----------
+        error : Exception
+            What was found in the last of them.
+        """
         again = self._taken[1:]
+        if again:
+            self.lost = Lost(self.number, error)
         self.number -= len(again)
         self._waiting.extendleft(reversed(again))
         self.given()
@@ -123,7 +160,7 @@ def read_records(lines: Lines, delimiter: str, on_bad_line: OnBadLine | None = N
     Raises
     ------
     InputError
-        If quotes or a field's length break the rules, or a line is no text.
+        If quotes or the length of a field or a record break the rules, or a line is no text.
     """
     # The limit belongs to the whole process, so it is only ever raised.
     csv.field_size_limit(max(FIELD_LIMIT, csv.field_size_limit()))
@@ -134,13 +171,13 @@ def read_records(lines: Lines, delimiter: str, on_bad_line: OnBadLine | None = N
             fields = next(reader)
         except StopIteration:
             return
-        except (csv.Error, InputError) as error:
-            if isinstance(error, csv.Error):
-                error = _quoting_error(str(error), start, lines.number, delimiter, lines.name)
+        except (csv.Error, InputError) as found:
+            line = lines.lost.number if found is lines.lost.error else lines.number
+            error = _told(found, start, line, delimiter, lines.name)
             if on_bad_line is None:
                 raise error from error.__cause__
             on_bad_line(error)
-            lines.go_on_behind_first()  # a quote that is never closed would take all other lines with it
+            lines.go_on_behind_first(found)  # a quote that is never closed would take all other lines with it
             continue
         whole = lines.given()
         text = whole.removesuffix("\n").removesuffix("\r")
@@ -175,7 +212,16 @@ def read_rows(
         on_bad_line(error)
 
 
-def _quoting_error(cause: str, start: int, line: int, delimiter: str, name: str) -> InputError:
+def _told(found: csv.Error | InputError, start: int, line: int, delimiter: str, name: str) -> InputError:
+    """Return in our words what was found at a line of the record that starts at another."""
+    if isinstance(found, InputError):
+        return found
+    cause = str(found)
+    if cause == _TOO_LONG:
+        return InputError(
+            f"{name}, line {start}: expected a record of at most {RECORD_LIMIT} characters, found a longer one; "
+            "look for a quote that is never closed."
+        )
     if "limit" in cause:
         return InputError(
             f"{name}, line {start}: expected fields of at most {FIELD_LIMIT} characters, found a longer one; "

@@ -17,7 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gandetect.errors import FileAccessError, InputError, MissingExtraError
-from gandetect.readers import files, tables
+from gandetect.readers import files, records, tables
+from gandetect.readers.files import Block, read_line
+from gandetect.readers.records import Lines, read_records
 from gandetect.readers.tables import read_table
 from gandetect.readers.values import parse_numbers, parse_times
 
@@ -733,6 +735,65 @@ def test_lines_that_are_bad_together_are_told_one_by_one():
     _, rows, lines = read(b'a,b\n1,"2\n3,\0\n4,5\n6,"7\n8"\n', on_bad_line=told.append)
     assert (rows, lines) == ([("4", "5"), ("6", "7\n8")], [4, 5])
     assert [str(error).partition(":")[0] for error in told] == ["<stdin>, line 3", "<stdin>, line 3"]
+
+
+TANGLED = [b"1,2", b'a","b', b'"', b'1,"', b'"a","b"', b'"a', b'x""y', b'1,"2"3', b"1,\0", b"", b'",", "', b'""', b'",']
+
+
+def read_from(lines, first):
+    """Return the record that begins with a line, or what is wrong with it, and the line behind its first or last."""
+    text = Lines(iter([]), "<stdin>")
+    text.put_back(Block(first, b"".join(line + b"\n" for line in lines[first - 1 :])))
+    try:
+        record = next(read_records(text, ","))
+    except InputError as error:
+        return str(error), first + 1
+    return record, text.number + 1
+
+
+@settings(max_examples=300)
+@given(st.lists(st.sampled_from(TANGLED), min_size=1, max_size=12))
+def test_lines_that_are_known_to_be_lost_are_told_as_if_they_were_read_again(lines):
+    expected, first = [], 1
+    while first <= len(lines):
+        found, first = read_from(lines, first)
+        expected.append(found)
+    told = []
+    text = Lines(iter([Block(1, b"".join(line + b"\n" for line in lines))]), "<stdin>")
+    good = list(read_records(text, ",", lambda error: told.append(str(error))))
+    assert told == [found for found in expected if isinstance(found, str)]
+    assert good == [found for found in expected if not isinstance(found, str)]
+
+
+@pytest.mark.parametrize("end", [b"", b'x"y\n', b"\0\n", b"1,2\n" * (records.FIELD_LIMIT // 4 + 1)])
+def test_quotes_left_open_on_every_line_cost_no_more_than_lines(end, monkeypatch):
+    n_lines, n_read = 1000, 0
+
+    def counted(*arguments):
+        nonlocal n_read
+        n_read += 1
+        return read_line(*arguments)
+
+    monkeypatch.setattr(records, "read_line", counted)
+    told = []
+    rows = read(b"a,b\n1,2\n" + b'a","b\n' * n_lines + end + b"3,4\n", on_bad_line=told.append)[1]
+    assert (rows[0], rows[-1], len(told)) == (("1", "2"), ("3", "4"), n_lines + (end in (b"\0\n", b'x"y\n')))
+    assert n_read <= 3 * (n_lines + end.count(b"\n") + 3)
+
+
+def test_a_record_is_not_completed_beyond_a_size(monkeypatch):
+    monkeypatch.setattr(records, "RECORD_LIMIT", 20)
+    long = b'a,b\n1,2\n"1234567\n1234567\n123",' + b"5" * 50 + b"\n"
+    assert read(long)[1] == [("1", "2"), ("1234567\n1234567\n123", "5" * 50)]
+    message = (
+        "<stdin>, line 2: expected a record of at most 20 characters, found a longer one; look for a quote that is "
+        "never closed."
+    )
+    assert failure(b"a,b\n" + b'a","b\n' * 10) == message
+    told = []
+    rows = read(b"a,b\n" + b'a","b\n' * 4 + b'1"\n2,3\n', on_bad_line=told.append)[1]
+    assert rows == [('a"', "b\n1"), ("2", "3")]
+    assert [str(error) for error in told] == [message.replace("line 2", f"line {number}") for number in (2, 3, 4)]
 
 
 def test_the_names_are_no_row_where_a_stream_brings_them_again():
