@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -21,6 +22,9 @@ from gandetect_cli.progress import ProgressBar
 from gandetect_cli.scoring import Scoring, TableScoring, flag_rule
 from gandetect_cli.source import Table
 from gandetect_cli.terminal import Reporter, counted
+
+if TYPE_CHECKING:
+    from gandetect_cli.heatmaps import HeatmapFolder
 
 HELP = {
     "score": """\
@@ -67,26 +71,15 @@ def score(
     quiet: options.Quiet = False,
 ) -> None:
     """Add an anomaly score, a p-value and a flag to every row, or list them for pictures."""
-    if as_json and csv_safe:
-        raise InputError("Expected one of --json and --csv-safe, found both; JSON needs no protection.")
-    _require_one_rule(alpha, fdr)
-    if line_buffered and fdr is not None:
-        raise InputError("Expected one of --line-buffered and --fdr, found both; --fdr has to see all rows first.")
-    if prefix.encode(errors="ignore").decode() != prefix:
-        raise InputError(
-            f"Expected text in UTF-8 as --prefix, found {prefix!r}; put other characters before the names."
-        )
+    _require_one_layout(as_json=as_json, csv_safe=csv_safe, prefix=prefix)
+    _require_one_rule(alpha, fdr, line_buffered=line_buffered)
     require_other_files([output], [data, model])
     scorer = Scorer(model, threads=threads)
     if isinstance(scorer.schema, ImageSchema):
         options.refuse_others(context, "pictures")
-        # Loaded only where they are called for: scoring a table is to start fast.
-        from gandetect_cli.heatmaps import HeatmapFolder
-        from gandetect_cli.pictures import PictureScoring
+        from gandetect_cli.pictures import PictureScoring  # only where it is called for: a table is to start fast
 
-        if not heatmaps:
-            _require_no_maps(context)
-        maps = HeatmapFolder(heatmaps, data, pixel_rate, raw=raw_maps) if heatmaps else None
+        maps = _heatmap_folder(context, heatmaps, data, pixel_rate, raw=raw_maps)
         scoring: Scoring = PictureScoring(data, scorer, scorer.schema, maps, only_anomalies=only_anomalies)
     else:
         options.refuse_others(context, "tables")
@@ -122,20 +115,40 @@ def _counted_p_values(scoring: Scoring, bar: ProgressBar) -> PValueCounts:
     return counts
 
 
-def _require_no_maps(context: typer.Context) -> None:
-    """Refuse what is said of heat maps that are not asked for."""
+def _heatmap_folder(
+    context: typer.Context, folder: str | None, data: str, pixel_rate: float, *, raw: bool
+) -> HeatmapFolder | None:
+    """Return the folder that heat maps are drawn into, if any; refuse what is said of maps that are not asked for."""
+    if folder:
+        from gandetect_cli.heatmaps import HeatmapFolder
+
+        return HeatmapFolder(folder, data, pixel_rate, raw=raw)
     for name, option in options.on_command_line(context).items():
         if name in ("raw_maps", "pixel_rate"):
             raise InputError(f"Expected --heatmaps FOLDER with {option}, found none; say where the maps are to go.")
+    return None
 
 
-def _require_one_rule(alpha: float | None, fdr: float | None) -> None:
+def _require_one_layout(*, as_json: bool, csv_safe: bool, prefix: str) -> None:
+    """Refuse wishes for the form of the answers that do not go together, or cannot be written."""
+    if as_json and csv_safe:
+        raise InputError("Expected one of --json and --csv-safe, found both; JSON needs no protection.")
+    if prefix.encode(errors="ignore").decode() != prefix:
+        raise InputError(
+            f"Expected text in UTF-8 as --prefix, found {prefix!r}; put other characters before the names."
+        )
+
+
+def _require_one_rule(alpha: float | None, fdr: float | None, *, line_buffered: bool) -> None:
+    """Refuse two rules by which rows are flagged, and one that cannot be followed."""
     if fdr is None:
         return
     if alpha is not None:
         raise InputError("Expected one of --false-alarm-rate and --fdr, found both; leave one out.")
     if not 0 < fdr < 1:
         raise InputError(f"Expected a false discovery rate between 0 and 1, found --fdr {fdr!r}.")
+    if line_buffered:
+        raise InputError("Expected one of --line-buffered and --fdr, found both; --fdr has to see all rows first.")
 
 
 def _discoveries(counts: PValueCounts, rate: float, scorer: Scorer) -> tuple[float, str]:
