@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import re
 import zlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -43,8 +44,21 @@ _PACKED = {
     b"\xd0\xcf\x11\xe0": "an old spreadsheet: save it as CSV",
     b"BZh": "bzip2 data: unpack it",
     b"\xfd7zXZ": "xz data: unpack it",
-    b'{"': "JSON: convert it to CSV or Parquet",
-    b"[{": "JSON: convert it to CSV or Parquet",
+    b"ARROW1": "Arrow data: save them as CSV or Parquet",
+    b"FEA1": "Arrow data: save them as CSV or Parquet",
+    b"SQLite format 3": "an SQLite database: save its table as CSV",
+    b"\x89HDF": "HDF5 data: save them as CSV or Parquet",
+    b"Obj\x01": "Avro data: save them as CSV or Parquet",
+    b"\x93NUMPY": "a NumPy array: save it as CSV, with names above its columns",
+    b"%PDF-": "a PDF document: get the table as CSV",
+    b"version https://git-lfs": "a pointer of Git LFS: get the file itself with `git lfs pull`",
+}
+_OTHER_FORMATS = {
+    re.compile(rb"\x80[\x02-\x05]"): "a pickle: save its table as CSV or Parquet",
+    re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\[\s*\{|\{\s*\")"): "JSON: convert it to CSV or Parquet",
+    re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype|html|table|\?xml)\b", re.IGNORECASE): (
+        "a page of HTML, or XML: check that this is the file you meant, and save its table as CSV"
+    ),
 }
 
 
@@ -251,6 +265,9 @@ def _refuse_other_formats(data: bytes, name: str) -> None:
     for mark, found in _PACKED.items():
         if start.startswith(mark):
             raise InputError(f"{name}, line 1: expected text, found {found}.")
+    for form, found in _OTHER_FORMATS.items():
+        if form.match(data[:64]):
+            raise InputError(f"{name}, line 1: expected a table, found {found}.")
     for encoding, zeros in {"UTF-16LE": start[1::2], "UTF-16BE": start[0::2]}.items():
         if zeros.count(0) > len(start) / 4:
             raise _encoding_error(name, 1, f"what looks like {encoding}", encoding)

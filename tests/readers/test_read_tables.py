@@ -289,8 +289,33 @@ BAD = {
         b"PK\x03\x04\x14\0\0\0",
         ", line 1: expected text, found a zip archive or a spreadsheet: unpack it or save it as CSV.",
     ),
-    "JSON lines": (b'{"a": 1}\n', ", line 1: expected text, found JSON: convert it to CSV or Parquet."),
-    "a list in JSON": (b'[{"a": 1}]\n', ", line 1: expected text, found JSON: convert it to CSV or Parquet."),
+    "JSON lines": (b'{"a": 1}\n', ", line 1: expected a table, found JSON: convert it to CSV or Parquet."),
+    "a list in JSON": (b'[{"a": 1}]\n', ", line 1: expected a table, found JSON: convert it to CSV or Parquet."),
+    "JSON over lines": (
+        b'[\n  {\n   "a": 1\n',
+        ", line 1: expected a table, found JSON: convert it to CSV or Parquet.",
+    ),
+    "a page of a portal": (
+        b"\xef\xbb\xbf\r\n<!DOCTYPE html>\n<html>\n<p>Log in</p>\n</html>\n",
+        ", line 1: expected a table, found a page of HTML, or XML: check that this is the file you meant, and save its "
+        "table as CSV.",
+    ),
+    "a pickle": (
+        b"\x80\x04\x95\x1b\0\0\0\0\0\0\0\x8c",
+        ", line 1: expected a table, found a pickle: save its table as CSV or Parquet.",
+    ),
+    "SQLite": (
+        b"SQLite format 3\0\x10\0\1\1\0\x40\x20\x20\0\0\0\2",
+        ", line 1: expected text, found an SQLite database: save its table as CSV.",
+    ),
+    "Feather": (
+        b"ARROW1\0\0\xff\xff\xff\xff",
+        ", line 1: expected text, found Arrow data: save them as CSV or Parquet.",
+    ),
+    "a pointer": (
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n",
+        ", line 1: expected text, found a pointer of Git LFS: get the file itself with `git lfs pull`.",
+    ),
     "Parquet in a stream": (
         b"PAR1\x15\x04\x15",
         ", line 1: expected text, found Parquet data: pass a file whose name ends in .parquet.",
