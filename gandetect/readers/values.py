@@ -5,8 +5,9 @@ kind           what is read
 =============  ==================================================================================================
 number         decimal digits, optional sign, decimal mark and exponent; ``inf`` and ``infinity``; blanks around it; and
                the column's unit and thousands separators, where it has any, and in ``1,234.50``, which can be
-               nothing else, where it has none; as bookkeepers write what is negative, ``1.50-`` or ``(1.50)``, but
-               not without decimals: ``1-`` may be a grade, ``(1)`` a note, and ``5.-`` is a price of 5; the limit of
+               nothing else, where it has none; as bookkeepers write what is negative, ``1.50-``, ``(1.50)`` or
+               ``$(150)``, but not without decimals or a unit before it: ``1-`` may be a grade, ``(1)`` a note, and
+               ``5.-`` is a price of 5; the limit of
                what is beyond one, as laboratories write it: ``<0.5`` is 0.5
 yes/no         true/false, t/f, yes/no, y/n, on/off, 1/0 in any case become ``yes`` and ``no``; other text stays
 category       the text as it is; only the empty text is missing
@@ -52,6 +53,7 @@ _NUMBER = re.compile(
     r"[+-]?(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf(?:inity)?)", re.IGNORECASE | re.ASCII
 )
 _MARK = re.compile(r"[.,][0-9]")
+_IN_BRACKETS = re.compile(r"([^()0-9]*)\(([^()]+)\)")  # whatever is before them has to be the column's unit
 _LIMIT = re.compile(r"\A(?:[<>]=?|[≤≥]) ?")
 # Over these characters alone, Python's float() reads exactly the numbers above.
 _PLAIN = re.compile(r"[0-9.eE+\- \t]*")
@@ -204,10 +206,13 @@ def with_blanks(text: str) -> str:
 
 
 def bare_sign(text: str) -> str:
-    """Write a minus sign, ``1.50-`` and ``(1.50)`` as a plain minus before the number, and ``<0.5`` as the limit."""
+    """Write a minus sign, ``1.50-``, ``(1.50)`` and ``$(150)`` as a minus in front, and ``<0.5`` as the limit."""
     text = _LIMIT.sub("", text.replace("\u2212", "-"))
-    inner = text[1:-1] if text[:1] == "(" and text[-1:] == ")" else text[:-1] if text[-1:] == "-" else ""
-    return f"-{inner.strip(BLANKS)}" if _MARK.search(inner) else text
+    if match := _IN_BRACKETS.fullmatch(text):
+        unit, inner = match.groups()
+    else:
+        unit, inner = "", text[:-1] if text[-1:] == "-" else ""
+    return f"-{unit}{inner.strip(BLANKS)}" if unit or _MARK.search(inner) else text
 
 
 def is_limit(text: str) -> bool:

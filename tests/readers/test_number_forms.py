@@ -160,6 +160,18 @@ def test_a_dollar_may_have_letters_before_it(sign):
     assert (column.kind, column.prefix) == (Kind.NUMBER, sign)
 
 
+@pytest.mark.parametrize("form", ["$({})", " $ ({})", "EUR ({})", "($ {})"])
+def test_a_currency_may_stand_before_the_brackets_of_what_is_negative(form):
+    plain = form.replace("(", "").replace(")", "")
+    gains = [plain.format(f"{i},{100 + i}.50") for i in range(1, 31)]
+    for words in (gains, [*gains, form.format("1,234.50")]):
+        column = found(*words)
+        assert column.kind is Kind.NUMBER
+        assert read(column, form.format("1,234.50"), plain.format("1,234.50")) == [-1234.5, 1234.5]
+    assert read(column, form.format("500")) == [-500.0 if form[0] != "(" else None]
+    assert read(column, "CHF (500.00)", "12 (500.00)", "$-(500.00)", "$()", "500.00)") == [None] * 5
+
+
 @pytest.mark.parametrize("words", [["1-", "2-", "3"], ["(1)", "(2)", "3"], ["-1.5-", "2.5"], ["(-1.5)", "2.5"]])
 def test_grades_notes_and_double_signs_are_no_numbers(words):
     assert found(*words * 20).kind is Kind.CATEGORY
