@@ -52,6 +52,7 @@ from gandetect.readers.time_forms import (
     find_mixed_times,
     find_short_dates,
     format_without_marks,
+    mostly_times_hint,
     time_formats,
     time_in,
     without_short_log,
@@ -211,7 +212,7 @@ def _hint(values: ColumnValues) -> str:
         n_values, n_numbers = len(values.words), values.count(~values.no_numbers)
         kind = f"--kind '{values.name}=number' and --on-error missing"
         return f"; {n_numbers} of its {n_values} values are numbers: to learn from them pass {kind}"
-    return clock_hint(values)
+    return mostly_times_hint(values) or clock_hint(values)
 
 
 def few_numbers(values: ColumnValues) -> bool:

@@ -18,10 +18,12 @@ TIME_FORMATS = (
     *(
         f"{date}{clock}"
         for date in (*_DATES, *_DATES_IN_WORDS)
-        for clock in ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
+        for clock in ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p")
     ),
     "%d-%b-%y",  # of spreadsheets; the month in words tells it from codes, and day from year
     "%d/%b/%Y:%H:%M:%S %z",  # of web servers
+    "%a, %d %b %Y %H:%M:%S %z",  # of mails
+    "%a %b %d %H:%M:%S %Y",  # of C programs
 )
 """``datetime.strptime`` formats that are tried after ISO 8601."""
 
@@ -103,6 +105,17 @@ def without_short_log(values: ColumnValues, finding: Finding) -> Finding:
     kind = f"--kind '{values.name}=time'"
     reason = f"its times are of less than a day, and other hours would be unusual: to learn from them pass {kind}"
     return replace(finding, reason=reason)
+
+
+def mostly_times_hint(values: ColumnValues) -> str:
+    """Say how a column may be read of which more than half of the values are times in one format."""
+    for form in ("", *TIME_FORMATS):
+        sample = values.different[: 2 * MIN_DIFFERENT]
+        if 2 * parse_times(sample, form)[1].sum() < len(sample):
+            n_values, n_times = len(values.words), values.count(~parse_times(values.different, form)[1])
+            kind = f"--kind '{values.name}=time' and --on-error missing"
+            return f"; {n_times} of its {n_values} values are times: to learn from them pass {kind}"
+    return ""
 
 
 def clock_hint(values: ColumnValues) -> str:

@@ -61,7 +61,7 @@ _PLAIN = re.compile(r"[0-9.eE+\- \t]*")
 _ISO_TIME = re.compile(
     r"(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})"
     r"(?:[T ](?P<minute>(?:[01][0-9]|2[0-3]):[0-9]{2})(?::(?P<second>[0-9]{2})(?:[.,](?P<fraction>[0-9]{1,9}))?)?"
-    r" ?(?P<zone>Z|[+-][0-9]{2}:?[0-9]{2})?)?"
+    r" ?(?P<zone>Z|UTC|[+-][0-9]{2}:?[0-9]{2})?)?"
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -307,7 +307,8 @@ def _iso_seconds(text: str) -> float | None:
     if match is None:
         return None
     date, minute, second, fraction, zone = match.groups()
-    whole = _moment(datetime.fromisoformat, f"{date}T{minute or '00:00'}:{second or '00'}{zone or 'Z'}")
+    offset = zone if zone and zone != "UTC" else "Z"
+    whole = _moment(datetime.fromisoformat, f"{date}T{minute or '00:00'}:{second or '00'}{offset}")
     return None if whole is None else whole + float(f"0.{fraction or 0}")
 
 
