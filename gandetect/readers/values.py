@@ -36,7 +36,7 @@ from gandetect.errors import InputError, quoted
 from gandetect.readers.plain import PlainColumns
 from gandetect.schema import Schema
 
-MISSING = frozenset({"", "?", "-", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL", "None"})
+MISSING = frozenset({"", "?", "-", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NaT", "null", "NULL", "None"})
 """Texts that stand for a missing value in number, yes/no and time columns."""
 
 BLANKS = " \t"

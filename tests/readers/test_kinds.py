@@ -19,7 +19,7 @@ SHUFFLED = [str(i * 37 % 101) for i in range(1, 31)]
 KINDS = {
     "whole numbers": (["1", "2", "2"], Kind.NUMBER),
     "decimals": (["1.5", "-2e3", "+.5"], Kind.NUMBER),
-    "numbers with missing values": (["1", "?", "", "NA", "nan", " - ", "#N/A"], Kind.NUMBER),
+    "numbers with missing values": (["1", "?", "", "NA", "nan", " - ", "#N/A", "n/a", "<NA>"], Kind.NUMBER),
     "digits 0 and 1": (["0", "1", "1"], Kind.NUMBER),
     "infinite numbers": (["1", "inf", "-Infinity"], Kind.NUMBER),
     "one constant number": (["3"] * 30, Kind.NUMBER),
@@ -49,7 +49,7 @@ KINDS = {
     "nothing": (["", ""], Kind.EMPTY),
     "only missing tokens": (["NA", "?", " "], Kind.EMPTY),
     "dates": (["2026-01-31", "2026-02-01"], Kind.TIME),
-    "times with zones and missing": (["2026-01-31T12:00:00Z", "2026-01-31 13:00+02:00", "-"], Kind.TIME),
+    "times with zones and missing": (["2026-01-31T12:00:00Z", "2026-01-31 13:00+02:00", "-", "NaT"], Kind.TIME),
     "all different times": ([f"2026-01-{i:02}" for i in range(1, 31)], Kind.TIME),
     "impossible dates": (["2026-02-30", "2026-02-31"], Kind.CATEGORY),
     "clock times": (["12:00", "12:30"], Kind.CATEGORY),

@@ -104,7 +104,7 @@ def test_numbers_with_letters_that_count_the_rows_are_an_id(form):
 def test_numbers_with_a_unit_are_numbers(form):
     column = found(*(form.format(i / 4) for i in range(40)))
     assert column.kind is Kind.NUMBER
-    bare, negative, missing = form.format("2.5").replace(" ", ""), f"-{form.format(3)}", "n/a"
+    bare, negative, missing = form.format("2.5").replace(" ", ""), f"-{form.format(3)}", "n.a."
     assert read(column, form.format("2.5"), bare, negative, form.format("+7e2")) == [2.5, 2.5, -3.0, 700.0]
     assert read(column, missing, "2.5", form.format("x"), form.format(""), f"{form.format(1)}x") == [None] * 5
     assert math.isnan(read(column, " NA ")[0])
@@ -281,7 +281,7 @@ def test_values_beyond_a_limit_are_the_limit(sign, unit):
     column = found(*words, f"{sign}0,5{unit}", decimal=",")
     assert column.kind is Kind.NUMBER
     assert read(column, f"{sign}0,5{unit}", f"{sign}-3{unit}", words[7]) == [0.5, -3.0, 7.5]
-    assert read(column, f"<<1{unit}", "<", f"1<{unit}", "<NA>") == [None] * 4
+    assert read(column, f"<<1{unit}", "<", f"1<{unit}", "<NaN>") == [None] * 4
 
 
 @pytest.mark.parametrize("words", [["<5", ">=5"], ["<18", "18", ">65"], ["<1", "<2", "<3", "4", "5", "6"]])
