@@ -13,6 +13,7 @@ from gandetect.readers.column_values import MIN_DIFFERENT, ColumnValues
 from gandetect.readers.compounds import find_compound
 from gandetect.readers.kinds import few_numbers, texts_among_numbers
 from gandetect.readers.no_measurements import far_numbers, measures, runs_away
+from gandetect.readers.number_forms import may_group
 from gandetect.readers.values import BLANKS, parse_number, shown
 from gandetect_cli.terminal import counted
 
@@ -103,6 +104,33 @@ def doubts_of_kinds(categories: Mapping[str, Values], decimal: str) -> list[str]
                 f"--kind '{name}=number' and --on-error missing, or mend the others"
             )
     return found
+
+
+def doubts_of_marks(numbers: Mapping[str, Values], decimal: str) -> list[str]:
+    """Return a sentence on the columns whose decimal mark may separate thousands.
+
+    Parameters
+    ----------
+    numbers : mapping of str to array of str objects of shape (n_rows,)
+        The text of the columns of numbers in which nothing else separates thousands.
+    decimal : {".", ","}
+        The decimal mark, as it was found.
+
+    Returns
+    -------
+    list of str
+        Empty for most tables.
+    """
+    names = [name for name, texts in numbers.items() if may_group(texts, decimal)]
+    if not names:
+        return []
+    other = "," if decimal == "." else "."
+    example = next(text.strip(BLANKS) for text in numbers[names[0]] if decimal in text)
+    return [
+        f"all numbers of {', '.join(map(repr, names))} have three digits behind the {decimal!r}, such as "
+        f"{shown(example)}, or are whole and below 1000: if it separates thousands pass "
+        f"--decimal {other!r}, else --decimal {decimal!r}"
+    ]
 
 
 def _varies(values: Values) -> bool:

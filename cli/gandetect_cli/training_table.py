@@ -21,7 +21,7 @@ from gandetect.readers.schemas import find_schema
 from gandetect.readers.tables import Chunk
 from gandetect.readers.values import BLANKS, Parsed, parse_columns, parse_number, shown
 from gandetect.schema import Schema
-from gandetect_cli.doubts import doubts, doubts_of_kinds
+from gandetect_cli.doubts import doubts, doubts_of_kinds, doubts_of_marks
 from gandetect_cli.labels import among, labels_of
 from gandetect_cli.progress import ProgressBar
 from gandetect_cli.reservoir import Reservoir
@@ -54,7 +54,7 @@ class TrainingTable:
     bad_lines : BadLines
         Lines that are no rows.
     kind_doubts : list of str
-        A sentence for every column whose kind, as it was found, is doubtful.
+        A sentence for every column whose kind, or decimal mark, as it was found, is doubtful.
     """
 
     name: str
@@ -208,6 +208,9 @@ def read_training_table(
     schema = schema.with_known_anomalies(labels) if labels else schema
     found = [column.name for column in schema.used if column.kind is Kind.CATEGORY and column.name not in kind_of]
     kind_doubts = doubts_of_kinds({name: sample.columns[name] for name in found}, mark)
+    if decimal is None:
+        written = [column.name for column in schema.used if column.kind is Kind.NUMBER and not column.grouping]
+        kind_doubts += doubts_of_marks({name: sample.columns[name] for name in written}, mark)
     training = TrainingTable(
         name=table.name,
         schema=schema,

@@ -27,6 +27,9 @@ _MIN_NUMBERS = 20
 Where the caller says that a column holds numbers, one is enough. Whole numbers with leading zeros are codes.
 """
 
+_FEWEST_SMALL = 3
+"""So many different numbers below a thousand, at least, stand beside those that may have it separated."""
+
 # Powers such as m3, min-1 and s^-2, one after the other or with a mark between them, as in 1/min and l/100km.
 _POWER = r"°?[^\W\d_]{1,8}(?:\^?-?[0-9])?"
 _UNIT_WITH_DIGITS = rf"(?:1/)?{_POWER}(?:(?:/[0-9]{{0,3}}|[*·]|(?<=[0-9])){_POWER}){{0,3}}"
@@ -66,6 +69,17 @@ def _need(texts: NDArray[np.object_], mark: str) -> bool:
     other = "," if mark == "." else "."
     speaks = any(mark in word for word in words) and not are_pairs(words)
     return speaks and _are_numbers(words, mark) and not _are_numbers(words, other)
+
+
+def may_group(texts: Iterable[str], decimal: str) -> bool:
+    """Tell whether the decimal mark of numbers may separate thousands instead, as in 1.234 beside 987.
+
+    Of decimals some would have fewer or more than three digits, or a zero before them.
+    """
+    words = {text.strip(BLANKS) for text in texts} - MISSING
+    n_grouped = sum(decimal in word for word in words)
+    form = re.compile(rf"[^0-9.,]*(?:0|[1-9][0-9]{{0,2}}(?:{re.escape(decimal)}[0-9]{{3}})?)[^0-9.,]*")
+    return n_grouped >= _MIN_NUMBERS and len(words) - n_grouped >= _FEWEST_SMALL and all(map(form.fullmatch, words))
 
 
 def are_pairs(words: Iterable[str]) -> bool:

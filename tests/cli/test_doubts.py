@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gandetect_cli.doubts import doubts, doubts_of_kinds
+from gandetect_cli.doubts import doubts, doubts_of_kinds, doubts_of_marks
 
 NUMBERS = np.random.default_rng(0).normal(size=30)
 
@@ -182,6 +182,29 @@ def test_few_numbers_with_a_unit_are_named_with_what_to_pass():
     )
     rates, codes = words(*[f"{i} %" for i in range(9)] * 9), words(*[f"{i:02} A" for i in range(15)] * 4)
     assert doubts_of_kinds({"rate": rates, "code": codes}, ".") == []
+
+
+@pytest.mark.parametrize(("decimal", "other"), [(".", ","), (",", ".")])
+@pytest.mark.parametrize("form", ["{}", "-{}", "{} €"])
+def test_a_mark_that_may_separate_thousands_is_doubted(form, decimal, other):
+    inhabitants = [f"{i}{decimal}{100 + i}" for i in range(1, 30)] + ["987", "654", "321", "0"]
+    first = form.format(f"1{decimal}101")
+    sentences = doubts_of_marks({"n": words(*map(form.format, inhabitants), ""), "a": words(*"123" * 30)}, decimal)
+    assert sentences == [
+        f"all numbers of 'n' have three digits behind the {decimal!r}, such as {first!r}, or are whole "
+        f"and below 1000: if it separates thousands pass --decimal {other!r}, else --decimal {decimal!r}"
+    ]
+    for odd in ("1000", f"0{decimal}125", f"1{decimal}5", f"1{decimal}1250", f"1234{decimal}125"):
+        assert doubts_of_marks({"n": words(*map(form.format, [*inhabitants, odd]))}, decimal) == []
+    assert doubts_of_marks({"n": words(*map(form.format, inhabitants[:-2]))}, decimal) == []  # of which two are small
+
+
+def test_fit_doubts_a_mark_only_where_none_is_named(cli):
+    rows = [f"{i}.{100 + i}" for i in range(1, 30)] + ["987", "654", "321"]
+    table = "n;m\n" + "".join(f"{row};{i % 7}\n" for i, row in enumerate(rows))
+    assert "if it separates thousands pass --decimal ','" in cli("fit", "-", "--steps", 1, stdin=table.encode()).err
+    for mark in ".,":
+        assert "thousands" not in cli("fit", "-", "--steps", 1, "--decimal", mark, stdin=table.encode()).err
 
 
 def test_fit_warns_of_numbers_among_other_texts_unless_the_kind_was_chosen(cli):
