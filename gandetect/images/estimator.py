@@ -102,6 +102,16 @@ class ImageGANDetector(ModelFileDetector):
     arrays come with the names of their folders, ``{"images": X, "folder": names}``.
     Rows are checked as scikit-learn checks tables: as many values as in `fit`, none missing, none negative.
 
+    References
+    ----------
+    I. Goodfellow et al., "Generative Adversarial Nets", 2014.
+
+    C.-L. Li et al., "CutPaste", 2021; V. Zavrtanik et al., "DRAEM", 2021: altered copies of normal images as negatives.
+
+    Z. Liu et al., "SimpleNet", 2023: a discriminator on the feature maps of a pretrained network.
+
+    S. Bates, E. Candès, L. Lei, Y. Romano, M. Sesia, "Testing for outliers with conformal p-values", 2023.
+
     Examples
     --------
     >>> from sklearn.datasets import load_digits

@@ -32,6 +32,7 @@ from gandetect.tables.frames import (
 )
 
 if TYPE_CHECKING:
+    from gandetect.tables.settings import TableSettings
     from gandetect.training.course import Progress
 
 
@@ -103,6 +104,12 @@ class GANDetector(ModelFileDetector):
     References
     ----------
     I. Goodfellow et al., "Generative Adversarial Nets", 2014.
+
+    J. Yoon, J. Jordon, M. van der Schaar, "GAIN: Missing Data Imputation using Generative Adversarial Nets", 2018:
+    masked columns that a generator fills in.
+
+    S. Bates, E. Candès, L. Lei, Y. Romano, M. Sesia, "Testing for outliers with conformal p-values", 2023; V. Vovk,
+    "Cross-conformal predictors", 2015: p-values from scores out of fold.
 
     Examples
     --------
@@ -300,7 +307,7 @@ class GANDetector(ModelFileDetector):
             raise InputError(f"Expected given to be a list of columns, found {given!r}; pass [{given!r}].")
         return schema.with_given([column if isinstance(column, str) else _name(column, schema) for column in given])
 
-    def _settings(self) -> Any:
+    def _settings(self) -> TableSettings:
         """Return the record of hyper-parameters that the estimator's parameters stand for."""
         from gandetect.tables.settings import TableSettings
 
