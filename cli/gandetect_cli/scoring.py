@@ -15,6 +15,7 @@ from gandetect import InputError, PValueCounts, Scorer
 from gandetect.column import NUMERIC
 from gandetect.image_schema import ImageSchema
 from gandetect.modality import Modality
+from gandetect.readers.values import shown
 from gandetect.schema import Schema, table_of
 from gandetect_cli.answers import Scored
 from gandetect_cli.asking import Asking
@@ -34,6 +35,7 @@ class Tally:
     n_unreadable: int = 0
     n_missing: int = 0
     unknown: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, str] = field(default_factory=dict)
     p_values: PValueCounts = field(default_factory=PValueCounts)
     bad_lines: BadLines = field(default_factory=BadLines)
 
@@ -57,8 +59,11 @@ class Tally:
             self.n_missing += counts.pop("", 0)
             known = column.summary.get("known")
             if isinstance(known, list):
-                new = sum(counts[value] for value in counts.keys() - set(known))
-                self.unknown += Counter({column.name: new})
+                known = set(known)
+                new = {value: number for value, number in counts.items() if value not in known}
+                self.unknown += Counter({column.name: sum(new.values())})
+                if new:
+                    self.examples.setdefault(column.name, max(new, key=new.__getitem__))
 
     def report(self, reporter: Reporter, rule: str) -> None:
         """Say what was counted; `rule` says when a row is flagged."""
@@ -67,7 +72,10 @@ class Tally:
         if self.n_missing:
             reporter.say(counted(self.n_missing, "missing value"))
         if self.unknown:
-            columns = ", ".join(f"{name} {number:,}" for name, number in self.unknown.most_common())
+            columns = ", ".join(
+                f"{name} {number:,} (such as {shown(self.examples[name])})"
+                for name, number in self.unknown.most_common()
+            )
             unknown = counted(self.unknown.total(), "value")
             reporter.say(f"{unknown} of categories that the model does not know: {columns}")
 

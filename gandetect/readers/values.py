@@ -328,10 +328,18 @@ def _moment(read: Callable[[str], datetime], text: str) -> float | None:
 def _require_columns(columns: Mapping[str, NDArray[np.object_]], schema: Schema, name: str) -> None:
     absent = [column.name for column in schema.used if column.name not in columns]
     if absent:
+        wanted = {_folded(key) for key in absent}
+        alike = [key for key in columns if _folded(key) in wanted]
+        example = f", such as {quoted(alike)}" if alike else ""
         raise InputError(
             f"{name}: expected the columns of the training data, found none named {quoted(absent)} among "
-            f"{quoted(columns)}; add what is missing or mend the names."
+            f"{quoted(columns)}; add what is missing or mend the names{example}."
         )
+
+
+def _folded(name: str) -> str:
+    """Return a column's name without what may differ by mistake: case, blanks, underscores and hyphens."""
+    return re.sub(r"[\s_-]+", "", name).casefold()
 
 
 def _first_problem(

@@ -81,9 +81,12 @@ def test_the_summary_on_stderr_counts(cli, machines_new, small_model, new_rows):
 
 def test_unknown_categories_are_counted_by_column(cli, small_model, new_rows):
     known = [row | {"machine": "M01", "material": "steel", "status": "OK"} for row in new_rows[:20]]
-    text = written([row | {"status": "burning"} for row in known[:3]] + [known[4] | {"material": "wood"}] + known[5:])
+    text = written([row | {"status": "burning"} for row in known[:3]] + [known[4] | {"material": "steel "}] + known[5:])
     result = cli("score", "-", "-m", small_model, "-o", "out.csv", stdin=text.encode())
-    assert "4 values of categories that the model does not know: status 3, material 1\n" in result.err
+    assert (
+        "4 values of categories that the model does not know: status 3 (such as 'burning'), material 1 (such as "
+        "'steel ')\n"
+    ) in result.err
 
 
 def test_columns_in_another_order_and_more_of_them_change_no_answer(cli, machines_new, small_model, new_rows):

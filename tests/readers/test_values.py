@@ -271,6 +271,13 @@ def test_a_missing_column_is_named():
     )
 
 
+@pytest.mark.parametrize("alike", ["When", " when", "WHEN_"])
+def test_a_name_that_is_almost_that_of_a_missing_column_is_named(alike):
+    with pytest.raises(InputError) as caught:
+        parse_columns({**dict.fromkeys("abcdefghij", texts("1")), "n": texts("1"), alike: texts("1")}, [2], SCHEMA)
+    assert str(caught.value).endswith(f"... (12 in all); add what is missing or mend the names, such as {alike!r}.")
+
+
 def test_an_unknown_choice_is_refused():
     with pytest.raises(InputError, match="Expected on_error to be one of 'fail', 'skip', 'missing', found 'ignore'"):
         parse_columns(TABLE, LINES, SCHEMA, on_error="ignore")
