@@ -241,7 +241,9 @@ def _width_error(place: str, expected: int, found: int, delimiter: str) -> Input
     fields = "field" if expected == 1 else "fields"
     remedy = f"quote fields that contain {delimiter!r}" if found > expected else "add what is missing"
     if expected == 1:
-        remedy = f"remove the lines above the column names if there are any, pass --delimiter, {remedy}"
-    return InputError(
-        f"{place}: expected {expected} {fields} as in the header, found {found}; {remedy} or mend the line."
-    )
+        remedy = (
+            f"remove the lines above the column names if there are any, pass --delimiter, {remedy} or mend the line"
+        )
+    else:
+        remedy = f"{remedy}, mend the line, or pass --on-error skip"
+    return InputError(f"{place}: expected {expected} {fields} as in the header, found {found}; {remedy}.")

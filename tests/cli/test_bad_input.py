@@ -73,7 +73,7 @@ def test_score_keeps_the_old_answers_when_the_last_line_is_bad(cli, small_model,
     assert result.code == 2
     assert result.err == (
         "gandetect: new.csv, line 1262: expected 16 fields as in the header, found 2; "
-        "add what is missing or mend the line.\n"
+        "add what is missing, mend the line, or pass --on-error skip.\n"
     )
 
 
