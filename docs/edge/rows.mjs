@@ -8,10 +8,9 @@
  * @returns a flat list of values for each output by its name; contributions row by row
  */
 export async function score(ort, session, rows) {
-  const feeds = {};
-  for (const { name, type } of session.inputMetadata) {
-    if (name in rows) feeds[name] = tensor(ort, type, rows[name]);
-  }
+  const given = session.inputMetadata.filter(({ name }) => Object.hasOwn(rows, name));
+  // Not feeds[name] = ...: a column may be called __proto__.
+  const feeds = Object.fromEntries(given.map(({ name, type }) => [name, tensor(ort, type, rows[name])]));
   const answers = await session.run(feeds);
   const lists = Object.fromEntries(session.outputNames.map((name) => [name, values(answers[name])]));
   // These packages cannot set an input that has a default, as alpha has; the graph compares just so.

@@ -5,10 +5,11 @@ import runpy
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hosts import HostError
 
-from gandetect import Scorer, export_model, fit_images
+from gandetect import GANDetector, Scorer, export_model, fit_images
 from gandetect.column import NUMERIC
 from gandetect.core_schema import encoding_beside
 from gandetect.export import variants
@@ -108,6 +109,28 @@ def test_every_host_gives_the_answers_of_a_variant(host, variant, columns, tmp_p
     scorer = Scorer(variant)
     expected = scorer(columns, scorer.schema.outputs)
     assert_same(host(variant, rows_file(tmp_path, scorer, columns)), scorer, expected)
+
+
+STRANGE_NAMES = ["0", "17", "alpha", "gandetect/x", "p_value", "__proto__", "constructor", 'q"<b>&', "größe ☃"]
+
+
+@pytest.fixture(scope="session")
+def strangely_named(tmp_path_factory):
+    """Return the path of a model whose columns are called like tensors or like what means something to a host."""
+    path, random = tmp_path_factory.mktemp("models") / "named.onnx", np.random.default_rng(0)
+    table = pd.DataFrame({name: random.normal(size=200) for name in STRANGE_NAMES})
+    table["17"] = random.choice(["a", "b"], 200)
+    model = GANDetector(n_steps=20, random_state=0).fit(table).model_
+    export_model(model, storage="fp16").write(str(path))  # the names of its tensors are numbers
+    return path
+
+
+def test_every_host_takes_columns_of_any_name(host, strangely_named, tmp_path):
+    scorer, random = Scorer(strangely_named), np.random.default_rng(1)
+    columns = {name: random.normal(size=20) for name in STRANGE_NAMES}
+    columns["17"] = np.array(["a", "b", "", "c"] * 5, dtype=object)
+    rows = rows_file(tmp_path, scorer, columns)
+    assert_same(host(strangely_named, rows), scorer, scorer(columns, scorer.schema.outputs))
 
 
 @pytest.fixture(scope="session")
