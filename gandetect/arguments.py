@@ -1,12 +1,19 @@
-"""Refuses arguments of a wrong type, in words that all rooms share."""
+"""Refuses arguments that cannot be, in words that all rooms share."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from numbers import Integral
-from typing import Any
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from gandetect.errors import InputError, quoted
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Settings = TypeVar("Settings", bound="DataclassInstance")
 
 
 def require_one_of(name: str, value: Any, known: Iterable[str]) -> None:
@@ -133,6 +140,62 @@ def require_callable(name: str, value: Any) -> None:
     """
     if value is not None and not callable(value):
         raise InputError(f"Expected {name} to be a function, found {_shown(value)}; pass one, or leave it out.")
+
+
+def checked_contamination(contamination: float | str) -> float | Literal["auto"]:
+    """Return the share of the training samples that a file is to flag; "auto": the p-value decides.
+
+    Raises
+    ------
+    InputError
+        It is neither "auto" nor a share of at most a half.
+    """
+    if isinstance(contamination, str) and contamination == "auto":
+        return "auto"
+    if not (isinstance(contamination, Real) and 0 < contamination <= 0.5):
+        raise InputError(f"Expected contamination to be 'auto' or in (0, 0.5], found {contamination!r}.")
+    return float(contamination)
+
+
+def checked_seed(seed: int) -> int:
+    """Return the key of all randomness as Python's own number.
+
+    Raises
+    ------
+    InputError
+        It is no whole number, or negative, or has more than 32 bits: what scikit-learn does not take, either.
+    """
+    if not (isinstance(seed, Integral) and 0 <= seed < 2**32):
+        raise InputError(f"Expected the seed to be a whole number from 0 to {2**32 - 1}, found {seed!r}.")
+    return int(seed)
+
+
+def checked_numbers(settings: Settings, smallest: Mapping[str, float]) -> Settings:
+    """Return hyper-parameters whose numbers are Python's own, also where those of numpy were given.
+
+    Parameters
+    ----------
+    settings : dataclass
+        All hyper-parameters.
+    smallest : mapping of str to int or float
+        The smallest value of each number, by its name; a whole one for those that have to be whole.
+
+    Raises
+    ------
+    InputError
+        A value is not a number, not a whole one where it has to be, too small or infinite.
+    """
+    own = {name: _number(name, getattr(settings, name), least) for name, least in smallest.items()}
+    return replace(settings, **own)
+
+
+def _number(name: str, value: Any, smallest: float) -> Any:
+    """Return a number of the type of its smallest value."""
+    kind, words = (Integral, "a whole number") if isinstance(smallest, int) else (Real, "a number")
+    is_number = isinstance(value, kind)
+    if not is_number or not smallest <= value < math.inf:
+        raise InputError(f"Expected {name} to be {words} of at least {smallest:g}, found {value!r}.")
+    return type(smallest)(value)
 
 
 def _shown(value: Any) -> str:

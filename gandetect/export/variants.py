@@ -11,7 +11,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from gandetect.arguments import require_callable, require_one_of, require_type
+from gandetect.arguments import checked_seed, require_callable, require_one_of, require_type
 from gandetect.core_schema import FEATURES, encoding_beside, require_columns
 from gandetect.errors import InputError
 from gandetect.export.comparison import Bound, Comparison, compare
@@ -26,7 +26,7 @@ from gandetect.graph.core import core_graph
 from gandetect.graph.surgery import OpenModel
 from gandetect.modality import INTERNAL_PREFIX
 from gandetect.model_file import read_model, seal, unsealed_metadata, write_model
-from gandetect.record import answers_as_json, checked_seed, clear_of_steps
+from gandetect.record import answers_as_json, clear_of_steps
 from gandetect.scorer import Scorer
 
 STORAGES = ("fp32", "fp16")

@@ -13,7 +13,15 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from gandetect.arguments import require_callable, require_one_of, require_text, require_type
+from gandetect.arguments import (
+    checked_contamination,
+    checked_numbers,
+    checked_seed,
+    require_callable,
+    require_one_of,
+    require_text,
+    require_type,
+)
 from gandetect.errors import InputError, listed, quoted
 from gandetect.graph.backbone import Backbone, FeatureMaps
 from gandetect.graph.builder import GraphBuilder
@@ -33,7 +41,7 @@ from gandetect.images.weights import trained_weights
 from gandetect.modality import MIN_ROWS
 from gandetect.model_file import seal
 from gandetect.networks.images import ImagePair
-from gandetect.record import checked_contamination, checked_numbers, checked_seed, manifest_of
+from gandetect.record import manifest_of
 from gandetect.scorer import open_session, run_in_chunks
 from gandetect.training.checkpoint import require_checkpoint, resumable
 from gandetect.training.course import Course, Progress

@@ -11,14 +11,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from gandetect.arguments import require_callable, require_text, require_type
+from gandetect.arguments import checked_contamination, checked_seed, require_callable, require_text, require_type
 from gandetect.calibration import default_alpha
 from gandetect.column import LEARNABLE, NUMERIC
 from gandetect.errors import InputError, quoted
 from gandetect.modality import MIN_ROWS
 from gandetect.model_file import seal
 from gandetect.networks.tables import TablePair
-from gandetect.record import checked_contamination, checked_seed, manifest_of
+from gandetect.record import manifest_of
 from gandetect.schema import Schema
 from gandetect.tables.assembly import (
     build_model,

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gandetect.arguments import require_one_of
-from gandetect.record import checked_numbers
+from gandetect.arguments import checked_numbers, require_one_of
 from gandetect.training.course import OPTIMIZERS, Plan
 from gandetect.training.losses import LOSSES
 

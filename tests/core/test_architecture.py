@@ -77,7 +77,7 @@ FLOORS = {
     "training.checkpoint": {"arguments", "training.course", "errors", "files"},
     "training.health": set(),
     "training.healing": {"errors", "training.health"},
-    "tables.settings": {"arguments", "training.course", "record", "training.losses"},
+    "tables.settings": {"arguments", "training.course", "training.losses"},
     "tables.ensemble": {
         *("training.course", "training.folds", "tables.encoding", "tables.linear_path", "networks", "tables.negatives"),
         *("tables.settings", "training.losses", "training.loop"),
@@ -87,7 +87,7 @@ FLOORS = {
         *("training.course", "training.health", "training.members", "networks", "training.loop", "tables.negatives"),
         *("tables.ensemble",),
     },
-    "record": {"calibration", "errors", "model_file"},
+    "record": {"calibration", "model_file"},
     "tables.assembly": {
         *("column", "schema", "tensor_names", "distribution", "tables.encoding", "tables.decoding", "calibration"),
         *("model_file", "record", "scorer", "networks", "graph"),
