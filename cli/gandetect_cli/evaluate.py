@@ -99,6 +99,11 @@ def _evaluate_table(
     labelled = labels != ""
     anomaly = anomaly or learned_anomalies(schema, label_column)
     is_anomaly = are_anomalies(labels[labelled], anomaly, label_column, source.name)
+    if is_anomaly.all() and not labelled.all():
+        raise gandetect.InputError(
+            f"{source.name}: expected labels of normal rows, too, in column {label_column!r}, found "
+            f"{counted(int((~labelled).sum()), 'row')} without a label, which may be either; write one, such as normal."
+        )
     scores, p_values, flags = (
         np.concatenate(parts)[labelled] for parts in (answers.scores, answers.p_values, answers.flags)
     )

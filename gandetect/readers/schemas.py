@@ -125,10 +125,10 @@ def _require_known(asked: Iterable[str], columns: Collection[str], name: str) ->
 def _require_feature(schema: Schema, name: str) -> None:
     if not schema.features:
         reasons = ", ".join(f"{c.name!r}: {c.reason or c.role}" for c in schema.columns[:8])
-        raise InputError(
-            f"{name}: expected at least one column to learn from, found none ({reasons}); "
-            "choose a column's kind with --kind COLUMN=category, or keep more columns."
-        )
+        remedy = "choose a column's kind with --kind COLUMN=category, or keep more columns"
+        if len(schema.columns) == 1 and re.search(r"\W", schema.columns[0].name):
+            remedy = f"pass --delimiter if something else stands between its fields, {remedy}"
+        raise InputError(f"{name}: expected at least one column to learn from, found none ({reasons}); {remedy}.")
 
 
 def _unwanted(columns: Collection[str], drop: Collection[str], only: Collection[str] | None) -> dict[str, str]:

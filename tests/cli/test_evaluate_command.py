@@ -85,6 +85,16 @@ def test_rows_without_a_label_are_left_out(cli, machines_new, small_model):
     assert result.out.startswith("251 rows, ")
 
 
+def test_rows_without_a_label_are_not_taken_for_normal_ones(cli, machines_new, small_model):
+    text = relabelled(machines_new, {"anomaly": "X", "normal": ""})
+    result = cli("evaluate", "-", "--label-column", "label", "--anomaly", "X", "-m", small_model, stdin=text)
+    assert result.code == 2
+    assert result.err == (
+        "gandetect: <stdin>: expected labels of normal rows, too, in column 'label', found 200 rows without a label, "
+        "which may be either; write one, such as normal.\n"
+    )
+
+
 def test_labels_of_one_sort_cannot_be_compared_with(cli, machines_new, small_model):
     text = relabelled(machines_new, {"anomaly": "0", "normal": "0"})
     result = cli("evaluate", "-", "--label-column", "label", "-m", small_model, stdin=text)

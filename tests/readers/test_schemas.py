@@ -79,6 +79,13 @@ def test_no_feature_left_is_refused():
     )
 
 
+@pytest.mark.parametrize(("name", "delimiter"), [("a b c", True), ("a^b^c", True), ("a,b", True), ("a", False)])
+def test_what_may_be_several_columns_in_one_is_told_of_another_delimiter(name, delimiter):
+    with pytest.raises(InputError) as caught:
+        schema_of({name: [f"x{i} y" for i in range(30)]})
+    assert ("pass --delimiter if something else stands between its fields, choose" in str(caught.value)) == delimiter
+
+
 def test_unknown_options_are_refused():
     assert failure(["1"], decimal=";") == "data: expected the decimal mark '.' or ',', found ';'; pass one of them."
     assert failure(["1"], on_error="no") == "Expected on_error to be one of 'fail', 'skip', 'missing', found 'no'."
