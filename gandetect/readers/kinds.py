@@ -69,6 +69,9 @@ from gandetect.readers.values import (
 _MIN_NUMBERS, _MIN_SHARE = 10, 0.9
 _LARGEST_EXACT = 2.0**53
 
+_N_TOLD_FROM = 100
+"""Values that tell apart what is written in a form from what is not, before all are read."""
+
 _ID_WORDS = frozenset({"id", "nr", "no", "number", "key", "index", "uuid", "guid", "serial", "row", "record"})
 _INDEX_NAME = re.compile(r"Unnamed: [0-9]+(\.[0-9]+)?|__index_level_[0-9]+__")
 _WORD_BORDER = re.compile(r"[\W_]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -154,12 +157,13 @@ def _other_marks(values: ColumnValues, column: Column, odd: NDArray[np.bool_]) -
     words = values.different[odd]
     if are_pairs(words):
         return None
-    grouped = ~parse_column(words, replace(column, grouping=other))[1]
     # Groups beside decimals are another decimal mark; alone they may be anything, such as addresses.
     grouping = column.decimal if any(other in word for word in words) else ""
-    decimals = ~parse_column(words, replace(column, grouping=grouping, decimal=other))[1]
-    if not (grouped | decimals).all():
-        return None
+    for some in (words[:_N_TOLD_FROM], words):  # a million texts are told soon
+        grouped = ~parse_column(some, replace(column, grouping=other))[1]
+        decimals = ~parse_column(some, replace(column, grouping=grouping, decimal=other))[1]
+        if not (grouped | decimals).all():
+            return None
     culprit = words[0] if grouped.all() else words[~grouped][0]
     found = f"{shown(culprit)}, perhaps with thousands separators" if grouped.all() else shown(culprit)
     if not grouped.all():

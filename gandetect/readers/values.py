@@ -208,7 +208,7 @@ def with_blanks(text: str) -> str:
 def bare_sign(text: str) -> str:
     """Write a minus sign, ``1.50-``, ``(1.50)`` and ``$(150)`` as a minus in front, and ``<0.5`` as the limit."""
     text = _LIMIT.sub("", text.replace("\u2212", "-"))
-    if match := _IN_BRACKETS.fullmatch(text):
+    if text[-1:] == ")" and (match := _IN_BRACKETS.fullmatch(text)):
         unit, inner = match.groups()
     else:
         unit, inner = "", text[:-1] if text[-1:] == "-" else ""

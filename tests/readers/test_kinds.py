@@ -13,7 +13,7 @@ from gandetect.errors import InputError
 from gandetect.readers.column_values import ColumnValues
 from gandetect.readers.kinds import texts_among_numbers
 from gandetect.readers.schemas import find_schema
-from gandetect.readers.values import parse_columns
+from gandetect.readers.values import parse_column, parse_columns
 
 SHUFFLED = [str(i * 37 % 101) for i in range(1, 31)]
 KINDS = {
@@ -279,3 +279,16 @@ def test_a_few_other_texts_among_numbers_with_a_unit_are_refused_or_missing():
 
 def test_numbers_with_a_unit_may_be_taken_as_categories():
     assert column_of([f"{i} kg" for i in range(30)], kinds={"x": "category"}).kind is Kind.CATEGORY
+
+
+def test_free_text_is_told_from_numbers_with_other_marks_by_a_few_values(monkeypatch):
+    n_tried = []
+
+    def counting(texts, column):
+        n_tried.append(len(texts))
+        return parse_column(texts, column)
+
+    monkeypatch.setattr("gandetect.readers.kinds.parse_column", counting)
+    assert column_of(f"note no. {i}" for i in range(5000)).kind is Kind.TEXT
+    assert sum(n_tried) < 1000
+    assert column_of([*(f"{i},5" for i in range(200)), *(f"text {i}" for i in range(200))]).kind is Kind.TEXT
