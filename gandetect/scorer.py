@@ -100,7 +100,9 @@ class Scorer:
             A column is missing or of another type, columns differ in length, images have another number of channels, an
             output or `alpha` is unknown, or the model takes no `alpha`.
         ModelFileError
-            ONNX Runtime cannot load the model.
+            ONNX Runtime cannot load or run the model.
+        MemoryError
+            There is too little memory for it.
         """
         if outputs is None:
             outputs = self.schema.default_outputs
@@ -232,19 +234,28 @@ def open_session(contents: bytes, threads: int = 1) -> onnxruntime.InferenceSess
     ------
     ModelFileError
         ONNX Runtime cannot load it.
+    MemoryError
+        There is too little memory for it.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3  # an input with a default value is on purpose, and no warning
+    options.log_severity_level = 4  # an input with a default value is on purpose; errors come as exceptions
     try:
         # A fallback to other providers would print a banner to stdout, among the data.
         return onnxruntime.InferenceSession(contents, options, providers=["CPUExecutionProvider"], enable_fallback=0)
     except Exception as error:
-        raise ModelFileError(
-            f"Expected a model that ONNX Runtime {onnxruntime.__version__} can load, found: {error}; "
-            "update onnxruntime, or fit the model again."
-        ) from error
+        raise _failure("load", error) from error
+
+
+def _failure(verb: str, error: Exception) -> Exception:
+    """Return what to raise where ONNX Runtime cannot load or run a model."""
+    if any(sign in str(error) for sign in ("bad_alloc", "Failed to allocate memory")):
+        return MemoryError(f"Expected enough memory to {verb} the model, found too little; free some of it.")
+    return ModelFileError(
+        f"Expected a model that ONNX Runtime {onnxruntime.__version__} can {verb}, found: {str(error).strip()}; "
+        "update onnxruntime, or fit the model again."
+    )
 
 
 def run_in_chunks(
@@ -292,6 +303,8 @@ def _run_chunk(
         answers = session.run(list(outputs), {**chunk, **constants})
     except UnicodeEncodeError as error:
         raise InputError(f"Expected text that UTF-8 can hold, found {error.object!r}; decode its bytes anew.") from None
+    except Exception as error:
+        raise _failure("run", error) from error
     return [np.asarray(answer)[:n_rows] for answer in answers]
 
 

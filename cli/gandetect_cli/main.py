@@ -87,6 +87,8 @@ def main(arguments: Sequence[str]) -> int:
         return 0 if isinstance(error.__cause__, BrokenPipeError) else _failed(str(error), NO_ACCESS)
     except GandetectError as error:
         return _failed(str(error), UNUSABLE)
+    except MemoryError as error:
+        return _failed(str(error) or "Expected enough memory, found too little; free some of it.", UNUSABLE)
     except Exception as error:
         return _unexpected(error)
     return code if isinstance(code, int) else 0

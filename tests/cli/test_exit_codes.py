@@ -51,6 +51,16 @@ def test_a_wrong_command_line_is_one_sentence(cli, arguments, where):
     assert result.err.count("\n") == 1
 
 
+@pytest.mark.parametrize("said", ["", "Expected enough memory to run the model, found too little; free some."])
+def test_too_little_memory_is_no_bug(cli, small_model, monkeypatch, said):
+    def without_memory(*_):
+        raise MemoryError(said)
+
+    monkeypatch.setattr(gandetect.Scorer, "verify", without_memory)
+    sentence = said or "Expected enough memory, found too little; free some of it."
+    assert cli("verify", small_model) == (2, "", f"gandetect: {sentence}\n")
+
+
 def test_a_bug_is_one_sentence_and_its_traceback_only_on_request(cli, small_model, monkeypatch):
     def broken(*_):
         raise RuntimeError("first\nsecond")

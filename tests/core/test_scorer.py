@@ -19,7 +19,7 @@ from gandetect.errors import FileAccessError, InputError, ModelFileError
 from gandetect.manifest import manifest_json
 from gandetect.modality import CHUNK_ROWS
 from gandetect.model_file import DIGEST_KEY, DIGEST_PLACEHOLDER, MANIFEST_KEY, seal
-from gandetect.scorer import STUDENT_CHUNKS, Scorer, open_session
+from gandetect.scorer import STUDENT_CHUNKS, Scorer, open_session, run_in_chunks
 from gandetect.tensor_names import DEFAULT_OUTPUTS, OUTPUTS
 
 
@@ -130,6 +130,31 @@ def test_no_more_threads_run_than_there_are_processors(mixed, monkeypatch):
     assert session.get_session_options().intra_op_num_threads == 3
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)))
     assert copy.copy(scorer).threads == 64  # it may have gone to another machine
+
+
+class Failing:
+    """Stands in for a session whose runs fail."""
+
+    def __init__(self, message):
+        self._message = message
+
+    def run(self, *_):
+        raise RuntimeError(self._message)
+
+
+def test_a_run_that_fails_is_one_sentence():
+    with pytest.raises(ModelFileError) as failed:
+        run_in_chunks(Failing("indices out of bounds\n"), ["x"], {"x": np.zeros(2)})
+    assert str(failed.value) == (
+        f"Expected a model that ONNX Runtime {onnxruntime.__version__} can run, found: indices out of bounds; update "
+        "onnxruntime, or fit the model again."
+    )
+
+
+@pytest.mark.parametrize("message", ["Failed to allocate memory for requested buffer of size 8", "std::bad_alloc"])
+def test_a_run_without_memory_says_so(message):
+    with pytest.raises(MemoryError, match=r"^Expected enough memory to run the model, found too little; "):
+        run_in_chunks(Failing(message), ["x"], {"x": np.zeros(2)})
 
 
 def test_one_scorer_may_be_shared_by_several_threads(mixed, scorer):
