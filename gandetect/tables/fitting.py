@@ -118,11 +118,12 @@ def fit_table(
     settings, seed = settings.checked(), checked_seed(seed)
     contamination = checked_contamination(contamination)
     require_checkpoint(checkpoint, resume=resume)
-    columns = everything = _with_values(_raw(columns, schema), schema)
+    given = _raw(columns, schema)
+    columns = everything = _with_values(given, schema)
     known = None if known_anomalies is None else _raw(known_anomalies, schema)
     gross = find_gross(columns, schema)
     columns = {name: values[~gross.rows] for name, values in everything.items()}
-    _require_rows(columns, schema, settings.n_members)
+    _require_rows(columns, schema, settings.n_members, any_empty=everything is not given)
     encoding = fit_encoding(columns, schema)
     schema = schema.with_summaries(column_summaries(columns, schema))
     rows = _encode(columns, schema, encoding, seed, settings.n_members)
@@ -184,13 +185,13 @@ def _with_values(columns: dict[str, NDArray[Any]], schema: Schema) -> dict[str, 
     return columns if held.all() else {name: values[held] for name, values in columns.items()}
 
 
-def _require_rows(columns: Columns, schema: Schema, n_members: int) -> None:
+def _require_rows(columns: Columns, schema: Schema, n_members: int, *, any_empty: bool) -> None:
     if not schema.features:
         raise InputError("Expected at least one column to learn from, found none.")
     n_rows = len(columns[schema.features[0].name])
     smallest = max(MIN_ROWS, n_members)
     if n_rows < smallest:
-        noun = "sample" if n_rows == 1 else "samples"
+        noun = ("sample" if n_rows == 1 else "samples") + any_empty * " with a value"
         raise InputError(f"Expected at least {smallest} rows to fit, found {n_rows} {noun}; add normal rows.")
 
 

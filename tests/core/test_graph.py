@@ -79,7 +79,6 @@ TABLES = {
     "huge": 1e308 * np.tanh(normal(100, 3)),
     "tiny": 1e-300 * normal(100, 3),
     "half missing": np.where(normal(200, 4) > 0, np.nan, normal(200, 4)),
-    "nothing but missing": np.full((20, 3), np.nan),
 }
 
 

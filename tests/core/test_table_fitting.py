@@ -391,3 +391,10 @@ def test_the_distance_to_the_typical_row_counts_the_more_the_fewer_rows_train():
     assert np.delete(few, 2).tolist() == np.delete(many, 2).tolist()
     assert weights(500).tolist() == weights(100_000).tolist()
     assert weights(100, linear=True).tolist() == weights(1_000, linear=True).tolist()
+
+
+def test_rows_without_any_value_are_no_rows_to_learn_from():
+    columns = {name: np.where(np.arange(20) < 5, 1.0, np.nan) for name in ("a", "b")}
+    message = r"^Expected at least 8 rows to fit, found 5 samples with a value; add normal rows\.$"
+    with pytest.raises(InputError, match=message):
+        fit_table(columns, Schema(tuple(Column(name, Kind.NUMBER) for name in columns)))
